@@ -1,0 +1,98 @@
+"""treesim: the exact laboratory for inference-time scaling.
+
+Trees whose reference policy, reward and optimal twist are known exactly, approximate values of controlled Bellman error,
+and the exact output law of every sampler, with its total variation distance to the target.
+
+>>> import treesim
+>>> instance = treesim.family("uniform", horizon=6, perturbation="random-sign", epsilon="0.25/T")
+>>> law = treesim.sampler("sp-gsmc").law(instance)
+>>> law.tv(instance.target).hi <= treesim.guidance_bound(6, instance.audit.bellman_error).sharp
+True
+"""
+
+from treesim._version import __version__
+from treesim.bounds import Bound, bound_for, guidance_bound
+from treesim.errors import (
+    InstanceFileError,
+    MemoryBudgetError,
+    NoExactLaw,
+    PerturbationError,
+    RewardError,
+    SpecError,
+    TreeError,
+    TreesimError,
+)
+from treesim.families import FAMILIES, family
+from treesim.graphs import graph_from_instance, instance_from_graph, read_graph, tree_from_graph
+from treesim.instance import Instance
+from treesim.law import TV, Law
+from treesim.perturb import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
+from treesim.rewards import REWARDS, Reward
+from treesim.samplers import (
+    SAMPLERS,
+    Base,
+    BeamSearch,
+    BestOfN,
+    Cost,
+    Draws,
+    GuidedSMC,
+    Importance,
+    Rejection,
+    Sampler,
+    SoftBestOfN,
+    sampler,
+)
+from treesim.scaled import Scaled
+from treesim.storage import load, save
+from treesim.tree import Layer, Tree
+from treesim.values import Audit, audit, optimal_twist
+
+__all__ = [
+    "FAMILIES",
+    "PERTURBATIONS",
+    "REWARDS",
+    "SAMPLERS",
+    "TV",
+    "Audit",
+    "Base",
+    "BeamSearch",
+    "BestOfN",
+    "Bound",
+    "Cost",
+    "Draws",
+    "GuidedSMC",
+    "Importance",
+    "Instance",
+    "InstanceFileError",
+    "Law",
+    "Layer",
+    "MemoryBudgetError",
+    "NoExactLaw",
+    "Perturbation",
+    "PerturbationError",
+    "Rejection",
+    "Reward",
+    "RewardError",
+    "Sampler",
+    "Scaled",
+    "SoftBestOfN",
+    "SpecError",
+    "Tree",
+    "TreeError",
+    "TreesimError",
+    "__version__",
+    "audit",
+    "bound_for",
+    "epsilon_schedule",
+    "family",
+    "graph_from_instance",
+    "guidance_bound",
+    "instance_from_graph",
+    "load",
+    "optimal_twist",
+    "perturb",
+    "read_graph",
+    "sampler",
+    "save",
+    "tree_from_graph",
+]

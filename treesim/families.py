@@ -1,0 +1,161 @@
+"""Families: named ways to build an instance from a few parameters and a seed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from treesim.errors import SpecError
+from treesim.instance import Instance
+from treesim.perturb import PERTURBATIONS, perturb
+from treesim.rewards import REWARDS
+from treesim.scaled import Scaled
+from treesim.spec import parse, require_positive
+from treesim.tree import Tree
+from treesim.values import optimal_twist
+
+Builder = Callable[..., Instance]
+
+FAMILIES: dict[str, Builder] = {}
+
+
+def register(name: str) -> Callable[[Builder], Builder]:
+    """Make a builder known under a name; its keyword arguments are the family's parameters."""
+
+    def add(builder: Builder) -> Builder:
+        FAMILIES[name] = builder
+        return builder
+
+    return add
+
+
+def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
+    """An instance of a family.
+
+    Parameters
+    ----------
+    name : str
+        One of `FAMILIES`.
+    seed : int
+        Of everything random in it.
+    **parameters
+        The family's own: see its builder.
+
+    Raises
+    ------
+    SpecError
+        If the family or a parameter is unknown, or one is missing.
+    TreesimError
+        If a parameter is out of range: the subclass says of what.
+
+    Examples
+    --------
+    >>> instance = family("product", horizon=10, ratio=1.2)
+    >>> round(instance.audit.bellman_error, 12)
+    0.1
+    """
+    if name not in FAMILIES:
+        raise SpecError(f"unknown family {name!r}, expected one of: {', '.join(FAMILIES)}")
+    if seed < 0:
+        raise SpecError(f"seed is {seed}, expected at least 0")
+    known = {key: p for key, p in inspect.signature(FAMILIES[name]).parameters.items() if key != "seed"}
+    unknown = sorted(set(parameters) - set(known))
+    if unknown:
+        raise SpecError(f"family {name!r} has no parameter {unknown[0]!r}; its parameters: {', '.join(known)}")
+    missing = [key for key, p in known.items() if p.default is p.empty and key not in parameters]
+    if missing:
+        raise SpecError(f"family {name!r} needs {missing[0]}")
+    settings = {key: parameters.get(key, p.default) for key, p in known.items()}
+    built = FAMILIES[name](seed=seed, **settings)
+    return Instance(built.tree, built.value, name, settings, seed)
+
+
+def with_reward(
+    tree: Tree,
+    reward: str,
+    perturbation: str,
+    epsilon: str | float | None,
+    ratio_cap: float | None,
+    seed: int,
+) -> Instance:
+    """Reward a tree and give it an approximate value, both by their specs."""
+    twist = optimal_twist(tree, parse(reward, REWARDS, "reward").log_reward(tree, seed))
+    kind = parse(perturbation, PERTURBATIONS, "perturbation")
+    return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))
+
+
+@register("uniform")
+def uniform(
+    horizon: int,
+    branching: int = 2,
+    reward: str = "gaussian",
+    perturbation: str = "exact",
+    epsilon: str | float | None = None,
+    ratio_cap: float | None = None,
+    seed: int = 0,
+) -> Instance:
+    """Complete tree, uniform pi_ref."""
+    return with_reward(Tree.complete(branching, horizon), reward, perturbation, epsilon, ratio_cap, seed)
+
+
+@register("dirichlet")
+def dirichlet(
+    horizon: int,
+    branching: int = 2,
+    concentration: float = 1.0,
+    reward: str = "gaussian",
+    perturbation: str = "exact",
+    epsilon: str | float | None = None,
+    ratio_cap: float | None = None,
+    seed: int = 0,
+) -> Instance:
+    """Complete tree, pi_ref Dirichlet(concentration) at every node."""
+    tree = Tree.complete(branching, horizon, policy=float(concentration), seed=seed)
+    return with_reward(tree, reward, perturbation, epsilon, ratio_cap, seed)
+
+
+@register("random-branching")
+def random_branching(
+    horizon: int,
+    branching: int = 3,
+    concentration: float = 1.0,
+    stop: float = 0.0,
+    reward: str = "gaussian",
+    perturbation: str = "exact",
+    epsilon: str | float | None = None,
+    ratio_cap: float | None = None,
+    seed: int = 0,
+) -> Instance:
+    """1 to branching children, Dirichlet pi_ref, prefixes that may end early."""
+    tree = Tree.random(horizon, branching, concentration, stop, seed)
+    return with_reward(tree, reward, perturbation, epsilon, ratio_cap, seed)
+
+
+@register("product")
+def product(
+    horizon: int,
+    ratio: float = 1.2,
+    perturbation: str | None = None,
+    epsilon: str | float | None = None,
+    ratio_cap: float | None = None,
+    seed: int = 0,
+) -> Instance:
+    """Binary, pi_ref = 1/2, V^(prefix) = ratio^(number of ones): L = ratio, SP-gSMC is exact at any epsilon.
+
+    With a perturbation V^ is made from V* instead, the reward staying ratio^(number of ones).
+    """
+    require_positive("ratio", ratio)
+    tree = Tree.complete(2, horizon)
+    ones = np.zeros(tree.n_nodes, np.int64)
+    for t in range(horizon):
+        ones[tree.level(t + 1)] = (ones[tree.level(t)][:, None] + [0, 1]).ravel()
+    powers = Scaled.from_log(np.arange(horizon + 1) * np.log(ratio))
+    value = powers[ones]
+    if perturbation is None and epsilon is None:
+        return Instance(tree, value)
+    twist = optimal_twist(tree, value[tree.leaves])
+    kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
+    return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))

@@ -1,0 +1,253 @@
+"""networkx in and out: an arborescence with edge attribute ``prob`` and leaf attribute ``reward``.
+
+A node's value V^ may be given as ``value``. Logs may be given in place of linear numbers: ``log_reward``,
+``log_value``; they are written where the linear number is not a float. Leaves above level T are early ends: they
+are padded on the way in, and the padding is left out on the way back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from treesim.errors import RewardError, TreeError
+from treesim.instance import Instance
+from treesim.perturb import PERTURBATIONS, perturb
+from treesim.rewards import log_of_linear
+from treesim.scaled import FloatArray, Scaled
+from treesim.spec import parse
+from treesim.tree import Tree
+from treesim.values import optimal_twist
+
+# Probabilities written in decimals are scaled to sum to 1, if they are this close to it.
+DECIMAL_TOLERANCE = 1e-9
+
+_LEAST, _MOST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
+
+
+def tree_from_graph(graph: nx.DiGraph) -> Tree:
+    """The tree of an arborescence whose edges carry ``prob``; names are kept, early ends padded.
+
+    Raises
+    ------
+    TreeError
+        If the graph is no arborescence, an edge lacks ``prob``, or the probabilities of a node are no distribution.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph()
+    >>> graph.add_weighted_edges_from([("", "a", 0.25), ("", "b", 0.75), ("b", "bb", 1.0)], weight="prob")
+    >>> tree = tree_from_graph(graph)
+    >>> tree.names
+    ('', 'a', 'b', None, 'bb')
+    """
+    if not graph.is_directed() or graph.is_multigraph():
+        raise TreeError("the graph is undirected or has parallel edges, expected a directed tree")
+    if len(graph) < 2 or not nx.is_arborescence(graph):
+        raise TreeError(_why_no_arborescence(graph))
+    root = next(node for node, degree in graph.in_degree() if degree == 0)
+    # One entry a node of the level: its name, or the early end that it pads.
+    level: list[tuple[Hashable, bool]] = [(root, False)]
+    names: list[Hashable | None] = [root]
+    level_ptr, edge_ptr, probs = [0, 1], [0], list[float]()
+    while any(not padded and graph.out_degree(node) for node, padded in level):
+        below: list[tuple[Hashable, bool]] = []
+        for node, padded in level:
+            children = [] if padded else list(graph.successors(node))
+            if children:
+                probs.extend(_probabilities(graph, node, children))
+                below.extend((child, False) for child in children)
+            else:
+                probs.append(1.0)
+                below.append((node, True))
+            edge_ptr.append(len(probs))
+        level = below
+        names.extend(None if padded else node for node, padded in level)
+        level_ptr.append(len(names))
+    return Tree(np.array(level_ptr), np.array(edge_ptr), np.array(probs), tuple(names))
+
+
+def instance_from_graph(
+    graph: nx.DiGraph,
+    perturbation: str | None = None,
+    epsilon: str | float | None = None,
+    ratio_cap: float | None = None,
+    seed: int = 0,
+    source: str = "networkx",
+) -> Instance:
+    """An instance from a graph: leaves carry ``reward`` or ``log_reward``.
+
+    V^ is the nodes' ``value`` or ``log_value`` if all inner nodes have one and no perturbation is asked for, else made
+    from V* by the perturbation.
+
+    Raises
+    ------
+    TreeError, RewardError
+        If the graph is no tree, or a reward or value is missing or no number.
+
+    Examples
+    --------
+    >>> graph = nx.DiGraph()
+    >>> graph.add_weighted_edges_from([("", "a", 0.25), ("", "b", 0.75)], weight="prob")
+    >>> nx.set_node_attributes(graph, {"a": 3.0, "b": 1.0}, "reward")
+    >>> np.exp(instance_from_graph(graph).target.log_prob)
+    array([0.5, 0.5])
+    """
+    tree = tree_from_graph(graph)
+    assert tree.names is not None
+    nodes = list(tree.names)
+    for t in range(tree.horizon):
+        layer, here, ahead = tree.layer(t), tree.level(t).start, tree.level(t + 1).start
+        for v in range(tree.n_level(t)):
+            first = int(layer.ptr[v] - layer.ptr[0])
+            if nodes[ahead + first] is None:
+                nodes[ahead + first] = nodes[here + v]
+    log_reward = np.array([_log_number(graph, node, "reward") for node in nodes[tree.leaves]], np.float64)
+    twist = optimal_twist(tree, log_reward)
+    inner = [name for name in graph if graph.out_degree(name)]
+    given = perturbation is None and epsilon is None and all(_has(graph, node, "value") for node in inner)
+    if given:
+        leaf_log = dict(zip(nodes[tree.leaves], log_reward, strict=True))
+        value = Scaled.from_log(
+            [leaf_log[node] if node in leaf_log else _log_number(graph, node, "value") for node in nodes]
+        )
+    else:
+        kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
+        value = perturb(tree, twist, kind, epsilon, ratio_cap, seed)
+    parameters = {
+        "source": source, "perturbation": "given" if given else perturbation or "exact", "epsilon": epsilon,
+        "ratio_cap": ratio_cap,
+    }  # fmt: skip
+    return Instance(tree, value, "graph", parameters, seed)
+
+
+def graph_from_instance(instance: Instance) -> nx.DiGraph:
+    """The instance as an arborescence; nodes without names are called by their numbers.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> graph = graph_from_instance(family("product", horizon=2, ratio=2.0))
+    >>> graph.nodes[6], graph.edges[0, 1]
+    ({'level': 2, 'reward': 4.0}, {'prob': 0.5})
+    """
+    tree, log_value, number = instance.tree, instance.value.log(), instance.value.to_float()
+    names = list(tree.names) if tree.names is not None else list(range(tree.n_nodes))
+    padding = np.array([name is None for name in names])
+    graph = nx.DiGraph()
+    for t in range(tree.horizon + 1):
+        nodes = tree.level(t)
+        for node in range(nodes.start, nodes.stop):
+            if padding[node]:
+                continue
+            is_leaf = t == tree.horizon or bool(padding[tree.edge_ptr[node] + 1])
+            attributes = {"level": t}
+            attributes |= _attribute("reward" if is_leaf else "value", number[node], log_value[node])
+            graph.add_node(names[node], **attributes)
+        if t < tree.horizon:
+            for node in range(nodes.start, nodes.stop):
+                for edge in range(tree.edge_ptr[node], tree.edge_ptr[node + 1]):
+                    if not padding[edge + 1]:
+                        graph.add_edge(names[node], names[edge + 1], prob=float(tree.edge_prob[edge]))
+    return graph
+
+
+def read_graph(path: Path) -> nx.DiGraph:
+    """Read node-link JSON or GraphML, told apart by the ending of the name.
+
+    Raises
+    ------
+    TreeError
+        If the file cannot be read as what its ending says.
+    """
+    try:
+        if path.suffix in (".graphml", ".xml"):
+            return nx.read_graphml(path)
+        if path.suffix != ".json":
+            raise TreeError(f"{path} ends in {path.suffix!r}, expected .json (node-link) or .graphml")
+        document = json.loads(path.read_text(encoding="utf-8"))
+        edges = "links" if "links" in document else "edges"
+        return nx.node_link_graph(document, edges=edges)
+    except TreeError:
+        raise
+    except FileNotFoundError:
+        raise TreeError(f"{path} does not exist") from None
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TreeError(f"cannot read {path} as a graph: {reason}") from None
+
+
+def graph_text(graph: nx.DiGraph, form: str) -> str:
+    """A graph as ``json`` (node-link), ``graphml`` or ``dot``."""
+    if form == "json":
+        return json.dumps(nx.node_link_data(graph, edges="edges"), indent=1, allow_nan=False) + "\n"
+    if form == "graphml":
+        return "\n".join(nx.generate_graphml(graph)) + "\n"
+    labelled = nx.relabel_nodes(graph, {node: f'"{node}"' for node in graph})
+    return str(nx.nx_pydot.to_pydot(labelled).to_string())
+
+
+def _attribute(name: str, number: float, log_number: float) -> dict[str, Any]:
+    """``{name: number}``, or its log where the number is not a normal float."""
+    if (number == 0.0 and np.isneginf(log_number)) or _LEAST <= number <= _MOST:
+        return {name: float(number)}
+    return {f"log_{name}": float(log_number)}
+
+
+def _has(graph: nx.DiGraph, node: Hashable, name: str) -> bool:
+    return name in graph.nodes[node] or f"log_{name}" in graph.nodes[node]
+
+
+def _log_number(graph: nx.DiGraph, node: Hashable, name: str) -> float:
+    """log of a node's attribute ``name``, given as it is or as ``log_name``."""
+    attributes = graph.nodes[node]
+    if not _has(graph, node, name):
+        raise RewardError(
+            f"node {node!r} has no {name!r} (nor 'log_{name}'), expected one at every {'leaf' if name == 'reward' else 'node'}"
+        )
+    key = name if name in attributes else f"log_{name}"
+    try:
+        number = float(attributes[key])
+    except (TypeError, ValueError):
+        number = np.nan
+    valid = 0 <= number < np.inf if key == name else number < np.inf
+    if not valid:
+        raise RewardError(
+            f"{key} of node {node!r} is {attributes[key]!r}, expected a finite number{' of at least 0' if key == name else ''}"
+        )
+    return float(log_of_linear(np.array([number]))[0]) if key == name else number
+
+
+def _probabilities(graph: nx.DiGraph, node: Hashable, children: list[Hashable]) -> FloatArray:
+    prob = np.empty(len(children))
+    for i, child in enumerate(children):
+        text = graph.edges[node, child].get("prob")
+        try:
+            prob[i] = float(text)
+        except (TypeError, ValueError):
+            raise TreeError(f"edge {node!r} -> {child!r} has prob {text!r}, expected a number") from None
+        if not 0 <= prob[i] <= 1 + DECIMAL_TOLERANCE:
+            raise TreeError(f"edge {node!r} -> {child!r} has prob {prob[i]}, expected between 0 and 1")
+    total = prob.sum()
+    if abs(total - 1.0) > DECIMAL_TOLERANCE:
+        raise TreeError(f"edge probabilities of node {node!r} sum to {total:.12g}, expected 1")
+    return prob if abs(total - 1.0) < 1e-15 else prob / total
+
+
+def _why_no_arborescence(graph: nx.DiGraph) -> str:
+    if len(graph) < 2:
+        return f"the graph has {len(graph)} nodes, expected a root and at least one child"
+    roots = [node for node, degree in graph.in_degree() if degree == 0]
+    if len(roots) != 1:
+        return f"the graph has {len(roots)} nodes without a parent, expected one root" + (
+            f" (two of them: {roots[0]!r}, {roots[1]!r})" if roots else ""
+        )
+    twice = [node for node, degree in graph.in_degree() if degree > 1]
+    if twice:
+        return f"node {twice[0]!r} has {graph.in_degree(twice[0])} parents, expected one: a tree"
+    return "the graph has a cycle apart from the root, expected a tree"

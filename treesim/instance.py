@@ -1,0 +1,107 @@
+"""An instance: a tree, a reward, an approximate value, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from treesim.errors import RewardError
+from treesim.law import Law, descend, reference_steps
+from treesim.scaled import FloatArray, Scaled
+from treesim.tree import Tree
+from treesim.values import Audit, audit, optimal_twist
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A sampling problem whose every quantity is known: target pi~ = pi_ref phi / Z, guided by V^.
+
+    Parameters
+    ----------
+    tree : Tree
+    value : Scaled, shape [n_nodes]
+        The approximate value V^; at the leaves it is the reward phi itself.
+    family : str
+        What built it.
+    parameters : mapping
+        With which parameters, as JSON values.
+    seed : int or None
+        And which seed.
+
+    Raises
+    ------
+    RewardError
+        If there is not one value a node, or the reward is zero everywhere.
+
+    Examples
+    --------
+    >>> from treesim import Tree, optimal_twist
+    >>> tree = Tree.complete(branching=2, horizon=2)
+    >>> instance = Instance(tree, optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0])))
+    >>> np.exp(instance.target.log_prob).round(4)
+    array([0.0833, 0.1667, 0.25  , 0.5   ])
+    """
+
+    tree: Tree
+    value: Scaled
+    family: str = "given"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.value) != self.tree.n_nodes:
+            raise RewardError(f"there are {len(self.value)} values, expected one for each of {self.tree.n_nodes} nodes")
+        object.__setattr__(self, "value", self.value.frozen())
+
+    @property
+    def reward(self) -> Scaled:
+        """phi, shape [n_leaves]."""
+        return self.value[self.tree.leaves]
+
+    @property
+    def log_reward(self) -> FloatArray:
+        """log phi, in nats, shape [n_leaves]."""
+        return self.reward.log()
+
+    @cached_property
+    def twist(self) -> Scaled:
+        """The optimal twist V*, shape [n_nodes]."""
+        return optimal_twist(self.tree, self.reward)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Bellman error, ratio bound and log Z."""
+        return audit(self.tree, self.value, self.twist)
+
+    @cached_property
+    def reference(self) -> Law:
+        """The reference policy's law of the leaves, pi_ref."""
+        return descend(self.tree, reference_steps)[0]
+
+    @cached_property
+    def target(self) -> Law:
+        """The target pi~ = pi_ref phi / Z."""
+        partition = self.twist[:1]
+        one = Scaled.from_float([1.0]).over(partition)
+        return Law((self.reference.prob * self.reward * one).frozen())
+
+    @property
+    def parameter_text(self) -> str:
+        """Family and parameters in one line."""
+        settings = ", ".join(f"{key}={value}" for key, value in self.parameters.items() if value is not None)
+        return f"{self.family}({settings})"
+
+    def same_as(self, other: Instance) -> bool:
+        """Whether tree, values and provenance are equal, to the bit."""
+        return (
+            np.array_equal(self.tree.level_ptr, other.tree.level_ptr)
+            and np.array_equal(self.tree.edge_ptr, other.tree.edge_ptr)
+            and np.array_equal(self.tree.edge_prob, other.tree.edge_prob)
+            and self.value.equals(other.value)
+            and self.tree.names == other.tree.names
+            and (self.family, dict(self.parameters), self.seed) == (other.family, dict(other.parameters), other.seed)
+        )

@@ -1,0 +1,95 @@
+"""Arithmetic on numbers ``mantissa * 2**exponent``: see `treesim.scaled` for the canonical form."""
+
+import math
+
+from numba import njit
+
+BLOCK = 512
+LOWEST = 2.0**-257
+HIGHEST = 2.0**255
+LN2 = math.log(2.0)
+NO_EXPONENT = -(2**40)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def canonical(mantissa, exponent):
+    """The canonical form of ``mantissa * 2**exponent``."""
+    if mantissa == 0.0:
+        return 0.0, 0
+    fraction, power = math.frexp(mantissa)
+    power += exponent
+    block = BLOCK * ((power + BLOCK // 2) // BLOCK)
+    return math.ldexp(fraction, power - block), block
+
+
+@njit(nogil=True, cache=True, inline="always")
+def shifted(mantissa, shift):
+    """``mantissa * 2**shift`` as a float, zero or infinite where floats end."""
+    if shift == 0:
+        return mantissa
+    return math.ldexp(mantissa, max(-4000, min(4000, shift)))
+
+
+@njit(nogil=True, cache=True)
+def product(mantissa_a, exponent_a, mantissa_b, exponent_b):
+    """The product of two scaled numbers; either mantissa may be any float."""
+    result = mantissa_a * mantissa_b
+    exponent = exponent_a + exponent_b
+    if LOWEST <= result < HIGHEST:
+        return result, exponent
+    fraction_a, power_a = math.frexp(mantissa_a)
+    fraction_b, power_b = math.frexp(mantissa_b)
+    return canonical(fraction_a * fraction_b, exponent + power_a + power_b)
+
+
+@njit(nogil=True, cache=True)
+def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
+    """The sum of two scaled numbers."""
+    if mantissa_a == 0.0:
+        return mantissa_b, exponent_b
+    if mantissa_b == 0.0:
+        return mantissa_a, exponent_a
+    top = max(exponent_a, exponent_b)
+    return canonical(shifted(mantissa_a, exponent_a - top) + shifted(mantissa_b, exponent_b - top), top)
+
+
+@njit(nogil=True, cache=True)
+def careful_expectation(start, stop, prob, child, mantissa, exponent):
+    """`expectation` for any range: terms are aligned at the largest one before they are added."""
+    is_tree = child.shape[0] == 0
+    top = NO_EXPONENT
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        if prob[k] > 0.0 and mantissa[c] > 0.0:
+            top = max(top, math.frexp(prob[k])[1] + math.frexp(mantissa[c])[1] + exponent[c])
+    if top == NO_EXPONENT:
+        return 0.0, 0
+    result = 0.0
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        if prob[k] > 0.0 and mantissa[c] > 0.0:
+            fraction_p, power_p = math.frexp(prob[k])
+            fraction_m, power_m = math.frexp(mantissa[c])
+            result += shifted(fraction_p * fraction_m, power_p + power_m + exponent[c] - top)
+    return canonical(result, top)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def expectation(start, stop, prob, child, mantissa, exponent):
+    """``sum_k prob[k] * V(child k)`` over the edges of one parent.
+
+    Nearly always the children share one exponent and the plain sum stays in range: that costs what linear
+    arithmetic costs. Everything else goes the careful way.
+    """
+    is_tree = child.shape[0] == 0
+    c = start if is_tree else child[start]
+    common = exponent[c]
+    differs = exponent[c] ^ common
+    result = prob[start] * mantissa[c]
+    for k in range(start + 1, stop):
+        c = k if is_tree else child[k]
+        result += prob[k] * mantissa[c]
+        differs |= exponent[c] ^ common
+    if differs == 0 and LOWEST <= result < HIGHEST:
+        return result, common
+    return careful_expectation(start, stop, prob, child, mantissa, exponent)

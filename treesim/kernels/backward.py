@@ -1,0 +1,44 @@
+"""From the leaves to the root: one level at a time."""
+
+from numba import njit
+
+from treesim.kernels.arithmetic import canonical, expectation, product, shifted
+
+
+@njit(nogil=True, cache=True)
+def expect_children(lo, hi, ptr, prob, child, mantissa, exponent, out_mantissa, out_exponent):
+    """V(v) = sum_c p(c|v) V(c) for parents ``lo..hi``."""
+    base = ptr[0]
+    for v in range(lo, hi):
+        out_mantissa[v], out_exponent[v] = expectation(
+            ptr[v] - base, ptr[v + 1] - base, prob, child, mantissa, exponent
+        )
+
+
+@njit(nogil=True, cache=True)
+def multiply(lo, hi, factor, mantissa, exponent):
+    """Multiply scaled numbers in place by plain positive factors."""
+    for v in range(lo, hi):
+        if mantissa[v] != 0.0:
+            mantissa[v], exponent[v] = product(mantissa[v], exponent[v], factor[v], 0)
+
+
+@njit(nogil=True, cache=True)
+def cap_ratios(lo, hi, ptr, prob, child, mantissa, exponent, cap, out_mantissa, out_exponent):
+    """Clip each parent into [max child / cap, cap * min child], or to the middle where that is empty."""
+    base = ptr[0]
+    is_tree = child.shape[0] == 0
+    for v in range(lo, hi):
+        if out_mantissa[v] == 0.0:
+            continue
+        own = out_exponent[v]
+        low, high = 0.0, float("inf")
+        for k in range(ptr[v] - base, ptr[v + 1] - base):
+            c = k if is_tree else child[k]
+            if prob[k] > 0.0:
+                relative = shifted(mantissa[c] / out_mantissa[v], exponent[c] - own)
+                low = max(low, relative / cap)
+                high = min(high, relative * cap)
+        factor = (low * high) ** 0.5 if low > high else min(max(1.0, low), high)
+        if 0.0 < factor < float("inf") and factor != 1.0:
+            out_mantissa[v], out_exponent[v] = canonical(out_mantissa[v] * factor, own)

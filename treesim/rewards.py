@@ -1,0 +1,142 @@
+"""Rewards of the leaves, as log phi."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from treesim.errors import RewardError
+from treesim.randomness import Stream, generator
+from treesim.scaled import FloatArray
+from treesim.spec import registry, require_at_least, require_one_of, require_positive
+from treesim.tree import Tree
+
+
+class Reward(ABC):
+    """A way to reward the leaves of a tree."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+        """log phi, in nats, shape [n_leaves]."""
+
+
+@dataclass(frozen=True)
+class Gaussian(Reward):
+    """phi = exp(r / beta), r standard normal, independent at every leaf.
+
+    Examples
+    --------
+    >>> Gaussian(beta=0.5).log_reward(Tree.complete(2, 1), seed=0).shape
+    (2,)
+    """
+
+    beta: float = 1.0
+    name: ClassVar[str] = "gaussian"
+
+    def __post_init__(self) -> None:
+        require_positive("beta", self.beta)
+
+    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+        return generator(seed, Stream.REWARD).standard_normal(tree.n_leaves) / self.beta
+
+
+@dataclass(frozen=True)
+class Sparse(Reward):
+    """phi = 1 at a random share of the leaves, at least one that pi_ref reaches, and `floor` elsewhere.
+
+    Examples
+    --------
+    >>> np.exp(Sparse(share=0.01).log_reward(Tree.complete(2, 2), seed=0)).sum()
+    1.0
+    """
+
+    share: float = 0.1
+    floor: float = 0.0
+    name: ClassVar[str] = "sparse"
+
+    def __post_init__(self) -> None:
+        require_positive("share", self.share)
+        require_at_least("floor", self.floor, 0.0)
+        if self.share > 1 or self.floor > 1:
+            raise RewardError(f"share is {self.share} and floor {self.floor}, expected at most 1")
+
+    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+        rng = generator(seed, Stream.REWARD)
+        rewarded = rng.random(tree.n_leaves) < self.share
+        *_, reachable = tree.reachable()
+        if not (rewarded & reachable).any():
+            rewarded[rng.choice(np.flatnonzero(reachable))] = True
+        with np.errstate(divide="ignore"):
+            return np.where(rewarded, 0.0, np.log(self.floor))
+
+
+@dataclass(frozen=True)
+class Additive(Reward):
+    """log phi = sum over the path of independent standard normal scores, divided by beta.
+
+    Examples
+    --------
+    >>> Additive().log_reward(Tree.complete(2, 3), seed=0).shape
+    (8,)
+    """
+
+    beta: float = 1.0
+    name: ClassVar[str] = "additive"
+
+    def __post_init__(self) -> None:
+        require_positive("beta", self.beta)
+
+    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+        score = np.zeros(1)
+        for t in range(tree.horizon):
+            score = np.repeat(score, np.diff(tree.layer(t).ptr))
+            score += generator(seed, Stream.REWARD, t).standard_normal(len(score))
+        return score / self.beta
+
+
+@dataclass(frozen=True)
+class Given(Reward):
+    """Rewards from a file, one number a leaf: ``.npy``, or text with a number a line.
+
+    Parameters
+    ----------
+    file : str
+    scale : str
+        ``linear`` if the numbers are phi, ``log`` if they are log phi.
+    """
+
+    file: str
+    scale: str = "linear"
+    name: ClassVar[str] = "given"
+
+    def __post_init__(self) -> None:
+        require_one_of("scale", self.scale, ("linear", "log"))
+
+    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+        path = Path(self.file)
+        try:
+            numbers = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
+            numbers = np.asarray(numbers, np.float64)
+        except (OSError, ValueError, EOFError) as error:
+            raise RewardError(f"cannot read rewards from {self.file}: {str(error).splitlines()[0]}") from None
+        if self.scale == "log":
+            return numbers
+        return log_of_linear(numbers)
+
+
+REWARDS: dict[str, type[Reward]] = registry([Gaussian, Sparse, Additive, Given])  # type: ignore[type-var]
+
+
+def log_of_linear(reward: FloatArray) -> FloatArray:
+    """log phi of linear rewards, zeros allowed; raises `RewardError` where one is negative or no number."""
+    bad = np.flatnonzero(~(reward >= 0))
+    if len(bad):
+        raise RewardError(f"reward of leaf {bad[0]} is {reward.flat[bad[0]]}, expected a number of at least 0")
+    with np.errstate(divide="ignore"):
+        return np.log(reward)

@@ -1,0 +1,43 @@
+"""Every sampler, by the name that specs use."""
+
+from treesim.samplers.base import Cost, Draws, Sampler
+from treesim.samplers.beam import BeamSearch
+from treesim.samplers.guided import GuidedSMC
+from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
+from treesim.spec import parse, registry
+
+SAMPLERS: dict[str, type[Sampler]] = registry(  # type: ignore[type-var]
+    [Base, BestOfN, SoftBestOfN, Importance, Rejection, BeamSearch, GuidedSMC]
+)
+
+
+def sampler(spec: str) -> Sampler:
+    """The sampler of a spec such as ``importance:n=16``.
+
+    Raises
+    ------
+    SpecError
+        If the spec names an unknown sampler or parameter, or a value is out of range.
+
+    Examples
+    --------
+    >>> sampler("sp-gsmc:pool=8")
+    GuidedSMC(pool=8)
+    """
+    return parse(spec, SAMPLERS, "sampler")  # type: ignore[type-var]
+
+
+__all__ = [
+    "SAMPLERS",
+    "Base",
+    "BeamSearch",
+    "BestOfN",
+    "Cost",
+    "Draws",
+    "GuidedSMC",
+    "Importance",
+    "Rejection",
+    "Sampler",
+    "SoftBestOfN",
+    "sampler",
+]

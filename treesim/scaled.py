@@ -1,0 +1,144 @@
+"""Non-negative numbers of any size, at the speed and precision of plain floats.
+
+Values multiply along a path, so they leave the range of a float; their logs stay in range but cost an
+exponential and a logarithm a node, and lose digits when they are large. A `Scaled` array keeps each number as
+``mantissa * 2**exponent`` in a canonical form: the exponent is a multiple of 512 and the mantissa lies in
+[2**-257, 2**255), or both are zero. Exponents are zero for every number between 1e-77 and 1e76, so kernels
+add and multiply mantissas as plain floats nearly always, and every result has the relative error of float
+arithmetic, a few 1e-16, whether it stands for 1 or for exp(-50000). Logs appear at the border only.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+# ln 2 in two parts: the first has few enough bits for exact products with the exponents.
+_LN2_HIGH = float.fromhex("0x1.62e42fefap-1")
+_LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
+
+BYTES_EACH = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Scaled:
+    """An array of numbers ``mantissa * 2**exponent >= 0`` in canonical form.
+
+    Parameters
+    ----------
+    mantissa : ndarray of float64, shape [n]
+    exponent : ndarray of int32, shape [n]
+
+    Examples
+    --------
+    >>> x = Scaled.from_log([-10_000.0, 0.0, -np.inf])
+    >>> x.log()
+    array([-10000., 0., -inf])
+    >>> (x * x).log()
+    array([-20000., 0., -inf])
+    """
+
+    mantissa: FloatArray
+    exponent: NDArray[np.int32]
+
+    @classmethod
+    def empty(cls, n: int) -> Scaled:
+        """Room for `n` numbers, not yet set."""
+        return cls(np.empty(n), np.empty(n, np.int32))
+
+    @classmethod
+    def zeros(cls, n: int) -> Scaled:
+        """`n` zeros."""
+        return cls(np.zeros(n), np.zeros(n, np.int32))
+
+    @classmethod
+    def from_log(cls, log_number: ArrayLike) -> Scaled:
+        """From natural logs, shape [n]; ``-inf`` is zero."""
+        log_number = np.asarray(log_number, np.float64)
+        with np.errstate(invalid="ignore"):
+            block = BLOCK * np.floor(log_number / (BLOCK * LN2) + 0.5)
+        block[np.isneginf(log_number)] = 0.0
+        mantissa = np.exp((log_number - block * _LN2_HIGH) - block * _LN2_LOW)
+        return cls._canonical(mantissa, block.astype(np.int32))
+
+    @classmethod
+    def from_float(cls, number: ArrayLike) -> Scaled:
+        """From plain floats >= 0, shape [n]."""
+        mantissa = np.array(number, np.float64)
+        return cls._canonical(mantissa, np.zeros(len(mantissa), np.int32))
+
+    @classmethod
+    def _canonical(cls, mantissa: FloatArray, exponent: NDArray[np.int32]) -> Scaled:
+        """Bring the entries that left the range back, in place; entries equal to zero lose their exponent."""
+        exponent[mantissa == 0.0] = 0
+        odd = np.flatnonzero((mantissa < LOWEST) & (mantissa > 0.0) | (mantissa >= HIGHEST))
+        if len(odd):
+            fraction, power = np.frexp(mantissa[odd])
+            block = BLOCK * ((power + BLOCK // 2) // BLOCK)
+            mantissa[odd] = np.ldexp(fraction, power - block)
+            exponent[odd] += block
+        return cls(mantissa, exponent)
+
+    def log(self) -> FloatArray:
+        """Natural logs, shape [n]."""
+        with np.errstate(divide="ignore"):
+            result = np.log(self.mantissa)
+        if self.exponent.any():
+            result += self.exponent * LN2
+        return result
+
+    def to_float(self) -> FloatArray:
+        """Plain floats, shape [n]; what is too small becomes zero, what is too large ``inf``."""
+        if not self.exponent.any():
+            return self.mantissa
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(self.mantissa, self.exponent)
+
+    def __len__(self) -> int:
+        return len(self.mantissa)
+
+    def __getitem__(self, part: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Scaled:
+        return Scaled(self.mantissa[part], self.exponent[part])
+
+    def __mul__(self, other: Scaled) -> Scaled:
+        mantissa = self.mantissa * other.mantissa
+        return Scaled._canonical(mantissa, self.exponent + other.exponent)
+
+    def over(self, other: Scaled) -> Scaled:
+        """The quotient by positive numbers."""
+        mantissa = self.mantissa / other.mantissa
+        return Scaled._canonical(mantissa, self.exponent - other.exponent)
+
+    def frozen(self) -> Scaled:
+        """The same numbers, read-only."""
+        return Scaled(read_only(self.mantissa), read_only(self.exponent))
+
+    def equals(self, other: Scaled) -> bool:
+        """Whether all numbers are the same, to the bit."""
+        return np.array_equal(self.mantissa, other.mantissa) and np.array_equal(self.exponent, other.exponent)
+
+
+def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
+    """Logs as a `Scaled` array; a `Scaled` array as it is."""
+    return log_number if isinstance(log_number, Scaled) else Scaled.from_log(log_number)
+
+
+def exp_or_inf(log_number: float) -> float:
+    """``exp``, infinite where floats end instead of an error."""
+    return math.exp(log_number) if log_number < 709.78 else math.inf
+
+
+def read_only(array: NDArray) -> NDArray:  # type: ignore[type-arg]
+    """A read-only view."""
+    view = array.view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,108 @@
+"""Specs: ``name:key=value,key=value`` names a frozen dataclass and its parameters, on the command line and in files."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
+
+from treesim.errors import SpecError
+
+
+class Named(Protocol):
+    """A dataclass that specs can name."""
+
+    name: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+Thing = TypeVar("Thing", bound=Named)
+
+
+def registry(kinds: Iterable[type[Thing]]) -> dict[str, type[Thing]]:
+    """Dataclasses by the name that specs use."""
+    return {kind.name: kind for kind in kinds}
+
+
+def parse(text: str, kinds: Mapping[str, type[Thing]], what: str) -> Thing:
+    """The object that a spec names.
+
+    Raises
+    ------
+    SpecError
+        If the name or a parameter is unknown, or a value is not of its type or out of range.
+
+    Examples
+    --------
+    >>> from treesim.samplers import SAMPLERS
+    >>> parse("importance:n=16", SAMPLERS, "sampler")
+    Importance(n=16)
+    """
+    name, _, rest = text.partition(":")
+    name = name.strip()
+    if name not in kinds:
+        raise SpecError(f"unknown {what} {name!r}, expected one of: {', '.join(kinds)}")
+    kind = kinds[name]
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    types = get_type_hints(kind)
+    given: dict[str, Any] = {}
+    for item in filter(None, (part.strip() for part in rest.split(","))):
+        key, equals, value = (part.strip() for part in item.partition("="))
+        if key not in fields:
+            known = ", ".join(fields) or "none"
+            raise SpecError(f"{what} {name!r} has no parameter {key!r}; its parameters: {known}")
+        if not equals or key in given:
+            raise SpecError(f"{item!r} in {text!r}: expected {key}=VALUE, once")
+        given[key] = _value(value, types[key], f"{key} of {name}")
+    for key, field in fields.items():
+        if field.default is dataclasses.MISSING and key not in given:
+            raise SpecError(f"{what} {name!r} needs {key}, such as {name}:{key}=16")
+    return kind(**given)
+
+
+def spell(thing: Named) -> str:
+    """The shortest spec of an object: the inverse of `parse`.
+
+    Examples
+    --------
+    >>> from treesim.samplers import Importance
+    >>> spell(Importance(n=16))
+    'importance:n=16'
+    """
+    changed = [
+        f"{field.name}={getattr(thing, field.name)}"
+        for field in dataclasses.fields(thing)
+        if getattr(thing, field.name) != field.default
+    ]
+    return ":".join(filter(None, [thing.name, ",".join(changed)]))
+
+
+def require_at_least(what: str, number: float, least: float) -> None:
+    """Raise `SpecError` unless `number` is a finite number of at least `least`."""
+    if not (math.isfinite(number) and number >= least):
+        raise SpecError(f"{what} is {number}, expected at least {least}")
+
+
+def require_positive(what: str, number: float) -> None:
+    """Raise `SpecError` unless `number` is a finite number above 0."""
+    if not (math.isfinite(number) and number > 0):
+        raise SpecError(f"{what} is {number}, expected a number above 0")
+
+
+def require_one_of(what: str, text: str, choices: Iterable[str]) -> None:
+    """Raise `SpecError` unless `text` is one of the choices."""
+    if text not in choices:
+        raise SpecError(f"{what} is {text!r}, expected one of: {', '.join(choices)}")
+
+
+def _value(text: str, kind: Any, what: str) -> Any:
+    try:
+        if kind is int:
+            return int(text)
+        if kind is float:
+            return float(text)
+    except ValueError:
+        expected = "a whole number" if kind is int else "a number"
+        raise SpecError(f"{what} is {text!r}, expected {expected}") from None
+    return text

@@ -1,0 +1,199 @@
+r"""Optimal twist and audit: what is true of a reward, and how far an approximate value is from it.
+
+The optimal twist V*(v) = E_{pi_ref}[phi | v] solves V*(v) = sum_c p(c|v) V*(c) with V* = phi at level T; its value
+at the root is the partition function Z. An approximate value V^ is audited by the two numbers the theory needs,
+
+- Bellman error: the smallest epsilon with 1/(1 + epsilon) <= (P V^)(v) / V^(v) <= 1 + epsilon above level T,
+- ratio bound: the smallest L with 1/L <= V^(c) / V^(v) <= L along every step of positive probability,
+
+both over the prefixes that pi_ref reaches. Source: Zhu & Lu (2026), section 3, assumptions 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from treesim.errors import RewardError
+from treesim.kernels.arithmetic import LN2
+from treesim.kernels.backward import expect_children
+from treesim.kernels.forward import audit_level
+from treesim.parallel import chunked
+from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
+from treesim.tree import Tree
+
+
+def optimal_twist(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
+    """The optimal twist, V*(v) = E_{pi_ref}[phi | v], one pass from the leaves to the root.
+
+    Parameters
+    ----------
+    tree : Tree
+    log_reward : array_like or Scaled, shape [n_leaves]
+        log phi, in nats; ``-inf`` where the reward is zero, at least one leaf that pi_ref reaches above it.
+
+    Returns
+    -------
+    Scaled, shape [n_nodes]
+        V*; its ``log()`` is in nats, entry 0 is Z.
+
+    Raises
+    ------
+    RewardError
+        If a reward is NaN or +inf, their number is wrong, or all that can be reached are zero.
+
+    References
+    ----------
+    Zhu & Lu (2026), section 3.
+
+    Examples
+    --------
+    >>> tree = Tree.complete(branching=2, horizon=1)
+    >>> optimal_twist(tree, np.log([1.0, 3.0])).log().round(3)
+    array([0.693, 0.   , 1.099])
+    """
+    twist = Scaled.empty(tree.n_nodes)
+    reward = checked_reward(tree, log_reward)
+    twist.mantissa[tree.leaves], twist.exponent[tree.leaves] = reward.mantissa, reward.exponent
+    for t in reversed(range(tree.horizon)):
+        expect_level(tree, t, twist)
+    if twist.mantissa[0] == 0.0:
+        raise RewardError("the reward is zero at every leaf that pi_ref reaches, expected at least one above zero")
+    return twist.frozen()
+
+
+def expect_level(tree: Tree, t: int, value: Scaled) -> None:
+    """Set `value` at level `t` to its expectation one step ahead, P V."""
+    here, ahead = value[tree.level(t)], value[tree.level(t + 1)]
+    layer = tree.layer(t)
+    chunked(
+        lambda lo, hi: expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, here.mantissa, here.exponent),
+        len(here),
+    )
+
+
+def checked_reward(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
+    """The reward of every leaf as a `Scaled` array, shape [n_leaves]; raises `RewardError` on bad numbers."""
+    if not isinstance(log_reward, Scaled):
+        log_reward = np.asarray(log_reward, np.float64)
+        if np.shape(log_reward) == (tree.n_leaves,):
+            bad = np.flatnonzero(np.isnan(log_reward) | np.isposinf(log_reward))
+            if len(bad):
+                raise RewardError(f"log reward of leaf {bad[0]} is {log_reward[bad[0]]}, expected a number or -inf")
+            huge = np.flatnonzero(np.abs(log_reward) > 1e8)
+            huge = huge[np.isfinite(log_reward[huge])]
+            if len(huge):
+                raise RewardError(
+                    f"log reward of leaf {huge[0]} is {log_reward[huge[0]]}, expected at most 1e8 in size"
+                )
+    size = len(log_reward) if isinstance(log_reward, Scaled) else np.shape(log_reward)
+    if size not in (tree.n_leaves, (tree.n_leaves,)):
+        raise RewardError(f"log reward has shape {size}, expected one number for each of {tree.n_leaves} leaves")
+    return as_scaled(log_reward)
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """How far an approximate value is from a martingale under pi_ref, and how fast it moves.
+
+    Attributes
+    ----------
+    bellman_error : float
+        epsilon, the supremum over reachable prefixes above level T; infinite where exactly one of V^ and P V^ is
+        zero.
+    bellman_error_node : int
+        Where it is attained.
+    sup, mean_reference, mean_target : ndarray, shape [horizon]
+        Level by level, of max(rho, 1/rho) - 1 with rho = P V^ / V^: supremum, mean under pi_ref, mean under pi~.
+    ratio_bound : float
+        L; infinite where a value is zero on one end of a step of positive probability.
+    log_ratio_bound : float
+        log L, finite also where L is too large for a float.
+    ratio_bound_step : tuple of int
+        The two nodes between which it is attained.
+    log_partition : float
+        log Z, in nats.
+    """
+
+    bellman_error: float
+    bellman_error_node: int
+    sup: FloatArray
+    mean_reference: FloatArray
+    mean_target: FloatArray
+    ratio_bound: float
+    log_ratio_bound: float
+    ratio_bound_step: tuple[int, int]
+    log_partition: float
+
+
+def audit(tree: Tree, value: Scaled, twist: Scaled) -> Audit:
+    """Audit an approximate value, one pass from the root to the leaves.
+
+    Parameters
+    ----------
+    tree : Tree
+    value : Scaled, shape [n_nodes]
+        V^.
+    twist : Scaled, shape [n_nodes]
+        V*, from `optimal_twist`.
+
+    Returns
+    -------
+    Audit
+
+    References
+    ----------
+    Zhu & Lu (2026), assumptions 3.1 (ratio bound) and 3.2 (Bellman error).
+
+    Examples
+    --------
+    >>> tree = Tree.complete(branching=2, horizon=2)
+    >>> twist = optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0]))
+    >>> exact = audit(tree, twist, twist)
+    >>> round(exact.bellman_error, 12), round(exact.ratio_bound, 12)
+    (0.0, 2.0)
+    """
+    horizon = tree.horizon
+    sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
+    worst_node = 0
+    log_ratio, ratio_step = -1.0, (0, 1)
+    reach = np.ones(1)
+    for t in range(horizon):
+        nodes, children = tree.level(t), tree.level(t + 1)
+        here, ahead, here_twist = value[nodes], value[children], twist[nodes]
+        next_reach = np.zeros(len(ahead))
+        layer = tree.layer(t)
+        sup[t], parent, mean_reference[t], mean_target[t], level_ratio, edge = audit_level(
+            *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
+            twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, next_reach,
+        )  # fmt: skip
+        if sup[t] > sup[:t].max(initial=-1.0):
+            worst_node = nodes.start + parent
+        if level_ratio > log_ratio:
+            log_ratio = level_ratio
+            child = layer.child[edge] if len(layer.child) else edge
+            source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
+            ratio_step = (nodes.start + source, children.start + int(child))
+        reach = next_reach
+    return Audit(
+        bellman_error=float(sup.max()),
+        bellman_error_node=worst_node,
+        sup=sup,
+        mean_reference=mean_reference,
+        mean_target=mean_target,
+        ratio_bound=_linear_ratio(value, ratio_step, log_ratio),
+        log_ratio_bound=log_ratio,
+        ratio_bound_step=ratio_step,
+        log_partition=float(math.log(twist.mantissa[0]) + int(twist.exponent[0]) * LN2),
+    )
+
+
+def _linear_ratio(value: Scaled, step: tuple[int, int], log_ratio: float) -> float:
+    """The ratio bound without a detour through its log where both ends share an exponent."""
+    (a, b), (e, f) = value.mantissa[list(step)], value.exponent[list(step)]
+    if e == f and a > 0 and b > 0:
+        return float(max(a / b, b / a))
+    return exp_or_inf(log_ratio)
