@@ -1,7 +1,7 @@
 """treesim: the exact laboratory for inference-time scaling.
 
-Trees whose reference policy, reward and optimal twist are known exactly, approximate values of controlled Bellman error,
-and the exact output law of every sampler, with its total variation distance to the target.
+Trees whose reference policy, reward and optimal twist are known exactly, approximate values of controlled Bellman
+error, and the exact output law of every sampler, with its total variation distance to the target.
 
 >>> import treesim
 >>> instance = treesim.family("uniform", horizon=6, perturbation="random-sign", epsilon="0.25/T")

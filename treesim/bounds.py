@@ -48,7 +48,7 @@ def guidance_bound(horizon: int, epsilon: float) -> Bound:
     Examples
     --------
     >>> guidance_bound(4, 0.2)
-    Bound(theorem='4.3', value=1.6, sharp=0.26686217008797664)
+    Bound(theorem='4.3', value=1.6, sharp=0.2668621700879765)
     """
     return Bound("4.3", 2 * horizon * epsilon, math.tanh((horizon - 1) * math.log1p(epsilon) / 2))
 

@@ -207,19 +207,15 @@ def _log_number(graph: nx.DiGraph, node: Hashable, name: str) -> float:
     """log of a node's attribute ``name``, given as it is or as ``log_name``."""
     attributes = graph.nodes[node]
     if not _has(graph, node, name):
-        raise RewardError(
-            f"node {node!r} has no {name!r} (nor 'log_{name}'), expected one at every {'leaf' if name == 'reward' else 'node'}"
-        )
+        raise RewardError(f"node {node!r} has no attribute {name!r} or 'log_{name}', expected one of them")
     key = name if name in attributes else f"log_{name}"
     try:
         number = float(attributes[key])
     except (TypeError, ValueError):
         number = np.nan
-    valid = 0 <= number < np.inf if key == name else number < np.inf
-    if not valid:
-        raise RewardError(
-            f"{key} of node {node!r} is {attributes[key]!r}, expected a finite number{' of at least 0' if key == name else ''}"
-        )
+    if not (0 <= number < np.inf if key == name else number < np.inf):
+        expected = "a finite number of at least 0" if key == name else "a finite number or -inf"
+        raise RewardError(f"{key} of node {node!r} is {attributes[key]!r}, expected {expected}")
     return float(log_of_linear(np.array([number]))[0]) if key == name else number
 
 

@@ -19,10 +19,9 @@ from numpy.typing import ArrayLike
 from treesim.adversary import worst_signs
 from treesim.errors import PerturbationError
 from treesim.kernels.backward import cap_ratios, multiply
-from treesim.parallel import chunked
 from treesim.randomness import Stream, generator
 from treesim.scaled import BoolArray, FloatArray, Scaled
-from treesim.spec import registry, require_at_least, require_positive, spell
+from treesim.spec import require_at_least, require_positive, spell
 from treesim.tree import Tree
 from treesim.values import audit, expect_level
 
@@ -179,9 +178,12 @@ class Correlated(TopDown):
         return self.correlation * inherited + np.sqrt(1.0 - self.correlation**2) * fresh
 
 
-PERTURBATIONS: dict[str, type[Perturbation]] = registry(  # type: ignore[type-var]
-    [Exact, ConstantUp, ConstantDown, RandomSign, LogUniform, Adversarial, LogNormal, StudentT, Correlated]
-)
+PERTURBATIONS: dict[str, type[Perturbation]] = {
+    kind.name: kind
+    for kind in (
+        Exact, ConstantUp, ConstantDown, RandomSign, LogUniform, Adversarial, LogNormal, StudentT, Correlated,
+    )
+}  # fmt: skip
 
 
 def epsilon_schedule(epsilon: str | ArrayLike, horizon: int) -> FloatArray:
@@ -299,22 +301,16 @@ def _bottom_up(
 def _climb(tree: Tree, twist: Scaled, directions: Directions, epsilon: FloatArray, ratio_cap: float | None) -> Scaled:
     """V^(v) = (P V^)(v) (1 + eps_t)^-direction(v), from the leaves up, cut where it would break the cap."""
     value = Scaled.empty(tree.n_nodes)
-    value.mantissa[tree.leaves], value.exponent[tree.leaves] = (
-        twist.mantissa[tree.leaves],
-        twist.exponent[tree.leaves],
-    )
+    value.mantissa[tree.leaves] = twist.mantissa[tree.leaves]
+    value.exponent[tree.leaves] = twist.exponent[tree.leaves]
     for t in reversed(range(tree.horizon)):
         expect_level(tree, t, value)
-        here, ahead, layer = value[tree.level(t)], value[tree.level(t + 1)], tree.layer(t)
+        here = value[tree.level(t)]
         factor = _power(1.0 + epsilon[t], directions(t))
-        chunked(lambda lo, hi: multiply(lo, hi, factor, here.mantissa, here.exponent), len(here))
+        multiply(factor, here.mantissa, here.exponent)
         if ratio_cap is not None:
-            chunked(
-                lambda lo, hi: cap_ratios(
-                    lo, hi, *layer, ahead.mantissa, ahead.exponent, ratio_cap, here.mantissa, here.exponent
-                ),
-                len(here),
-            )
+            ahead = value[tree.level(t + 1)]
+            cap_ratios(*tree.layer(t), ahead.mantissa, ahead.exponent, ratio_cap, here.mantissa, here.exponent)
     return value
 
 
@@ -344,7 +340,7 @@ def _conflict(
         schedule = scaled_schedule(share)
         return _meets(tree, twist, _climb(tree, twist, directions, schedule, ratio_cap), schedule, ratio_cap)
 
-    asked = f"epsilon {epsilon.max():.6g} and ratio cap {ratio_cap:.6g} conflict for {spell(kind)}"  # type: ignore[arg-type]
+    asked = f"epsilon {epsilon.max():.6g} and ratio cap {ratio_cap:.6g} conflict for {spell(kind)}"
     least = audit(tree, _climb(tree, twist, directions, 0.0 * epsilon, ratio_cap), twist)
     if least.ratio_bound > ratio_cap * (1.0 + TOLERANCE):
         a, b = (tree.describe(node) for node in least.ratio_bound_step)

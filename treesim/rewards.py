@@ -12,7 +12,7 @@ import numpy as np
 from treesim.errors import RewardError
 from treesim.randomness import Stream, generator
 from treesim.scaled import FloatArray
-from treesim.spec import registry, require_at_least, require_one_of, require_positive
+from treesim.spec import require_at_least, require_one_of, require_positive
 from treesim.tree import Tree
 
 
@@ -52,7 +52,7 @@ class Sparse(Reward):
 
     Examples
     --------
-    >>> np.exp(Sparse(share=0.01).log_reward(Tree.complete(2, 2), seed=0)).sum()
+    >>> float(np.exp(Sparse(share=0.01).log_reward(Tree.complete(2, 2), seed=0)).sum())
     1.0
     """
 
@@ -101,6 +101,37 @@ class Additive(Reward):
 
 
 @dataclass(frozen=True)
+class RightSteps(Reward):
+    """phi = penalty^-(number of wrong steps): at every node `right` random children are right, the others wrong.
+
+    Examples
+    --------
+    >>> np.exp(RightSteps(right=1, penalty=10.0).log_reward(Tree.complete(2, 1), seed=0)).round(3)
+    array([0.1, 1. ])
+    """
+
+    right: int = 1
+    penalty: float = 100.0
+    name: ClassVar[str] = "right-steps"
+
+    def __post_init__(self) -> None:
+        require_at_least("right", self.right, 1)
+        require_at_least("penalty", self.penalty, 1)
+
+    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+        wrong = np.zeros(1, np.int64)
+        for t in range(tree.horizon):
+            degree = np.diff(tree.layer(t).ptr)
+            parent = np.repeat(np.arange(len(degree)), degree)
+            ticket = generator(seed, Stream.REWARD, t).random(len(parent))
+            by_ticket = np.lexsort((ticket, parent))
+            rank = np.empty(len(parent), np.int64)
+            rank[by_ticket] = np.arange(len(parent)) - np.repeat(np.cumsum(degree) - degree, degree)
+            wrong = np.repeat(wrong, degree) + (rank >= self.right)
+        return -wrong * np.log(self.penalty)
+
+
+@dataclass(frozen=True)
 class Given(Reward):
     """Rewards from a file, one number a leaf: ``.npy``, or text with a number a line.
 
@@ -130,7 +161,7 @@ class Given(Reward):
         return log_of_linear(numbers)
 
 
-REWARDS: dict[str, type[Reward]] = registry([Gaussian, Sparse, Additive, Given])  # type: ignore[type-var]
+REWARDS: dict[str, type[Reward]] = {kind.name: kind for kind in (Gaussian, Sparse, Additive, RightSteps, Given)}
 
 
 def log_of_linear(reward: FloatArray) -> FloatArray:

@@ -5,24 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from treesim.errors import SpecError
 
-
-class Named(Protocol):
-    """A dataclass that specs can name."""
-
-    name: ClassVar[str]
-    __dataclass_fields__: ClassVar[dict[str, Any]]
-
-
-Thing = TypeVar("Thing", bound=Named)
-
-
-def registry(kinds: Iterable[type[Thing]]) -> dict[str, type[Thing]]:
-    """Dataclasses by the name that specs use."""
-    return {kind.name: kind for kind in kinds}
+Thing = TypeVar("Thing")
 
 
 def parse(text: str, kinds: Mapping[str, type[Thing]], what: str) -> Thing:
@@ -44,7 +31,7 @@ def parse(text: str, kinds: Mapping[str, type[Thing]], what: str) -> Thing:
     if name not in kinds:
         raise SpecError(f"unknown {what} {name!r}, expected one of: {', '.join(kinds)}")
     kind = kinds[name]
-    fields = {field.name: field for field in dataclasses.fields(kind)}
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     types = get_type_hints(kind)
     given: dict[str, Any] = {}
     for item in filter(None, (part.strip() for part in rest.split(","))):
@@ -61,7 +48,7 @@ def parse(text: str, kinds: Mapping[str, type[Thing]], what: str) -> Thing:
     return kind(**given)
 
 
-def spell(thing: Named) -> str:
+def spell(thing: Any) -> str:
     """The shortest spec of an object: the inverse of `parse`.
 
     Examples

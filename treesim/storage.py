@@ -113,6 +113,15 @@ def load(path: str | Path) -> Instance:
         raise InstanceFileError(f"{path} holds no valid instance: {error}") from None
 
 
+def is_instance_file(path: Path) -> bool:
+    """Whether a file is a treesim instance, of any format version, by its header alone."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            return "treesim" in (file.metadata() or {})
+    except (SafetensorError, OSError):
+        return False
+
+
 def _save_arrays(arrays: Arrays, header: dict[str, Any], path: Path) -> None:
     # safetensors writes the buffer of a strided or Fortran-ordered array as if it were C-ordered.
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
@@ -133,7 +142,7 @@ def _checked_header(path: Path, metadata: dict[str, str] | None) -> dict[str, An
         raise InstanceFileError(f"{path} has format {version!r}, expected {FORMAT}")
     if version > FORMAT:
         raise InstanceFileError(
-            f"{path} has format {version}, newer than {FORMAT}, the newest this version of treesim reads; upgrade treesim"
+            f"{path} has format {version}, newer than the {FORMAT} that this version reads; upgrade treesim"
         )
     kinds = {
         "family": str,

@@ -256,7 +256,7 @@ class Tree:
             raise TreeError(f"level {int(np.argmax(np.diff(levels) < 1))} has no nodes, expected at least one")
         if len(edges) != levels[-2] + 1:
             raise TreeError(
-                f"edge_ptr has {len(edges)} entries, expected {levels[-2] + 1}: one for each node above the last level, and one"
+                f"edge_ptr has {len(edges)} entries, expected {levels[-2] + 1}: one a node above level T, and one"
             )
         if len(self.edge_prob) != levels[-1] - 1:
             raise TreeError(f"edge_prob has {len(self.edge_prob)} entries, expected n_nodes - 1 = {levels[-1] - 1}")

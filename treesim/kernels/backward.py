@@ -16,19 +16,19 @@ def expect_children(lo, hi, ptr, prob, child, mantissa, exponent, out_mantissa, 
 
 
 @njit(nogil=True, cache=True)
-def multiply(lo, hi, factor, mantissa, exponent):
+def multiply(factor, mantissa, exponent):
     """Multiply scaled numbers in place by plain positive factors."""
-    for v in range(lo, hi):
+    for v in range(factor.shape[0]):
         if mantissa[v] != 0.0:
             mantissa[v], exponent[v] = product(mantissa[v], exponent[v], factor[v], 0)
 
 
 @njit(nogil=True, cache=True)
-def cap_ratios(lo, hi, ptr, prob, child, mantissa, exponent, cap, out_mantissa, out_exponent):
+def cap_ratios(ptr, prob, child, mantissa, exponent, cap, out_mantissa, out_exponent):
     """Clip each parent into [max child / cap, cap * min child], or to the middle where that is empty."""
     base = ptr[0]
     is_tree = child.shape[0] == 0
-    for v in range(lo, hi):
+    for v in range(out_mantissa.shape[0]):
         if out_mantissa[v] == 0.0:
             continue
         own = out_exponent[v]

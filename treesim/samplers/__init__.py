@@ -4,11 +4,11 @@ from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
-from treesim.spec import parse, registry
+from treesim.spec import parse
 
-SAMPLERS: dict[str, type[Sampler]] = registry(  # type: ignore[type-var]
-    [Base, BestOfN, SoftBestOfN, Importance, Rejection, BeamSearch, GuidedSMC]
-)
+SAMPLERS: dict[str, type[Sampler]] = {
+    kind.name: kind for kind in (Base, BestOfN, SoftBestOfN, Importance, Rejection, BeamSearch, GuidedSMC)
+}
 
 
 def sampler(spec: str) -> Sampler:
@@ -24,7 +24,7 @@ def sampler(spec: str) -> Sampler:
     >>> sampler("sp-gsmc:pool=8")
     GuidedSMC(pool=8)
     """
-    return parse(spec, SAMPLERS, "sampler")  # type: ignore[type-var]
+    return parse(spec, SAMPLERS, "sampler")
 
 
 __all__ = [

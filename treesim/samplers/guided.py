@@ -36,7 +36,7 @@ class GuidedSMC(Sampler):
     >>> from treesim import family
     >>> instance = family("product", horizon=4, ratio=2.0)
     >>> [round(GuidedSMC(pool).law(instance).tv(instance.target).lo, 4) for pool in (1, 2, 8, 0)]
-    [0.2801, 0.1355, 0.0241, 0.0]
+    [0.2801, 0.146, 0.0342, 0.0]
     """
 
     pool: int = 0

@@ -86,7 +86,7 @@ class BestOfN(_OneOfN):
     >>> from treesim import family
     >>> instance = family("product", horizon=4, ratio=2.0)
     >>> [round(BestOfN(n).law(instance).tv(instance.target).lo, 4) for n in (1, 2, 64)]
-    [0.2801, 0.0855, 0.7864]
+    [0.2801, 0.0899, 0.7864]
     """
 
     n: int
@@ -151,7 +151,7 @@ class Importance(_OneOfN):
     >>> from treesim import family
     >>> instance = family("product", horizon=4, ratio=2.0)
     >>> round(Importance(64).law(instance).tv(instance.target).lo, 4)
-    0.0062
+    0.0054
     """
 
     n: int

@@ -1,0 +1,93 @@
+"""``treesim generate``: an instance file from a family."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.output import Failure, distinct_output, number, print_json, print_table
+
+
+def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    import inspect
+
+    import hard_instances  # noqa: F401  (registers its families)
+    from treesim import FAMILIES
+
+    rows = []
+    for name, builder in FAMILIES.items():
+        parameters = [key for key in inspect.signature(builder).parameters if key != "seed"]
+        rows.append((name, (inspect.getdoc(builder) or "").splitlines()[0], " ".join(parameters)))
+    rows.append(("graph FILE", "Your own tree: node-link JSON or GraphML.", "perturbation epsilon ratio_cap"))
+    for name, summary, parameters_text in rows:
+        click.echo(f"{name}\n    {summary}\n    parameters: {parameters_text}")
+    ctx.exit()
+
+
+@click.command()
+@click.argument("family")
+@click.argument("source", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--list",
+    is_eager=True,
+    is_flag=True,
+    expose_value=False,
+    callback=_list_families,
+    help="List the families and their parameters.",
+)
+@click.option("--horizon", type=int, help="T, the number of steps.")
+@click.option("--branching", type=int, help="Children of a node (random-branching: at the most).")
+@click.option("--concentration", "--alpha", "concentration", type=float, help="Of the Dirichlet draws of pi_ref.")
+@click.option("--stop", type=float, help="Probability that a prefix ends early after a step.")
+@click.option("--ratio", type=float, help="Reward of a one against a zero, product family.")
+@click.option(
+    "--reward",
+    metavar="SPEC",
+    help="gaussian:beta=1 | sparse:share=0.1,floor=0 | additive:beta=1 | given:file=F,scale=linear",
+)
+@click.option(
+    "--perturbation",
+    metavar="SPEC",
+    help="exact | constant-up | constant-down | random-sign | log-uniform | adversarial:starts=8 | "
+    "log-normal:sigma=0.1 | student-t:sigma=0.1,df=3 | correlated:sigma=0.1,correlation=0.9",
+)
+@click.option("--epsilon", metavar="E", help="Bellman error: a number, c/T, c/sqrt(T) or c/t.")
+@click.option("--ratio-cap", type=float, metavar="L", help="Keep the ratio bound of V^ at or below this.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The instance file to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print what `inspect --json` would.")
+def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
+    """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
+    import hard_instances  # noqa: F401  (registers its families)
+    from treesim import documents, families, graphs, storage
+
+    given = {key: value for key, value in options.items() if value is not None}
+    if output.exists() and not storage.is_instance_file(output):
+        raise Failure(f"{output} exists and is not an instance file; it was left as it is, choose another name")
+    if family == "graph":
+        if source is None:
+            raise Failure("family 'graph' needs a file: treesim generate graph FILE -o OUTPUT")
+        allowed = ("perturbation", "epsilon", "ratio_cap")
+        odd = [key for key in given if key not in allowed]
+        if odd:
+            raise Failure(f"family 'graph' has no parameter {odd[0]!r}; its parameters: {', '.join(allowed)}")
+        distinct_output(output, source)
+        instance = graphs.instance_from_graph(graphs.read_graph(source), seed=seed, source=source.name, **given)
+    elif source is not None:
+        raise Failure(f"family {family!r} takes no file, got {str(source)!r}")
+    else:
+        instance = families.family(family, seed=seed, **given)
+    storage.save(instance, output)
+    document = documents.describe_instance(instance)
+    if as_json:
+        print_json(document)
+        return
+    print_table(
+        ["instance", "T", "nodes", "log Z", "Bellman error", "ratio bound L"],
+        [[str(output), document["horizon"], document["nodes"], number(document["log_partition"]),
+          number(document["bellman_error"]["sup"]), number(document["ratio_bound"])]],
+    )  # fmt: skip

@@ -1,0 +1,179 @@
+"""``inspect``, ``tv``, ``sample`` and ``export``: what can be learnt from an instance file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.output import Failure, distinct_output, number, print_json, print_table, progress
+
+# Trees of more nodes than this make the user wait.
+LONG_WORK = 1 << 20
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+@click.command()
+@_file
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE.png",
+    help="Save a figure: Bellman error by level, value profile, small trees drawn.",
+)
+@_json
+def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
+    """Size, log Z, Bellman error by level and ratio bound of an instance."""
+    from treesim import documents, storage
+
+    instance = storage.load(file)
+    document = documents.describe_instance(instance)
+    if plot is not None:
+        from treesim.plots import instance_figure, save_figure
+
+        save_figure(instance_figure(instance), distinct_output(plot, file))
+    if as_json:
+        print_json(document)
+        return
+    error = document["bellman_error"]
+    start, end = document["ratio_bound_step"]
+    click.echo(instance.parameter_text)
+    click.echo(
+        f"horizon {document['horizon']}, {document['nodes']:,} nodes, 2^{document['log2_paths']:.4g} paths, "
+        f"seed {document['seed']}\n"
+        f"log Z          {document['log_partition']:.10g}\n"
+        f"Bellman error  {number(error['sup'], 10)}, attained at {instance.tree.describe(error['node'])}\n"
+        f"ratio bound L  {number(document['ratio_bound'], 10)}, attained from {instance.tree.describe(start)} "
+        f"to {instance.tree.describe(end)}\n"
+    )
+    columns = error["by_level"]
+    print_table(
+        ["level", "sup", "mean under pi_ref", "mean under target"],
+        [[t, *map(number, row)] for t, row in enumerate(zip(*columns.values(), strict=True))],
+    )
+    if plot is not None:
+        click.echo(f"\nfigure: {plot}")
+
+
+@click.command()
+@_file
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@_json
+def tv(file: Path, specs: tuple[str, ...], as_json: bool) -> None:
+    """Distance to the target of each sampler, one row a SPEC.
+
+    base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
+    sp-gsmc | sp-gsmc:pool=8
+    """
+    from treesim import documents, samplers, storage
+
+    chosen = [samplers.sampler(spec) for spec in specs]
+    instance = storage.load(file)
+    rows = [
+        documents.describe_sampler(sampler, instance)
+        for sampler in progress(chosen, "laws", instance.tree.n_nodes > LONG_WORK)
+    ]
+    if as_json:
+        print_json({"file": str(file), "rows": rows})
+        return
+    table = []
+    for row in rows:
+        bound = row["bound"]
+        table.append([
+            row["sampler"],
+            _interval(row["tv"]),
+            row["tv"]["kind"],
+            number(row["kl"]),
+            number(row["chi2"]),
+            number(row["expected_reward"]),
+            number(row["cost"]["reference_draws"]),
+            number(row["cost"]["value_queries"]),
+            "-" if bound is None else f"{bound['sharp']:.4g} ({bound['theorem']}: {bound['value']:.4g})",
+        ])  # fmt: skip
+    print_table(["sampler", "TV", "kind", "KL", "chi^2", "E reward", "draws", "queries", "TV at most"], table)
+
+
+def _interval(tv: dict[str, float]) -> str:
+    return number(tv["lo"]) if tv["lo"] == tv["hi"] else f"[{tv['lo']:.6g}, {tv['hi']:.6g}]"
+
+
+@click.command()
+@_file
+@click.argument("spec")
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many outputs.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write .csv or .npz instead of stdout.")
+@_json
+def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as_json: bool) -> None:
+    """Simulate outputs of a sampler: leaf, choices at each step, log reward."""
+    import csv
+    import io
+
+    import numpy as np
+
+    from treesim import samplers, storage
+    from treesim.files import write_whole
+
+    if output is not None and output.suffix not in (".csv", ".npz"):
+        raise Failure(f"{output} ends in {output.suffix!r}, expected .csv or .npz")
+    sampler = samplers.sampler(spec)
+    instance = storage.load(file)
+    draws = sampler.simulate(instance, count, seed)
+    log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
+    known: dict[int, list[int]] = {}
+    for leaf in set(draws.leaf.tolist()) - {-1}:
+        known[leaf] = instance.tree.choices(leaf)
+    if as_json:
+        print_json({
+            "file": str(file), "sampler": spec, "n": count, "seed": seed,
+            "leaf": [None if leaf < 0 else leaf for leaf in draws.leaf.tolist()],
+            "choices": [known.get(leaf) for leaf in draws.leaf.tolist()],
+            "log_reward": [None if leaf < 0 else value
+                           for leaf, value in zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)],
+            "cost": {"reference_draws": draws.reference_draws, "value_queries": draws.value_queries},
+        })  # fmt: skip
+    if output is not None and output.suffix == ".npz":
+        choices = np.array([known.get(leaf, [-1] * instance.tree.horizon) for leaf in draws.leaf.tolist()])
+        arrays = {"leaf": draws.leaf, "choices": choices, "log_reward": log_reward}
+        write_whole(distinct_output(output, file), lambda path: np.savez(path, allow_pickle=False, **arrays))
+        return
+    if output is None and as_json:
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["draw", "leaf", "choices", "log_reward"])
+    for i, (leaf, value) in enumerate(zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)):
+        writer.writerow([i, leaf, "-".join(map(str, known.get(leaf, []))), repr(value)])
+    if output is None:
+        sys.stdout.write(text.getvalue())
+    else:
+        write_whole(distinct_output(output, file), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
+
+
+@click.command()
+@_file
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["json", "graphml", "dot"]),
+    help="Default: by the ending of the output, else json (networkx node-link).",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file instead of stdout.")
+@_json
+def export(file: Path, form: str | None, output: Path | None, as_json: bool) -> None:
+    """The tree as a graph: networkx node-link JSON, GraphML or DOT."""
+    from treesim import graphs, storage
+    from treesim.files import write_whole
+
+    if form is None:
+        form = {".graphml": "graphml", ".dot": "dot"}.get(output.suffix if output else "", "json")
+    if as_json and form != "json":
+        raise Failure(f"--json prints node-link JSON, expected no --format {form}")
+    text = graphs.graph_text(graphs.graph_from_instance(storage.load(file)), form)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        write_whole(distinct_output(output, file), lambda path: path.write_text(text, encoding="utf-8"))

@@ -1,0 +1,99 @@
+"""How commands speak: tables, JSON documents, errors, and files that are never lost."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Item = TypeVar("Item")
+
+
+class Failure(click.ClickException):
+    """A one-line message and exit code 2."""
+
+    exit_code = 2
+
+
+class Group(click.Group):
+    """A group whose commands fail with one line and exit code 2, never a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with one_line_errors():
+            return super().invoke(ctx)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn the errors that a user can cause into `Failure`."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise Failure(error.format_message()) from None
+    except MemoryError:
+        raise Failure("out of memory; choose a smaller instance") from None
+    except Exception as error:
+        errors = sys.modules.get("treesim.errors")
+        if errors is not None and isinstance(error, errors.TreesimError):
+            raise Failure(str(error)) from None
+        raise
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout; numbers that JSON lacks are written as the texts "Infinity", "-Infinity", "NaN"."""
+    click.echo(json.dumps(_strict(document), indent=2, allow_nan=False))
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain table; numbers to the right."""
+    from tabulate import tabulate
+
+    click.echo(tabulate([list(row) for row in rows], headers=headers, tablefmt="simple", disable_numparse=True,
+                        colalign=["left"] + ["right"] * (len(headers) - 1)))  # fmt: skip
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A number for people: short, with what is zero to rounding shown as such."""
+    if value is None:
+        return "-"
+    if value != 0 and abs(value) < 1e-12:
+        return "0 (to 1e-12)"
+    return f"{value:.{digits}g}"
+
+
+def progress(items: Sequence[Item], label: str, shown: bool) -> Iterator[Item]:
+    """Go through the items, with a bar on stderr if the work is long."""
+    if not (shown and sys.stderr.isatty()):
+        yield from items
+        return
+    with click.progressbar(items, label=label, file=sys.stderr) as bar:
+        yield from bar
+
+
+def distinct_output(output: Path, *inputs: Path) -> Path:
+    """The output path, refused where it is one of the inputs."""
+    for path in inputs:
+        if output.exists() and path.exists() and output.samefile(path):
+            raise Failure(f"{output} is the input; choose another name for the output")
+    return output
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value

@@ -1,0 +1,110 @@
+"""Demonstrations: small studies whose every number is exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from treesim.bounds import guidance_bound
+from treesim.families import family
+from treesim.instance import Instance
+from treesim.samplers import BestOfN, GuidedSMC, Importance, Sampler
+
+LARGEST_N = 2**40
+
+
+@dataclass(frozen=True)
+class BlowupRow:
+    """One horizon of the blow-up demo.
+
+    Attributes
+    ----------
+    horizon : int
+    best_of_n, importance : int or None
+        Least N with TV <= delta; None if no N up to 2^40 was found.
+    guided_tv, guided_bound : float
+        TV of exact single-particle guidance by a value of Bellman error `epsilon`, and the largest it could be.
+    epsilon : float
+    guided_queries : float
+        Values that guidance asks for.
+    """
+
+    horizon: int
+    best_of_n: int | None
+    importance: int | None
+    epsilon: float
+    guided_tv: float
+    guided_bound: float
+    guided_queries: float
+
+    def steps_drawn(self, least: int | None) -> float | None:
+        """Steps drawn from pi_ref to get `least` sequences."""
+        return None if least is None else least * self.horizon
+
+
+def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterable[BlowupRow]:
+    """Least compute for TV <= `delta` against the horizon, without and with a reward model for partial answers.
+
+    At every step two of four continuations are right, and pi_ref does not know which; each wrong one divides the
+    reward by 50 T. Best-of-N and importance resampling see the reward at the end only. Guidance sees V*, every node of
+    it wrong by a factor 1 + 1/(4T) up or down at random.
+
+    Examples
+    --------
+    >>> [(row.importance, round(row.guided_tv, 3)) for row in blowup([2, 4])]
+    [(9, 0.0), (36, 0.031)]
+    """
+    for horizon in horizons:
+        epsilon = 1.0 / (4 * horizon)
+        instance = family(
+            "uniform",
+            horizon=horizon,
+            branching=4,
+            reward=f"right-steps:right=2,penalty={50 * horizon}",
+            perturbation="random-sign",
+            epsilon=epsilon,
+            seed=seed,
+        )
+        guided = GuidedSMC()
+        yield BlowupRow(
+            horizon=horizon,
+            best_of_n=least_draws(BestOfN, instance, delta),
+            importance=least_draws(Importance, instance, delta),
+            epsilon=epsilon,
+            guided_tv=guided.law(instance).tv(instance.target).hi,
+            guided_bound=guidance_bound(horizon, epsilon).sharp,
+            guided_queries=guided.cost(instance).value_queries,
+        )
+
+
+def least_draws(make: Callable[[int], Sampler], instance: Instance, delta: float) -> int | None:
+    """The least N with exact TV <= `delta`: doubling until one is found, then bisection.
+
+    It is the least where TV falls until it first meets delta.
+    """
+
+    def meets(n: int) -> bool:
+        return make(n).law(instance).tv(instance.target).hi <= delta
+
+    high = 1
+    while not meets(high):
+        high *= 2
+        if high > LARGEST_N:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if meets(middle) else (middle, high)
+    return high
+
+
+def growth_per_step(rows: list[BlowupRow], pick: Callable[[BlowupRow], int | None]) -> float | None:
+    """The factor by which a count grows with each step: least squares of its log on the horizon."""
+    points = [(row.horizon, math.log(count)) for row in rows if (count := pick(row))]
+    if len({horizon for horizon, _ in points}) < 2:
+        return None
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+    return math.exp(slope)

@@ -1,0 +1,144 @@
+"""Figures, drawn without a display."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from treesim.demos import BlowupRow
+from treesim.errors import TreesimError
+from treesim.files import write_whole
+from treesim.instance import Instance
+
+LARGEST_DRAWN = 64
+
+_BLUE, _ORANGE, _GREEN, _GREY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777"
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG, PDF or SVG, whole or not at all."""
+    if path.suffix not in (".png", ".pdf", ".svg"):
+        raise TreesimError(f"{path} ends in {path.suffix!r}, expected .png, .pdf or .svg")
+    FigureCanvasAgg(figure)
+    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=150))
+
+
+def instance_figure(instance: Instance) -> Figure:
+    """Bellman error by level, value profile, and for small trees the tree."""
+    drawn = instance.tree.n_leaves <= LARGEST_DRAWN
+    figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
+    figure.suptitle(instance.parameter_text, fontsize=10, color=_GREY, wrap=True)
+    grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
+    _draw_errors(figure.add_subplot(grid[0, 0]), instance)
+    _draw_profile(figure.add_subplot(grid[0, 1]), instance)
+    if drawn:
+        _draw_tree(figure.add_subplot(grid[1, :]), instance)
+    return figure
+
+
+def blowup_figure(rows: list[BlowupRow], delta: float) -> Figure:
+    """Compute for TV <= delta against the horizon, and the TV of guidance beside its bound."""
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    compute, quality = figure.subplots(1, 2)
+    horizons = [row.horizon for row in rows]
+    series: list[tuple[str, str, str, list[float | None]]] = [
+        ("best-of-N", _ORANGE, "o-", [row.steps_drawn(row.best_of_n) for row in rows]),
+        ("importance resampling", _BLUE, "s--", [row.steps_drawn(row.importance) for row in rows]),
+        ("guided, one particle", _GREEN, "D-", [row.guided_queries for row in rows]),
+    ]
+    for label, colour, style, counts in series:
+        compute.plot(horizons, [np.nan if c is None else c for c in counts], style, color=colour, label=label, ms=5)
+    compute.set_yscale("log")
+    _dress(compute, f"Least compute for TV ≤ {delta:g}", "horizon T", "steps drawn or values asked")
+    compute.legend(frameon=False)
+    quality.plot(horizons, [row.guided_bound for row in rows], ":", color=_GREY, label="largest possible (sharp 4.3)")
+    quality.plot(horizons, [row.guided_tv for row in rows], "D-", color=_GREEN, label="guided, one particle", ms=5)
+    quality.axhline(delta, color="k", lw=0.8)
+    quality.annotate(f"δ = {delta:g}", (horizons[0], delta), xytext=(0, 4), textcoords="offset points")
+    quality.set_ylim(bottom=0)
+    _dress(quality, "Guidance by V̂ with Bellman error 1/(4T)", "horizon T", "total variation to the target (exact)")
+    quality.legend(frameon=False)
+    return figure
+
+
+def _dress(axes: Axes, title: str, x: str, y: str) -> None:
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color="#dddddd", lw=0.6)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _draw_errors(axes: Axes, instance: Instance) -> None:
+    found = instance.audit
+    levels = np.arange(instance.tree.horizon)
+    for label, colour, style, errors in (
+        ("supremum", _ORANGE, "o-", found.sup),
+        ("mean under π̃", _BLUE, "s-", found.mean_target),
+        ("mean under π_ref", _GREEN, "D-", found.mean_reference),
+    ):
+        axes.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
+    if np.nanmax(np.where(np.isfinite(found.sup), found.sup, np.nan), initial=0.0) < 1e-9:
+        axes.set_ylim(-1e-9, 1e-9)
+    else:
+        axes.set_ylim(bottom=0)
+    _dress(axes, f"Bellman error by level (ε = {found.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _draw_profile(axes: Axes, instance: Instance) -> None:
+    """Range and mean, over the reachable prefixes of a level, of log V^ - log Z beside log V* - log Z."""
+    tree, log_partition = instance.tree, instance.audit.log_partition
+    levels = np.arange(tree.horizon + 1)
+    for label, colour, value in (("V*", _BLUE, instance.twist), ("V̂", _ORANGE, instance.value)):
+        profile = np.full((3, len(levels)), np.nan)
+        for t, reach in enumerate(tree.reachable()):
+            log_value = value[tree.level(t)].log()[reach]
+            log_value = log_value[np.isfinite(log_value)] - log_partition
+            if len(log_value):
+                profile[:, t] = log_value.min(), log_value.mean(), log_value.max()
+        axes.fill_between(levels, profile[0], profile[2], color=colour, alpha=0.15, lw=0)
+        axes.plot(levels, profile[1], color=colour, label=f"{label}: mean and range over prefixes")
+    _dress(axes, f"Value profile (log Z = {log_partition:.4g})", "level t", "log V − log Z (nats)")
+    axes.legend(frameon=False, fontsize=9)
+
+
+def _draw_tree(axes: Axes, instance: Instance) -> None:
+    tree = instance.tree
+    across = np.empty(tree.n_nodes)
+    across[tree.leaves] = np.arange(tree.n_leaves)
+    for t in reversed(range(tree.horizon)):
+        layer = tree.layer(t)
+        sums = np.add.reduceat(across[tree.level(t + 1)], layer.ptr[:-1] - layer.ptr[0])
+        across[tree.level(t)] = sums / np.diff(layer.ptr)
+    level = np.repeat(np.arange(tree.horizon + 1), np.diff(tree.level_ptr))
+    parent = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr))
+    ends = np.stack([np.stack([across[parent], -level[parent]], 1), np.stack([across[1:], -level[1:]], 1)], 1)
+    axes.add_collection(LineCollection(list(ends), linewidths=0.3 + 3 * tree.edge_prob, colors="#bbbbbb"))
+    log_value = instance.value.log() - instance.audit.log_partition
+    alive = np.isfinite(log_value)
+    size = 400 / np.sqrt(tree.n_leaves)
+    axes.scatter(across[~alive], -level[~alive], s=size, facecolors="white", edgecolors=_GREY, zorder=2)
+    limit = max(1e-9, float(np.abs(log_value[alive]).max()))
+    shown = axes.scatter(
+        across[alive], -level[alive], c=log_value[alive], s=size, cmap="coolwarm", vmin=-limit, vmax=limit, zorder=3
+    )
+    if axes.figure is not None:
+        axes.figure.colorbar(shown, ax=axes, label="log V̂ − log Z (nats)", shrink=0.8)
+    if tree.names is not None and tree.n_nodes <= LARGEST_DRAWN:
+        for node, name in enumerate(tree.names):
+            if name is not None:
+                axes.annotate(
+                    str(name), (across[node], -level[node]), xytext=(0, 7), textcoords="offset points",
+                    ha="center", fontsize=7,
+                )  # fmt: skip
+    axes.set_title("Tree: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)
+    axes.set_axis_off()
+    axes.margins(0.03, 0.08)
