@@ -52,7 +52,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--perturbation",
     metavar="SPEC",
-    help="exact | constant-up | constant-down | random-sign | log-uniform | adversarial:starts=8 | "
+    help="exact | constant-up | constant-down | random-sign | log-uniform | adversarial:starts=64 | "
     "log-normal:sigma=0.1 | student-t:sigma=0.1,df=3 | correlated:sigma=0.1,correlation=0.9",
 )
 @click.option("--epsilon", metavar="E", help="Bellman error: a number, c/T, c/sqrt(T) or c/t.")

@@ -14,6 +14,8 @@ Where at most 16 nodes matter, all sign patterns are tried instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 
 from treesim.law import descend, reference_steps
@@ -22,6 +24,7 @@ from treesim.tree import Tree
 
 LARGEST_EXACT = 16
 _ROUNDS = 100
+_MOST_CANDIDATES = 4096  # below this level single subtrees no longer matter
 
 
 def worst_signs(
@@ -36,7 +39,7 @@ def worst_signs(
     log_step : ndarray, shape [horizon]
         log(1 + eps_t).
     starts : int
-        Random starting sets of the local search, besides two for each level.
+        Random starting sets of the local search, besides a greedy one.
     rng : numpy.random.Generator
 
     Returns
@@ -107,20 +110,31 @@ class _Problem:
             signs[t][v] = sign
         return signs
 
-    def starting_sets(self, n_random: int, rng: np.random.Generator) -> list[BoolArray]:
-        """Sets of prefixes whose mass is near the best of a two-point law, whole subtrees of each level first."""
+    def starting_sets(self, n_random: int, rng: np.random.Generator) -> Iterator[BoolArray]:
+        """Sets of prefixes of the mass that is best for a two-point law, made of subtrees as high as possible."""
+        masses = [self.mass]
+        for start in reversed(self.starts[1:]):
+            masses.append(np.add.reduceat(masses[-1], start))
+        masses.reverse()
         ideal = 1.0 / (1.0 + np.exp(self.log_step[1:].sum()))
-        sets = []
-        mass = self.mass
-        widths = np.ones(len(mass), int)
-        for start in [*reversed(self.starts[1:]), None]:
-            before = np.cumsum(mass) - mass
-            for inside in (before + mass <= ideal, before < ideal):
-                sets.append(np.repeat(inside, widths))
-            if start is not None:
-                mass, widths = np.add.reduceat(mass, start), np.add.reduceat(widths, start)
-        sets += [rng.random(len(self.mass)) < ideal for _ in range(n_random)]
-        return sets
+        yield self.fill(masses, ideal, lambda mass: -mass)
+        for _ in range(n_random):
+            yield self.fill(masses, ideal * rng.uniform(0.5, 2.0), lambda mass: rng.random(len(mass)))
+
+    def fill(self, masses: list[FloatArray], room: float, key: Callable[[FloatArray], FloatArray]) -> BoolArray:
+        """Take subtrees in the order of `key`, each that still fits in `room`, level after level."""
+        taken = np.zeros(len(masses[0]), bool)
+        for t, mass in enumerate(masses):
+            if t:
+                taken = np.repeat(taken, self.degrees[t])
+            candidates = np.flatnonzero(~taken & (mass <= room) & (mass > 0))
+            if len(candidates) > _MOST_CANDIDATES:
+                continue
+            for i in candidates[np.argsort(key(mass[candidates]), kind="stable")]:
+                if mass[i] <= room:
+                    taken[i] = True
+                    room -= mass[i]
+        return taken
 
     def climb(self, inside: BoolArray) -> tuple[list[FloatArray], float]:
         """Alternate best signs and best set until neither changes."""

@@ -23,10 +23,10 @@ from treesim.randomness import Stream, generator
 from treesim.scaled import BoolArray, FloatArray, Scaled
 from treesim.spec import require_at_least, require_positive, spell
 from treesim.tree import Tree
-from treesim.values import audit, expect_level
+from treesim.values import Audit, audit, expect_level
 
 TOLERANCE = 1e-12
-_BISECTIONS = 40
+_BISECTIONS = 30
 
 # Directions of the errors of one level, in [-1, 1]: rho = (1 + eps_t) ** direction.
 Directions = Callable[[int], FloatArray]
@@ -113,10 +113,10 @@ class Adversarial(BottomUp):
     """The signs that maximise the TV of exact single-particle guidance.
 
     Over all sign patterns where at most 16 nodes matter; on larger trees the best local optimum of an alternating
-    search from `starts` random starting points and two for each level: see `treesim.adversary`.
+    search from a greedy starting point and `starts` random ones: see `treesim.adversary`.
     """
 
-    starts: int = 8
+    starts: int = 64
     name: ClassVar[str] = "adversarial"
 
     def __post_init__(self) -> None:
@@ -291,10 +291,13 @@ def _bottom_up(
 ) -> Scaled:
     if ratio_cap is not None and not ratio_cap >= 1.0:
         raise PerturbationError(f"ratio cap is {ratio_cap}, expected at least 1")
-    directions = kind.directions(tree, twist, epsilon, seed)
-    value = _climb(tree, twist, directions, epsilon, ratio_cap)
-    if ratio_cap is not None and not _meets(tree, twist, value, epsilon, ratio_cap):
-        raise _conflict(tree, twist, kind, directions, epsilon, ratio_cap)
+
+    def build(schedule: FloatArray) -> Scaled:
+        return _climb(tree, twist, kind.directions(tree, twist, schedule, seed), schedule, ratio_cap)
+
+    value = build(epsilon)
+    if ratio_cap is not None and not _meets(audit(tree, value, twist), epsilon, ratio_cap):
+        raise _conflict(tree, twist, kind, build, epsilon, ratio_cap)
     return value
 
 
@@ -320,47 +323,50 @@ def _power(base: float, direction: FloatArray) -> FloatArray:
     return np.where(direction == 1.0, 1.0 / base, np.where(direction == -1.0, base, inner))
 
 
-def _meets(tree: Tree, twist: Scaled, value: Scaled, epsilon: FloatArray, ratio_cap: float) -> bool:
+def _meets(found: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
     """Whether the audited Bellman error is the one asked for, and L within the cap."""
-    found, asked = audit(tree, value, twist), epsilon.max()
-    return abs(found.bellman_error - asked) <= TOLERANCE * max(1.0, asked) and found.ratio_bound <= ratio_cap * (
-        1.0 + TOLERANCE
-    )
+    asked = epsilon.max()
+    error_fits = abs(found.bellman_error - asked) <= TOLERANCE * max(1.0, asked)
+    return error_fits and found.ratio_bound <= ratio_cap * (1.0 + TOLERANCE)
 
 
 def _conflict(
-    tree: Tree, twist: Scaled, kind: BottomUp, directions: Directions, epsilon: FloatArray, ratio_cap: float
+    tree: Tree,
+    twist: Scaled,
+    kind: BottomUp,
+    build: Callable[[FloatArray], Scaled],
+    epsilon: FloatArray,
+    ratio_cap: float,
 ) -> PerturbationError:
-    """Say which epsilon the cap leaves reachable, by bisection on the size of all errors together."""
+    """Say which epsilon the cap leaves reachable, searching over the size of all errors together."""
+    asked = epsilon.max()
 
-    def scaled_schedule(share: float) -> FloatArray:
-        return np.expm1(share * np.log1p(epsilon))
+    def works(reachable: float) -> bool:
+        schedule = epsilon * (reachable / asked)
+        return _meets(audit(tree, build(schedule), twist), schedule, ratio_cap)
 
-    def works(share: float) -> bool:
-        schedule = scaled_schedule(share)
-        return _meets(tree, twist, _climb(tree, twist, directions, schedule, ratio_cap), schedule, ratio_cap)
-
-    asked = f"epsilon {epsilon.max():.6g} and ratio cap {ratio_cap:.6g} conflict for {spell(kind)}"
-    least = audit(tree, _climb(tree, twist, directions, 0.0 * epsilon, ratio_cap), twist)
+    conflict = f"epsilon {asked:.6g} and ratio cap {ratio_cap:.6g} conflict for {spell(kind)}"
+    least = audit(tree, build(0.0 * epsilon), twist)
     if least.ratio_bound > ratio_cap * (1.0 + TOLERANCE):
         a, b = (tree.describe(node) for node in least.ratio_bound_step)
         return PerturbationError(
-            f"{asked}: no epsilon is reachable, the reward alone forces a ratio of {least.ratio_bound:.6g} "
+            f"{conflict}: no epsilon is reachable, the reward alone forces a ratio of {least.ratio_bound:.6g} "
             f"between {a} and {b}; raise the cap"
         )
-    if least.bellman_error > TOLERANCE:
-        for share in np.geomspace(1.0, 64.0, 25) * np.log1p(least.bellman_error) / np.log1p(epsilon.max() or 1.0):
-            if epsilon.max() > 0 and works(share):
-                return PerturbationError(f"{asked}: {scaled_schedule(share).max():.9g} is reachable")
-        return PerturbationError(
-            f"{asked}: the cap alone forces a Bellman error of {least.bellman_error:.6g}; raise the cap"
-        )
-    low, high = 0.0, 1.0
-    for _ in range(_BISECTIONS):
-        middle = (low + high) / 2
-        low, high = (middle, high) if works(middle) else (low, middle)
-    reachable = float(scaled_schedule(low * (1 - 1e-9)).max())
-    return PerturbationError(f"{asked}: at most {reachable:.9g} is reachable under this cap")
+    if asked > 0 and least.bellman_error <= asked:
+        low, high = least.bellman_error, asked
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if works(middle) else (low, middle)
+        candidates = [float(f"{low * (1 - 5e-7):.6g}")]
+    else:
+        candidates = [float(f"{e:.6g}") for e in least.bellman_error * np.geomspace(1.000001, 100.0, _BISECTIONS)]
+    for candidate in candidates:
+        if asked > 0 and works(candidate):
+            return PerturbationError(f"{conflict}: {candidate:.6g} is reachable under this cap")
+    return PerturbationError(
+        f"{conflict}: the cap alone forces a Bellman error of {least.bellman_error:.6g}; raise the cap"
+    )
 
 
 def _top_down(tree: Tree, twist: Scaled, kind: TopDown, seed: int) -> Scaled:

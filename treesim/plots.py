@@ -85,10 +85,7 @@ def _draw_errors(axes: Axes, instance: Instance) -> None:
         ("mean under π_ref", _GREEN, "D-", found.mean_reference),
     ):
         axes.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
-    if np.nanmax(np.where(np.isfinite(found.sup), found.sup, np.nan), initial=0.0) < 1e-9:
-        axes.set_ylim(-1e-9, 1e-9)
-    else:
-        axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.3 * max(1e-9, float(found.sup[np.isfinite(found.sup)].max(initial=0.0))))
     _dress(axes, f"Bellman error by level (ε = {found.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
     axes.legend(frameon=False, fontsize=9)
 

@@ -26,7 +26,8 @@ BoolArray = NDArray[np.bool_]
 _LN2_HIGH = float.fromhex("0x1.62e42fefap-1")
 _LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
 
-BYTES_EACH = 12
+# Exponents are 32-bit: what is smaller than this, in nats, becomes zero.
+_LOWEST_LOG = -5e8
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +63,9 @@ class Scaled:
 
     @classmethod
     def from_log(cls, log_number: ArrayLike) -> Scaled:
-        """From natural logs, shape [n]; ``-inf`` is zero."""
+        """From natural logs, shape [n]; ``-inf`` is zero, and so is what lies below -5e8."""
         log_number = np.asarray(log_number, np.float64)
+        log_number = np.where(log_number < _LOWEST_LOG, -np.inf, log_number)
         with np.errstate(invalid="ignore"):
             block = BLOCK * np.floor(log_number / (BLOCK * LN2) + 0.5)
         block[np.isneginf(log_number)] = 0.0

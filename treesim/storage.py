@@ -83,6 +83,8 @@ def load(path: str | Path) -> Instance:
         If it does not fit in the memory budget.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InstanceFileError(f"{path} is a folder, expected an instance file")
     try:
         with safe_open(path, framework="numpy") as file:
             header = _checked_header(path, file.metadata())
@@ -90,8 +92,6 @@ def load(path: str | Path) -> Instance:
         arrays = load_file(path)
     except FileNotFoundError:
         raise InstanceFileError(f"{path} does not exist") from None
-    except IsADirectoryError:
-        raise InstanceFileError(f"{path} is a folder, expected an instance file") from None
     except (SafetensorError, OSError) as error:
         raise InstanceFileError(f"{path} is truncated or no safetensors file ({_first_line(error)})") from None
     if _digest(arrays, header) != header["sha256"]:

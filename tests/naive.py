@@ -1,0 +1,171 @@
+"""Slow and obvious: every exact figure again, in rational arithmetic and by plain enumeration."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from fractions import Fraction
+
+from treesim import Tree
+
+Vector = list[Fraction]
+
+
+def fractions(numbers: Sequence[float]) -> Vector:
+    return [Fraction(float(x)) for x in numbers]
+
+
+def children(tree: Tree, node: int) -> list[tuple[int, Fraction]]:
+    """(child, probability) of an inner node."""
+    edges = range(tree.edge_ptr[node], tree.edge_ptr[node + 1])
+    return [(e + 1, Fraction(float(tree.edge_prob[e]))) for e in edges]
+
+
+def inner_nodes(tree: Tree) -> range:
+    return range(len(tree.edge_ptr) - 1)
+
+
+def twist(tree: Tree, reward: Vector) -> Vector:
+    """V* of every node."""
+    value = [Fraction(0)] * (tree.n_nodes - tree.n_leaves) + list(reward)
+    for v in reversed(inner_nodes(tree)):
+        value[v] = sum(p * value[c] for c, p in children(tree, v))
+    return value
+
+
+def reachable(tree: Tree) -> list[bool]:
+    reach = [True] + [False] * tree.n_edges
+    for v in inner_nodes(tree):
+        for c, p in children(tree, v):
+            reach[c] = reach[v] and p > 0
+    return reach
+
+
+def bellman_errors(tree: Tree, value: Vector) -> dict[int, Fraction | None]:
+    """max(rho, 1/rho) - 1 of every reachable inner node; None is infinite."""
+    errors: dict[int, Fraction | None] = {}
+    reach = reachable(tree)
+    for v in inner_nodes(tree):
+        if not reach[v]:
+            continue
+        ahead = sum(p * value[c] for c, p in children(tree, v))
+        if ahead == 0 and value[v] == 0:
+            errors[v] = Fraction(0)
+        elif ahead == 0 or value[v] == 0:
+            errors[v] = None
+        else:
+            rho = ahead / value[v]
+            errors[v] = max(rho, 1 / rho) - 1
+    return errors
+
+
+def ratio_bound(tree: Tree, value: Vector) -> Fraction | None:
+    """The largest of V(c)/V(v) and its inverse over reachable edges; None is infinite."""
+    best = Fraction(0)
+    reach = reachable(tree)
+    for v in inner_nodes(tree):
+        for c, p in children(tree, v):
+            if not (reach[v] and p > 0) or value[v] == value[c] == 0:
+                continue
+            if value[v] == 0 or value[c] == 0:
+                return None
+            best = max(best, value[c] / value[v], value[v] / value[c])
+    return best
+
+
+def walk_law(tree: Tree, step) -> Vector:
+    """Law of the leaves when ``step(node, children)`` gives the law of the next child."""
+    mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
+    for v in inner_nodes(tree):
+        edges = children(tree, v)
+        for (c, _), q in zip(edges, step(v, edges), strict=True):
+            mass[c] = mass[v] * q
+    return mass[tree.n_nodes - tree.n_leaves :]
+
+
+def reference(tree: Tree) -> Vector:
+    return walk_law(tree, lambda v, edges: [p for _, p in edges])
+
+
+def target(tree: Tree, reward: Vector) -> Vector:
+    return normalised([p * r for p, r in zip(reference(tree), reward, strict=True)])
+
+
+def normalised(weights: Vector) -> Vector:
+    total = sum(weights)
+    return [w / total for w in weights]
+
+
+def guided(tree: Tree, value: Vector) -> Vector:
+    def step(v, edges):
+        weights = [p * value[c] for c, p in edges]
+        return normalised(weights) if any(weights) else [p for _, p in edges]
+
+    return walk_law(tree, step)
+
+
+def pooled(tree: Tree, value: Vector, pool: int) -> Vector:
+    """Every ordered pool of children, one kept in proportion to its value."""
+    return walk_law(tree, lambda v, edges: weighted_pick([p for _, p in edges], [value[c] for c, _ in edges], pool))
+
+
+def weighted_pick(prob: Vector, weight: Vector, draws: int) -> Vector:
+    law = [Fraction(0)] * len(prob)
+    for drawn in itertools.product(range(len(prob)), repeat=draws):
+        chance = product(prob[i] for i in drawn)
+        total = sum(weight[i] for i in drawn)
+        for i in drawn:
+            law[i] += chance * (weight[i] / total if total else Fraction(1, draws))
+    return law
+
+
+def best_of(prob: Vector, reward: Vector, draws: int) -> Vector:
+    law = [Fraction(0)] * len(prob)
+    for drawn in itertools.product(range(len(prob)), repeat=draws):
+        top = max(reward[i] for i in drawn)
+        winners = [i for i in drawn if reward[i] == top]
+        for i in winners:
+            law[i] += product(prob[i] for i in drawn) / len(winners)
+    return law
+
+
+def rejection(prob: Vector, reward: Vector, envelope: Fraction, budget: int, fallback: str) -> tuple[Vector, Fraction]:
+    """The law, draw by draw, and the mass that returns nothing."""
+    law = [Fraction(0)] * len(prob)
+    left = Fraction(1)
+    for i in range(budget):
+        is_last = i == budget - 1
+        for x, (p, r) in enumerate(zip(prob, reward, strict=True)):
+            accept = r / envelope
+            law[x] += left * p * (accept + (1 - accept) * (is_last and fallback == "last"))
+        left *= 1 - sum(p * r / envelope for p, r in zip(prob, reward, strict=True))
+    if fallback == "last":
+        return law, Fraction(0)
+    if fallback == "base":
+        return [q + left * p for q, p in zip(law, prob, strict=True)], Fraction(0)
+    return law, left
+
+
+def beam(tree: Tree, value: Vector, width: int, score: str) -> int:
+    """The leaf that beam search returns."""
+    kept = [(0, Fraction(1))]
+    for _ in range(tree.horizon):
+        found = [(c, q * p) for v, q in kept for c, p in children(tree, v) if p > 0]
+        found.sort(key=lambda pair: (-(value[pair[0]] * (pair[1] if score == "target" else 1)), pair[0]))
+        kept = found[:width]
+    return kept[0][0] - (tree.n_nodes - tree.n_leaves)
+
+
+def tv(p: Vector, q: Vector, failure: Fraction = Fraction(0)) -> Fraction:
+    return (sum(abs(a - b) for a, b in zip(p, q, strict=True)) + failure) / 2
+
+
+def chi2(p: Vector, q: Vector) -> Fraction:
+    return sum(((a - b) ** 2 / b for a, b in zip(p, q, strict=True) if b), Fraction(0))
+
+
+def product(numbers) -> Fraction:
+    result = Fraction(1)
+    for x in numbers:
+        result *= x
+    return result

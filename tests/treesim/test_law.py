@@ -1,0 +1,78 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import naive
+from tests.strategies import small_instances
+from treesim import Law, Scaled
+
+laws = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=8).filter(
+    lambda rows: any(a for a, _ in rows) and any(b for _, b in rows)
+)
+
+
+def two_laws(rows):
+    p, q = np.array(rows, float).T
+    return p / p.sum(), q / q.sum()
+
+
+@given(laws)
+def test_distances_are_the_rational_ones(rows):
+    p, q = two_laws(rows)
+    law, target = Law(Scaled.from_float(p)), Law(Scaled.from_float(q))
+    exact_p, exact_q = naive.fractions(p), naive.fractions(q)
+    assert law.tv(target).lo == law.tv(target).hi == pytest.approx(float(naive.tv(exact_p, exact_q)), abs=1e-15)
+    if (p[q == 0] > 0).any():
+        assert law.kl(target) == law.chi2(target) == math.inf
+    else:
+        assert law.chi2(target) == pytest.approx(float(naive.chi2(exact_p, exact_q)), rel=1e-12, abs=1e-15)
+        both = p > 0
+        kl = (p[both] * np.log(p[both] / q[both])).sum()
+        assert law.kl(target) == pytest.approx(kl, rel=1e-12, abs=1e-14)
+
+
+@given(laws)
+def test_pinsker_and_friends_hold(rows):
+    p, q = (Law(Scaled.from_float(x)) for x in two_laws(rows))
+    tv = p.tv(q).hi
+    assert 2 * tv**2 <= p.kl(q) + 1e-15
+    assert p.kl(q) <= math.log1p(p.chi2(q)) + 1e-15
+    assert p.tv(q) == q.tv(p)
+
+
+def test_chi2_of_laws_that_nearly_agree_does_not_cancel():
+    p = np.array([0.5 + 1e-9, 0.5 - 1e-9])
+    value = Law(Scaled.from_float(p)).chi2(Law(Scaled.from_float([0.5, 0.5])))
+    assert value == pytest.approx(4e-18, rel=1e-6)
+
+
+def test_chi2_sees_mass_too_small_for_a_float():
+    p = Scaled.from_log([math.log(0.5), math.log(0.5), -800.0])
+    q = Scaled.from_log([math.log(0.5), math.log(0.5), -1500.0])
+    assert Law(p).chi2(Law(q)) == pytest.approx(math.exp(-100.0), rel=1e-10)
+    assert Law(p).kl(Law(q)) < 1e-300
+
+
+def test_failure_is_an_outcome_that_no_target_has():
+    law, target = Law(Scaled.from_float([0.4, 0.4]), failure=0.2), Law(Scaled.from_float([0.5, 0.5]))
+    assert law.tv(target).hi == pytest.approx(0.2)
+    assert law.kl(target) == law.chi2(target) == math.inf
+    assert target.kl(law) == pytest.approx(math.log(1.25))
+
+
+def test_expected_reward_may_leave_the_range_of_floats():
+    assert Law(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_log([0.0, 900.0])) == math.inf
+    assert Law(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_float([1.0, 3.0])) == 2.0
+
+
+@given(small_instances())
+@settings(max_examples=60)
+def test_reference_and_target_are_the_rational_ones(instance):
+    reward = naive.fractions(instance.reward.to_float())
+    reference = naive.reference(instance.tree)
+    target = naive.target(instance.tree, reward)
+    np.testing.assert_allclose(instance.reference.prob.to_float(), [float(x) for x in reference], rtol=1e-14)
+    np.testing.assert_allclose(instance.target.prob.to_float(), [float(x) for x in target], rtol=1e-13, atol=1e-300)
