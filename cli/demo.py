@@ -27,7 +27,7 @@ def demo() -> None:
 def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) -> None:
     """Compute for TV <= delta: exponential in T without a reward model, flat with one."""
     from treesim import demos
-    from treesim.plots import blowup_figure, save_figure
+    from treesim.plots import blowup_figure, figure_path, save_figure
 
     try:
         steps = sorted({int(text) for text in horizons.split(",")})
@@ -37,6 +37,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) 
         raise Failure(f"horizons is {horizons!r}, expected numbers from 1 to 12: the tree has 4^T leaves")
     if not 0.03 <= delta < 1:
         raise Failure(f"delta is {delta}, expected from 0.03 to 1: best-of-N itself ends near 0.02")
+    figure_path(output)
     rows = [row for t in progress(steps, "horizons", True) for row in demos.blowup([t], delta, seed)]
     growth = {
         "best_of_n": demos.growth_per_step(rows, lambda row: row.best_of_n),

@@ -119,7 +119,7 @@ class _Problem:
         ideal = 1.0 / (1.0 + np.exp(self.log_step[1:].sum()))
         yield self.fill(masses, ideal, lambda mass: -mass)
         for _ in range(n_random):
-            yield self.fill(masses, ideal * rng.uniform(0.5, 2.0), lambda mass: rng.random(len(mass)))
+            yield self.fill(masses, ideal ** rng.uniform(0.0, 1.5), lambda mass: rng.random(len(mass)))
 
     def fill(self, masses: list[FloatArray], room: float, key: Callable[[FloatArray], FloatArray]) -> BoolArray:
         """Take subtrees in the order of `key`, each that still fits in `room`, level after level."""

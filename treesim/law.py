@@ -15,6 +15,7 @@ from treesim.kernels.selection import pool_edges
 from treesim.parallel import chunked
 from treesim.scaled import FloatArray, Scaled
 from treesim.tree import Layer, Tree
+from treesim.values import expect_ahead
 
 
 @dataclass(frozen=True)
@@ -157,9 +158,12 @@ def guided_steps(tree: Tree, value: Scaled) -> EdgeLaw:
 
     def steps(t: int, layer: Layer) -> Scaled:
         ahead = value[tree.level(t + 1)]
+        norm = expect_ahead(layer, ahead)
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: guided_edges(lo, hi, *layer, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent),
+            lambda lo, hi: guided_edges(
+                lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
+            ),
             len(layer.ptr) - 1,
         )
         return out
@@ -170,8 +174,8 @@ def guided_steps(tree: Tree, value: Scaled) -> EdgeLaw:
 def pool_steps(tree: Tree, value: Scaled, pool: int, by_quadrature: bool = False) -> EdgeLaw:
     """Steps that draw `pool` children from pi_ref and keep one in proportion to V^ (uniformly if all are zero).
 
-    Two live children and a pool of at most 64 are summed over the binomial counts; all else, or everything if
-    `by_quadrature`, goes by the integral of `treesim.kernels.selection`.
+    Two live children of value and a pool of at most 1024 are summed over the binomial counts; all else, or everything
+    if `by_quadrature`, goes by the integral of `treesim.kernels.selection`.
     """
 
     def steps(t: int, layer: Layer) -> Scaled:

@@ -21,12 +21,17 @@ LARGEST_DRAWN = 64
 _BLUE, _ORANGE, _GREEN, _GREY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777"
 
 
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG, PDF or SVG, whole or not at all."""
+def figure_path(path: Path) -> Path:
+    """The path, if its ending is one that figures can have."""
     if path.suffix not in (".png", ".pdf", ".svg"):
         raise TreesimError(f"{path} ends in {path.suffix!r}, expected .png, .pdf or .svg")
+    return path
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a PNG, PDF or SVG, whole or not at all."""
     FigureCanvasAgg(figure)
-    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=150))
+    write_whole(figure_path(path), lambda temporary: figure.savefig(temporary, dpi=150))
 
 
 def instance_figure(instance: Instance) -> Figure:

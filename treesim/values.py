@@ -23,7 +23,7 @@ from treesim.kernels.backward import expect_children
 from treesim.kernels.forward import audit_level
 from treesim.parallel import chunked
 from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
-from treesim.tree import Tree
+from treesim.tree import Layer, Tree
 
 
 def optimal_twist(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -67,12 +67,18 @@ def optimal_twist(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
 
 def expect_level(tree: Tree, t: int, value: Scaled) -> None:
     """Set `value` at level `t` to its expectation one step ahead, P V."""
-    here, ahead = value[tree.level(t)], value[tree.level(t + 1)]
-    layer = tree.layer(t)
+    expect_ahead(tree.layer(t), value[tree.level(t + 1)], value[tree.level(t)])
+
+
+def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scaled:
+    """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
+    if out is None:
+        out = Scaled.empty(len(layer.ptr) - 1)
     chunked(
-        lambda lo, hi: expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, here.mantissa, here.exponent),
-        len(here),
+        lambda lo, hi: expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent),
+        len(out),
     )
+    return out
 
 
 def checked_reward(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -160,15 +166,18 @@ def audit(tree: Tree, value: Scaled, twist: Scaled) -> Audit:
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     worst_node = 0
     log_ratio, ratio_step = -1.0, (0, 1)
-    reach = np.ones(1)
+    widest = max(tree.n_level(t) for t in range(horizon))
+    expected, reach, next_reach = Scaled.empty(widest), np.ones(widest), np.empty(widest)
     for t in range(horizon):
-        nodes, children = tree.level(t), tree.level(t + 1)
-        here, ahead, here_twist = value[nodes], value[children], twist[nodes]
-        next_reach = np.zeros(len(ahead))
-        layer = tree.layer(t)
+        nodes, children, layer = tree.level(t), tree.level(t + 1), tree.layer(t)
+        here, below, here_twist = value[nodes], value[children], twist[nodes]
+        ahead = expect_ahead(layer, below, expected[: len(here)])
+        reach_below = next_reach[: len(below) if t + 1 < horizon else 0]
+        reach_below[:] = 0.0
         sup[t], parent, mean_reference[t], mean_target[t], level_ratio, edge = audit_level(
             *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
-            twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, next_reach,
+            twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent,
+            below.mantissa, below.exponent, reach_below,
         )  # fmt: skip
         if sup[t] > sup[:t].max(initial=-1.0):
             worst_node = nodes.start + parent
@@ -177,7 +186,7 @@ def audit(tree: Tree, value: Scaled, twist: Scaled) -> Audit:
             child = layer.child[edge] if len(layer.child) else edge
             source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
             ratio_step = (nodes.start + source, children.start + int(child))
-        reach = next_reach
+        reach, next_reach = next_reach, reach
     return Audit(
         bellman_error=float(sup.max()),
         bellman_error_node=worst_node,

@@ -11,7 +11,7 @@ LN2 = math.log(2.0)
 NO_EXPONENT = -(2**40)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def canonical(mantissa, exponent):
     """The canonical form of ``mantissa * 2**exponent``."""
     if mantissa == 0.0:
@@ -22,7 +22,7 @@ def canonical(mantissa, exponent):
     return math.ldexp(fraction, power - block), block
 
 
-@njit(nogil=True, cache=True, inline="always")
+@njit(nogil=True, cache=True)
 def shifted(mantissa, shift):
     """``mantissa * 2**shift`` as a float, zero or infinite where floats end."""
     if shift == 0:
@@ -55,7 +55,7 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
 
 @njit(nogil=True, cache=True)
 def careful_expectation(start, stop, prob, child, mantissa, exponent):
-    """`expectation` for any range: terms are aligned at the largest one before they are added."""
+    """``sum_k prob[k] * V(child k)`` for any range: terms are aligned at the largest one before they are added."""
     is_tree = child.shape[0] == 0
     top = NO_EXPONENT
     for k in range(start, stop):
@@ -72,24 +72,3 @@ def careful_expectation(start, stop, prob, child, mantissa, exponent):
             fraction_m, power_m = math.frexp(mantissa[c])
             result += shifted(fraction_p * fraction_m, power_p + power_m + exponent[c] - top)
     return canonical(result, top)
-
-
-@njit(nogil=True, cache=True, inline="always")
-def expectation(start, stop, prob, child, mantissa, exponent):
-    """``sum_k prob[k] * V(child k)`` over the edges of one parent.
-
-    Nearly always the children share one exponent and the plain sum stays in range: that costs what linear
-    arithmetic costs. Everything else goes the careful way.
-    """
-    is_tree = child.shape[0] == 0
-    c = start if is_tree else child[start]
-    common = exponent[c]
-    differs = exponent[c] ^ common
-    result = prob[start] * mantissa[c]
-    for k in range(start + 1, stop):
-        c = k if is_tree else child[k]
-        result += prob[k] * mantissa[c]
-        differs |= exponent[c] ^ common
-    if differs == 0 and LOWEST <= result < HIGHEST:
-        return result, common
-    return careful_expectation(start, stop, prob, child, mantissa, exponent)

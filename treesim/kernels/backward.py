@@ -2,17 +2,38 @@
 
 from numba import njit
 
-from treesim.kernels.arithmetic import canonical, expectation, product, shifted
+from treesim.kernels.arithmetic import HIGHEST, LOWEST, canonical, careful_expectation, product, shifted
 
 
 @njit(nogil=True, cache=True)
 def expect_children(lo, hi, ptr, prob, child, mantissa, exponent, out_mantissa, out_exponent):
-    """V(v) = sum_c p(c|v) V(c) for parents ``lo..hi``."""
+    """(P V)(v) = sum_c p(c|v) V(c) for parents ``lo..hi``.
+
+    Nearly always the children share one exponent and the plain sum stays in range: that costs what linear arithmetic
+    costs. Everything else goes the careful way. The loop is written out, and two children apart: arrays handed to
+    an inner function are counted in and out at every call.
+    """
     base = ptr[0]
+    is_tree = child.shape[0] == 0
     for v in range(lo, hi):
-        out_mantissa[v], out_exponent[v] = expectation(
-            ptr[v] - base, ptr[v + 1] - base, prob, child, mantissa, exponent
-        )
+        start, stop = ptr[v] - base, ptr[v + 1] - base
+        first = start if is_tree else child[start]
+        common = exponent[first]
+        differs = common ^ common
+        total = prob[start] * mantissa[first]
+        if stop - start == 2:
+            second = start + 1 if is_tree else child[start + 1]
+            total += prob[start + 1] * mantissa[second]
+            differs = exponent[second] ^ common
+        else:
+            for k in range(start + 1, stop):
+                c = k if is_tree else child[k]
+                total += prob[k] * mantissa[c]
+                differs |= exponent[c] ^ common
+        if differs == 0 and LOWEST <= total < HIGHEST:
+            out_mantissa[v], out_exponent[v] = total, common
+        else:
+            out_mantissa[v], out_exponent[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
 
 
 @njit(nogil=True, cache=True)

@@ -20,7 +20,8 @@ STEP = 0.22
 LEFT_TAIL = 40.0  # the integral left of exp(-40) / (N max w) is below 1e-16 of the whole
 RIGHT_TAIL = math.log(45.0)  # right of 45 / min w it is below exp(-45)
 CHEBYSHEV_NODES = 20  # interpolation error on a bin one nat wide: 2 (2 pi)^-20, about 2e-16
-LARGEST_BINOMIAL_POOL = 64
+LARGEST_BINOMIAL_POOL = 1024
+LARGEST_BINOMIAL_RANGE = 600.0  # log of V(high) / V(low): its inverse is still a float
 
 
 @njit(nogil=True, cache=True)
@@ -68,20 +69,26 @@ def log_selection(prob, log_weight, draws, out):
 
 
 @njit(nogil=True, cache=True)
-def two_child_pool(p_high, p_low, ratio, draws):
-    """P(keep the child of the higher value), P(keep the other), for a pool of `draws`; ratio = V(low) / V(high)."""
-    keep_high, keep_low = 0.0, 0.0
-    choose = 1.0
-    for k in range(draws + 1):
-        mass = choose * p_high**k * p_low ** (draws - k)
-        low_weight = (draws - k) * ratio
-        if k > 0:
-            keep_high += mass * (k / (k + low_weight))
-            keep_low += mass * (low_weight / (k + low_weight))
-        else:
-            keep_low += mass
-        choose = choose * (draws - k) / (k + 1)
-    return keep_high, keep_low
+def two_child_pool(p_high, ratio, draws):
+    """P(keep the child of the higher value), P(keep the other), for a pool of `draws`; ratio = V(low) / V(high).
+
+    A sum over how often the first is drawn, its binomial weights by recurrence outward from the mode.
+    """
+    odds = p_high / (1.0 - p_high)
+    mode = min(draws, int((draws + 1) * p_high))
+    norm, keep_high, keep_low = 0.0, 0.0, 0.0
+    for direction in (1, -1):
+        mass = 1.0
+        k = mode
+        while 0 <= k <= draws and mass > 0.0:
+            if direction == 1 or k < mode:
+                low_weight = (draws - k) * ratio
+                norm += mass
+                keep_high += mass * k / (k + low_weight)
+                keep_low += mass * low_weight / (k + low_weight)
+            mass *= (draws - k) / (k + 1) * odds if direction == 1 else k / ((draws - k + 1) * odds)
+            k += direction
+    return keep_high / norm, keep_low / norm
 
 
 @njit(nogil=True, cache=True)
@@ -107,10 +114,15 @@ def pool_edges(lo, hi, ptr, prob, child, log_value, draws, by_quadrature, out_ma
                 live += 1
         if live == 1:
             out_mantissa[edges[0]] = 1.0
-        elif live == 2 and draws <= LARGEST_BINOMIAL_POOL and not by_quadrature:
+        elif (
+            live == 2
+            and draws <= LARGEST_BINOMIAL_POOL
+            and abs(weights[0] - weights[1]) < LARGEST_BINOMIAL_RANGE
+            and not by_quadrature
+        ):
             high, low = (0, 1) if weights[0] >= weights[1] else (1, 0)
-            ratio = 1.0 if weights[low] == weights[high] else math.exp(weights[low] - weights[high])
-            keep_high, keep_low = two_child_pool(probs[high], probs[low], ratio, draws)
+            ratio = math.exp(weights[low] - weights[high])
+            keep_high, keep_low = two_child_pool(probs[high], ratio, draws)
             out_mantissa[edges[high]], out_exponent[edges[high]] = canonical(keep_high, 0)
             out_mantissa[edges[low]], out_exponent[edges[low]] = canonical(keep_low, 0)
         else:
