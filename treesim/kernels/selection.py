@@ -69,12 +69,12 @@ def log_selection(prob, log_weight, draws, out):
 
 
 @njit(nogil=True, cache=True)
-def two_child_pool(p_high, ratio, draws):
+def two_child_pool(p_high, p_low, ratio, draws):
     """P(keep the child of the higher value), P(keep the other), for a pool of `draws`; ratio = V(low) / V(high).
 
     A sum over how often the first is drawn, its binomial weights by recurrence outward from the mode.
     """
-    odds = p_high / (1.0 - p_high)
+    odds = p_high / p_low
     mode = min(draws, int((draws + 1) * p_high))
     norm, keep_high, keep_low = 0.0, 0.0, 0.0
     for direction in (1, -1):
@@ -122,7 +122,7 @@ def pool_edges(lo, hi, ptr, prob, child, log_value, draws, by_quadrature, out_ma
         ):
             high, low = (0, 1) if weights[0] >= weights[1] else (1, 0)
             ratio = math.exp(weights[low] - weights[high])
-            keep_high, keep_low = two_child_pool(probs[high], ratio, draws)
+            keep_high, keep_low = two_child_pool(probs[high], probs[low], ratio, draws)
             out_mantissa[edges[high]], out_exponent[edges[high]] = canonical(keep_high, 0)
             out_mantissa[edges[low]], out_exponent[edges[low]] = canonical(keep_low, 0)
         else:
