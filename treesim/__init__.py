@@ -23,7 +23,7 @@ from treesim.errors import (
     TreesimError,
 )
 from treesim.families import FAMILIES, family
-from treesim.graphs import graph_from_instance, instance_from_graph, read_graph, tree_from_graph
+from treesim.graphs import graph_from_instance, instance_from_graph, read_graph
 from treesim.instance import Instance
 from treesim.law import TV, Law
 from treesim.perturb import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
@@ -94,5 +94,4 @@ __all__ = [
     "read_graph",
     "sampler",
     "save",
-    "tree_from_graph",
 ]

@@ -18,6 +18,7 @@ from treesim.tree import Tree
 from treesim.values import optimal_twist
 
 Builder = Callable[..., Instance]
+Planter = Callable[..., Tree]
 
 FAMILIES: dict[str, Builder] = {}
 
@@ -73,65 +74,51 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
     return Instance(built.tree, built.value, name, settings, seed)
 
 
-def with_reward(
-    tree: Tree,
-    reward: str,
-    perturbation: str,
-    epsilon: str | float | None,
-    ratio_cap: float | None,
-    seed: int,
-) -> Instance:
-    """Reward a tree and give it an approximate value, both by their specs."""
-    twist = optimal_twist(tree, parse(reward, REWARDS, "reward").log_reward(tree, seed))
-    kind = parse(perturbation, PERTURBATIONS, "perturbation")
-    return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))
+def register_tree(name: str) -> Callable[[Planter], Planter]:
+    """Make a family of a function that plants trees: it gains a reward and a perturbation, both by their specs."""
+
+    def add(plant: Planter) -> Planter:
+        def build(
+            reward: str = "gaussian",
+            perturbation: str = "exact",
+            epsilon: str | float | None = None,
+            ratio_cap: float | None = None,
+            seed: int = 0,
+            **shape: Any,
+        ) -> Instance:
+            tree = plant(seed=seed, **shape)
+            twist = optimal_twist(tree, parse(reward, REWARDS, "reward").log_reward(tree, seed))
+            kind = parse(perturbation, PERTURBATIONS, "perturbation")
+            return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))
+
+        *shared, _ = inspect.signature(build).parameters.values()
+        own = [p for key, p in inspect.signature(plant).parameters.items() if key != "seed"]
+        build.__doc__ = plant.__doc__
+        build.__signature__ = inspect.Signature([*own, *(p.replace(kind=p.KEYWORD_ONLY) for p in shared)])  # type: ignore[attr-defined]
+        FAMILIES[name] = build
+        return plant
+
+    return add
 
 
-@register("uniform")
-def uniform(
-    horizon: int,
-    branching: int = 2,
-    reward: str = "gaussian",
-    perturbation: str = "exact",
-    epsilon: str | float | None = None,
-    ratio_cap: float | None = None,
-    seed: int = 0,
-) -> Instance:
+@register_tree("uniform")
+def uniform(*, horizon: int, branching: int = 2, seed: int = 0) -> Tree:
     """Complete tree, uniform pi_ref."""
-    return with_reward(Tree.complete(branching, horizon), reward, perturbation, epsilon, ratio_cap, seed)
+    return Tree.complete(branching, horizon)
 
 
-@register("dirichlet")
-def dirichlet(
-    horizon: int,
-    branching: int = 2,
-    concentration: float = 1.0,
-    reward: str = "gaussian",
-    perturbation: str = "exact",
-    epsilon: str | float | None = None,
-    ratio_cap: float | None = None,
-    seed: int = 0,
-) -> Instance:
+@register_tree("dirichlet")
+def dirichlet(*, horizon: int, branching: int = 2, concentration: float = 1.0, seed: int = 0) -> Tree:
     """Complete tree, pi_ref Dirichlet(concentration) at every node."""
-    tree = Tree.complete(branching, horizon, policy=float(concentration), seed=seed)
-    return with_reward(tree, reward, perturbation, epsilon, ratio_cap, seed)
+    return Tree.complete(branching, horizon, policy=float(concentration), seed=seed)
 
 
-@register("random-branching")
+@register_tree("random-branching")
 def random_branching(
-    horizon: int,
-    branching: int = 3,
-    concentration: float = 1.0,
-    stop: float = 0.0,
-    reward: str = "gaussian",
-    perturbation: str = "exact",
-    epsilon: str | float | None = None,
-    ratio_cap: float | None = None,
-    seed: int = 0,
-) -> Instance:
+    *, horizon: int, branching: int = 3, concentration: float = 1.0, stop: float = 0.0, seed: int = 0
+) -> Tree:
     """1 to branching children, Dirichlet pi_ref, prefixes that may end early."""
-    tree = Tree.random(horizon, branching, concentration, stop, seed)
-    return with_reward(tree, reward, perturbation, epsilon, ratio_cap, seed)
+    return Tree.random(horizon, branching, concentration, stop, seed)
 
 
 @register("product")

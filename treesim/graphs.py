@@ -19,57 +19,12 @@ from treesim.errors import RewardError, TreeError
 from treesim.instance import Instance
 from treesim.perturb import PERTURBATIONS, perturb
 from treesim.rewards import log_of_linear
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import parse
 from treesim.tree import Tree
 from treesim.values import optimal_twist
 
-# Probabilities written in decimals are scaled to sum to 1, if they are this close to it.
-DECIMAL_TOLERANCE = 1e-9
-
 _LEAST, _MOST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
-
-
-def tree_from_graph(graph: nx.DiGraph) -> Tree:
-    """The tree of an arborescence whose edges carry ``prob``; names are kept, early ends padded.
-
-    Raises
-    ------
-    TreeError
-        If the graph is no arborescence, an edge lacks ``prob``, or the probabilities of a node are no distribution.
-
-    Examples
-    --------
-    >>> graph = nx.DiGraph()
-    >>> graph.add_weighted_edges_from([("", "a", 0.25), ("", "b", 0.75), ("b", "bb", 1.0)], weight="prob")
-    >>> tree = tree_from_graph(graph)
-    >>> tree.names
-    ('', 'a', 'b', None, 'bb')
-    """
-    if not graph.is_directed() or graph.is_multigraph():
-        raise TreeError("the graph is undirected or has parallel edges, expected a directed tree")
-    if len(graph) < 2 or not nx.is_arborescence(graph):
-        raise TreeError(_why_no_arborescence(graph))
-    root = next(node for node, degree in graph.in_degree() if degree == 0)
-    # One entry a node of the level: its name, or the early end that it pads.
-    level: list[tuple[Hashable, bool]] = [(root, False)]
-    names: list[Hashable | None] = [root]
-    level_ptr, edge_ptr, probs = [0, 1], [0], list[float]()
-    while any(not padded and graph.out_degree(node) for node, padded in level):
-        below: list[tuple[Hashable, bool]] = []
-        for node, padded in level:
-            children = [] if padded else list(graph.successors(node))
-            if children:
-                probs.extend(_probabilities(graph, node, children))
-                below.extend((child, False) for child in children)
-            else:
-                probs.append(1.0)
-                below.append((node, True))
-            edge_ptr.append(len(probs))
-        level = below
-        names.extend(None if padded else node for node, padded in level)
-        level_ptr.append(len(names))
-    return Tree(np.array(level_ptr), np.array(edge_ptr), np.array(probs), tuple(names))
 
 
 def instance_from_graph(
@@ -98,7 +53,7 @@ def instance_from_graph(
     >>> np.exp(instance_from_graph(graph).target.log_prob)
     array([0.5, 0.5])
     """
-    tree = tree_from_graph(graph)
+    tree = Tree.from_networkx(graph)
     assert tree.names is not None
     nodes = list(tree.names)
     for t in range(tree.horizon):
@@ -217,33 +172,3 @@ def _log_number(graph: nx.DiGraph, node: Hashable, name: str) -> float:
         expected = "a finite number of at least 0" if key == name else "a finite number or -inf"
         raise RewardError(f"{key} of node {node!r} is {attributes[key]!r}, expected {expected}")
     return float(log_of_linear(np.array([number]))[0]) if key == name else number
-
-
-def _probabilities(graph: nx.DiGraph, node: Hashable, children: list[Hashable]) -> FloatArray:
-    prob = np.empty(len(children))
-    for i, child in enumerate(children):
-        text = graph.edges[node, child].get("prob")
-        try:
-            prob[i] = float(text)
-        except (TypeError, ValueError):
-            raise TreeError(f"edge {node!r} -> {child!r} has prob {text!r}, expected a number") from None
-        if not 0 <= prob[i] <= 1 + DECIMAL_TOLERANCE:
-            raise TreeError(f"edge {node!r} -> {child!r} has prob {prob[i]}, expected between 0 and 1")
-    total = prob.sum()
-    if abs(total - 1.0) > DECIMAL_TOLERANCE:
-        raise TreeError(f"edge probabilities of node {node!r} sum to {total:.12g}, expected 1")
-    return prob if abs(total - 1.0) < 1e-15 else prob / total
-
-
-def _why_no_arborescence(graph: nx.DiGraph) -> str:
-    if len(graph) < 2:
-        return f"the graph has {len(graph)} nodes, expected a root and at least one child"
-    roots = [node for node, degree in graph.in_degree() if degree == 0]
-    if len(roots) != 1:
-        return f"the graph has {len(roots)} nodes without a parent, expected one root" + (
-            f" (two of them: {roots[0]!r}, {roots[1]!r})" if roots else ""
-        )
-    twice = [node for node, degree in graph.in_degree() if degree > 1]
-    if twice:
-        return f"node {twice[0]!r} has {graph.in_degree(twice[0])} parents, expected one: a tree"
-    return "the graph has a cycle apart from the root, expected a tree"

@@ -19,6 +19,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.arborescence import arborescence_arrays
 from treesim.builders import SMALLEST_PROBABILITY, complete_arrays, random_arrays
 from treesim.errors import TreeError
 from treesim.kernels.checks import first_bad_parent
@@ -152,10 +153,23 @@ class Tree:
 
     @classmethod
     def from_networkx(cls, graph: nx.DiGraph) -> Tree:
-        """The tree of an arborescence with edge attribute ``prob``: see `treesim.graphs.read_graph`."""
-        from treesim.graphs import tree_from_graph
+        """The tree of an arborescence whose edges carry ``prob``; names are kept, early ends padded.
 
-        return tree_from_graph(graph)
+        Raises
+        ------
+        TreeError
+            If the graph is no arborescence, an edge lacks ``prob``, or those of a node are no distribution.
+
+        Examples
+        --------
+        >>> graph = nx.DiGraph()
+        >>> edges = [("", "a", 0.25), ("", "b", 0.75), ("b", "bb", 1.0)]
+        >>> graph.add_weighted_edges_from(edges, weight="prob")
+        >>> Tree.from_networkx(graph).names
+        ('', 'a', 'b', None, 'bb')
+        """
+        arrays, names = arborescence_arrays(graph)
+        return cls(*arrays, names)
 
     @property
     def horizon(self) -> int:

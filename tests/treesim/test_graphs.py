@@ -16,7 +16,6 @@ from treesim import (
     graph_from_instance,
     instance_from_graph,
     read_graph,
-    tree_from_graph,
 )
 from treesim.graphs import graph_text
 
@@ -35,10 +34,9 @@ def example() -> nx.DiGraph:
 
 
 def test_names_are_kept_and_early_ends_padded():
-    tree = tree_from_graph(example())
+    tree = Tree.from_networkx(example())
     assert tree.horizon == 2
     assert tree.names == ("", "go", "stop", "never", "go on", "go back", None, "never ever")
-    assert Tree.from_networkx(example()).names == tree.names
     instance = instance_from_graph(example())
     np.testing.assert_allclose(np.exp(instance.audit.log_partition), 0.5 * 2 + 0.3)
     np.testing.assert_allclose(instance.target.prob.to_float(), np.array([1.0, 0.0, 0.3, 0.0]) / 1.3)
@@ -133,13 +131,13 @@ def test_graphs_that_are_no_instance_are_refused_by_name(change, error, message)
 def test_decimals_that_nearly_sum_to_one_are_scaled():
     graph = nx.DiGraph()
     graph.add_weighted_edges_from([("r", i, 0.3333333333) for i in range(3)], weight="prob")
-    assert tree_from_graph(graph).edge_prob.sum() == pytest.approx(1.0, abs=1e-15)
+    assert Tree.from_networkx(graph).edge_prob.sum() == pytest.approx(1.0, abs=1e-15)
 
 
 @pytest.mark.parametrize("graph", [nx.Graph([(0, 1)]), nx.MultiDiGraph([(0, 1)]), nx.DiGraph()])
 def test_other_kinds_of_graphs_are_refused(graph):
     with pytest.raises(TreeError, match="expected"):
-        tree_from_graph(graph)
+        Tree.from_networkx(graph)
 
 
 @pytest.mark.parametrize(

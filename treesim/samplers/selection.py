@@ -46,6 +46,9 @@ class _OneOfN(Sampler):
 
     n: int
 
+    def __post_init__(self) -> None:
+        require_at_least("n", self.n, 1)
+
     @abstractmethod
     def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
         """log(law / pi_ref) at every leaf."""
@@ -56,8 +59,7 @@ class _OneOfN(Sampler):
 
     def law(self, instance: Instance) -> Law:
         base = instance.reference.prob
-        log_factor = self._log_factor(instance, base.to_float())
-        return Law(base * Scaled.from_log(log_factor))
+        return Law(base * Scaled.from_log(self._log_factor(instance, base.to_float())))
 
     def cost(self, instance: Instance) -> Cost:
         return Cost(float(self.n * instance.tree.horizon), float(self.n))
@@ -70,6 +72,20 @@ class _OneOfN(Sampler):
         out = np.empty(n, np.int64)
         self._pick(leaf, instance.reward, rng, out)
         return Draws(out, n * self.n * instance.tree.horizon, n * self.n)
+
+
+class _WeightedOneOfN(_OneOfN):
+    """N draws from pi_ref, one kept in proportion to reward ** power."""
+
+    @property
+    @abstractmethod
+    def _power(self) -> float: ...
+
+    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
+        return weighted_pick(self._power * instance.log_reward, prob, self.n)
+
+    def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
+        pick_weighted(leaf, reward.mantissa, reward.exponent, self._power, rng, out)
 
 
 @dataclass(frozen=True)
@@ -92,9 +108,6 @@ class BestOfN(_OneOfN):
     n: int
     name: ClassVar[str] = "best-of-n"
 
-    def __post_init__(self) -> None:
-        require_at_least("n", self.n, 1)
-
     def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
         return best_of(instance.reward, prob, self.n)
 
@@ -103,7 +116,7 @@ class BestOfN(_OneOfN):
 
 
 @dataclass(frozen=True)
-class SoftBestOfN(_OneOfN):
+class SoftBestOfN(_WeightedOneOfN):
     """Soft best-of-N: one of N draws kept in proportion to exp(r / temperature) with r = log phi.
 
     Temperature 1 is importance resampling, 0 best-of-N, infinity the reference policy. Among N draws of reward
@@ -125,18 +138,16 @@ class SoftBestOfN(_OneOfN):
     name: ClassVar[str] = "soft-best-of-n"
 
     def __post_init__(self) -> None:
-        require_at_least("n", self.n, 1)
+        super().__post_init__()
         require_positive("temperature", self.temperature)
 
-    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
-        return weighted_pick(instance.log_reward / self.temperature, prob, self.n)
-
-    def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
-        pick_weighted(leaf, reward.mantissa, reward.exponent, 1.0 / self.temperature, rng, out)
+    @property
+    def _power(self) -> float:
+        return 1.0 / self.temperature
 
 
 @dataclass(frozen=True)
-class Importance(_OneOfN):
+class Importance(_WeightedOneOfN):
     """Importance resampling (SIR): one of N draws kept in proportion to its reward.
 
     Among N draws of reward zero the pick is uniform. TV decays as 1/N, with N measured in chi^2(target || pi_ref).
@@ -157,14 +168,9 @@ class Importance(_OneOfN):
     n: int
     name: ClassVar[str] = "importance"
 
-    def __post_init__(self) -> None:
-        require_at_least("n", self.n, 1)
-
-    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
-        return weighted_pick(instance.log_reward, prob, self.n)
-
-    def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
-        pick_weighted(leaf, reward.mantissa, reward.exponent, 1.0, rng, out)
+    @property
+    def _power(self) -> float:
+        return 1.0
 
 
 @dataclass(frozen=True)
