@@ -69,7 +69,7 @@ def step_guided(ptr, prob, child, mantissa, exponent, node, rng):
 
 @njit(nogil=True, cache=True)
 def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
-    """Draw `draws` children from pi_ref and move to one of them in proportion to V, uniformly if all are zero."""
+    """Draw `draws` children from pi_ref and move to one of them in proportion to V, the first if all are zero."""
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for i in range(node.shape[0]):
@@ -88,34 +88,30 @@ def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
                 norm += weight
                 if rng.random() * norm < weight:
                     chosen = c
-            elif top == NO_EXPONENT and rng.random() * (j + 1) < 1.0:
+            elif j == 0:
                 chosen = c
         node[i] = chosen
 
 
 @njit(nogil=True, cache=True)
-def pick_best(leaf, mantissa, exponent, rng, out):
-    """Of each row's leaves the one of the highest reward, ties broken uniformly."""
+def pick_best(leaf, mantissa, exponent, out):
+    """Of each row's leaves the one of the highest reward, the earliest of equals: draws are exchangeable."""
     for i in range(leaf.shape[0]):
-        best, ties = leaf[i, 0], 1
+        best = leaf[i, 0]
         for j in range(1, leaf.shape[1]):
             x = leaf[i, j]
-            if mantissa[x] == mantissa[best] and exponent[x] == exponent[best]:
-                ties += 1
-                if rng.random() * ties < 1.0:
-                    best = x
-            elif mantissa[x] > 0.0 and (
+            if mantissa[x] > 0.0 and (
                 mantissa[best] == 0.0
                 or exponent[x] > exponent[best]
                 or (exponent[x] == exponent[best] and mantissa[x] > mantissa[best])
             ):
-                best, ties = x, 1
+                best = x
         out[i] = best
 
 
 @njit(nogil=True, cache=True)
 def pick_weighted(leaf, mantissa, exponent, power, rng, out):
-    """Of each row's leaves one in proportion to reward ** power, uniformly if all are zero."""
+    """Of each row's leaves one in proportion to reward ** power, the first if all are zero."""
     for i in range(leaf.shape[0]):
         top = -math.inf
         for j in range(leaf.shape[1]):
@@ -126,14 +122,11 @@ def pick_weighted(leaf, mantissa, exponent, power, rng, out):
         chosen = leaf[i, 0]
         for j in range(leaf.shape[1]):
             x = leaf[i, j]
-            weight = 0.0
-            if top == -math.inf:
-                weight = 1.0
-            elif mantissa[x] > 0.0:
+            if mantissa[x] > 0.0:
                 weight = math.exp(power * (math.log(mantissa[x]) + exponent[x] * LN2) - top)
-            norm += weight
-            if rng.random() * norm < weight:
-                chosen = x
+                norm += weight
+                if rng.random() * norm < weight:
+                    chosen = x
         out[i] = chosen
 
 

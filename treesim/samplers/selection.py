@@ -112,7 +112,7 @@ class BestOfN(_OneOfN):
         return best_of(instance.reward, prob, self.n)
 
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
-        pick_best(leaf, reward.mantissa, reward.exponent, rng, out)
+        pick_best(leaf, reward.mantissa, reward.exponent, out)
 
 
 @dataclass(frozen=True)
