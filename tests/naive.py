@@ -146,12 +146,16 @@ def rejection(prob: Vector, reward: Vector, envelope: Fraction, budget: int, fal
     return law, left
 
 
-def beam(tree: Tree, value: Vector, width: int, score: str) -> int:
-    """The leaf that beam search returns."""
+def beam(tree: Tree, value: Vector, width: int, score: str) -> int | None:
+    """The leaf that beam search returns; None if two scores differ by no more than floats can tell."""
     kept = [(0, Fraction(1))]
     for _ in range(tree.horizon):
         found = [(c, q * p) for v, q in kept for c, p in children(tree, v) if p > 0]
-        found.sort(key=lambda pair: (-(value[pair[0]] * (pair[1] if score == "target" else 1)), pair[0]))
+        scores = {c: value[c] * (q if score == "target" else 1) for c, q in found}
+        found.sort(key=lambda pair: (-scores[pair[0]], pair[0]))
+        for (a, _), (b, _) in itertools.pairwise(found):
+            if 0 < scores[a] - scores[b] < scores[a] / 10**12:
+                return None
         kept = found[:width]
     return kept[0][0] - (tree.n_nodes - tree.n_leaves)
 

@@ -162,9 +162,9 @@ def test_local_search_finds_nearly_what_enumeration_finds(problem, epsilon):
     best = guided_tv(tree, twist, Adversarial(), epsilon)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(treesim.adversary, "LARGEST_EXACT", -1)
-        found = guided_tv(tree, twist, Adversarial(starts=30), epsilon)
+        found = guided_tv(tree, twist, Adversarial(), epsilon)
     assert found <= best + 1e-12
-    assert found >= 0.9 * best - 1e-12
+    assert found >= 0.8 * best - 1e-12
 
 
 def test_local_search_beats_random_signs_on_a_tree_too_large_to_enumerate():

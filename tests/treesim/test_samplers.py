@@ -103,11 +103,7 @@ def test_beam_search_finds_what_the_naive_search_finds(instance, width):
     for score in ("target", "value"):
         exact = naive.beam(instance.tree, value, width, score)
         found = int(np.argmax(BeamSearch(width, score).law(instance).prob.to_float()))
-        if found != exact:
-            # Scores equal in floats may differ by rounding in rationals; only then may the leaves.
-            assert value[found + instance.tree.leaves.start] == pytest.approx(
-                float(value[exact + instance.tree.leaves.start]), rel=1e-12
-            )
+        assert exact is None or found == exact
 
 
 @given(small_instances(), st.sampled_from(SPECS))

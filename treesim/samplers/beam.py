@@ -45,7 +45,7 @@ class BeamSearch(Sampler):
     def _search(self, instance: Instance) -> tuple[int, int]:
         """The leaf found, and how many children were looked at."""
         tree = instance.tree
-        beam, log_prob = np.zeros(1, np.int64), np.zeros(1)
+        beam, prob = np.zeros(1, np.int64), Scaled.from_float([1.0])
         looked_at = 0
         for t in range(tree.horizon):
             layer = tree.layer(t)
@@ -56,12 +56,12 @@ class BeamSearch(Sampler):
             edge, parent = edge[live], np.repeat(np.arange(len(beam)), degree)[live]
             looked_at += len(edge)
             child = layer.child[edge] if len(layer.child) else edge
-            child_log_prob = log_prob[parent] + np.log(layer.prob[edge])
-            score = instance.value[tree.level(t + 1)][child].log()
+            child_prob = prob[parent] * Scaled.from_float(layer.prob[edge])
+            score = instance.value[tree.level(t + 1)][child]
             if self.score == "target":
-                score = score + child_log_prob
-            best = np.lexsort((child, -score))[: self.width]
-            beam, log_prob = child[best], child_log_prob[best]
+                score = score * child_prob
+            best = np.lexsort((child, -score.mantissa, -score.exponent, score.mantissa == 0))[: self.width]
+            beam, prob = child[best], child_prob[best]
         return int(beam[0]), looked_at
 
     def law(self, instance: Instance) -> Law:
