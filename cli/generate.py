@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.output import Failure, distinct_output, number, print_json, print_table
+from cli.output import Failure, distinct_output, number, print_json, print_table, working
 
 
 def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -28,7 +28,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     ctx.exit()
 
 
-@click.command()
+@click.command(short_help="Build an instance and save it.")
 @click.argument("family")
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option(
@@ -47,7 +47,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option(
     "--reward",
     metavar="SPEC",
-    help="gaussian:beta=1 | sparse:share=0.1,floor=0 | additive:beta=1 | given:file=F,scale=linear",
+    help="gaussian:beta=1 | sparse:share=0.1,floor=0 | additive:beta=1 | right-steps:right=1,penalty=100 | given:file=F,scale=linear",
 )
 @click.option(
     "--perturbation",
@@ -76,13 +76,17 @@ def generate(family: str, source: Path | None, seed: int, output: Path, as_json:
         if odd:
             raise Failure(f"family 'graph' has no parameter {odd[0]!r}; its parameters: {', '.join(allowed)}")
         distinct_output(output, source)
-        instance = graphs.instance_from_graph(graphs.read_graph(source), seed=seed, source=source.name, **given)
     elif source is not None:
         raise Failure(f"family {family!r} takes no file, got {str(source)!r}")
-    else:
-        instance = families.family(family, seed=seed, **given)
-    storage.save(instance, output)
-    document = documents.describe_instance(instance)
+    with working("building the instance"):
+        if source is not None:
+            graph = graphs.read_graph(source)
+            instance = graphs.instance_from_graph(graph, seed=seed, source=source.name, **given)
+        else:
+            instance = families.family(family, seed=seed, **given)
+        document = documents.describe_instance(instance)
+    with working("saving it, and reading it back"):
+        storage.save(instance, output)
     if as_json:
         print_json(document)
         return

@@ -16,7 +16,7 @@ _file = click.argument("file", type=click.Path(path_type=Path))
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 
-@click.command()
+@click.command(short_help="Size, log Z, Bellman error, ratio bound; --plot.")
 @_file
 @click.option(
     "--plot",
@@ -58,7 +58,7 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
         click.echo(f"\nfigure: {plot}")
 
 
-@click.command()
+@click.command(short_help="Exact distance to the target, a row a sampler.")
 @_file
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 @_json
@@ -100,7 +100,7 @@ def _interval(tv: dict[str, float]) -> str:
     return number(tv["lo"]) if tv["lo"] == tv["hi"] else f"[{tv['lo']:.6g}, {tv['hi']:.6g}]"
 
 
-@click.command()
+@click.command(short_help="Simulate outputs of a sampler.")
 @_file
 @click.argument("spec")
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many outputs.")
@@ -153,7 +153,7 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
         write_whole(distinct_output(output, file), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
 
-@click.command()
+@click.command(short_help="The tree as node-link JSON, GraphML or DOT.")
 @_file
 @click.option(
     "--format",
