@@ -8,10 +8,12 @@ from numpy.typing import ArrayLike
 from treesim.errors import TreeError
 from treesim.memory import require_memory
 from treesim.randomness import Stream, generator
-from treesim.scaled import FloatArray, IntArray
+from treesim.scaled import BYTES_A_VALUE, FloatArray, IntArray
 
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
+
+BYTES_A_LEVEL = 64
 
 
 class TreeArrays(NamedTuple):
@@ -29,9 +31,12 @@ def complete_arrays(
     Dirichlet concentration."""
     _check_whole("branching", branching)
     _check_whole("horizon", horizon)
-    n_leaves = float(branching) ** horizon
+    n_leaves = float(branching) ** horizon if horizon * np.log2(branching) < 1000 else np.inf
     n_internal = horizon if branching == 1 else (n_leaves - 1) / (branching - 1)
-    require_memory(8 * (2 * n_internal + n_leaves), f"a complete tree with branching {branching} and horizon {horizon}")
+    require_memory(
+        8 * (2 * n_internal + n_leaves) + 2 * BYTES_A_VALUE * (n_internal + n_leaves) + BYTES_A_LEVEL * horizon,
+        f"a complete tree with branching {branching} and horizon {horizon}, with V* and V^,",
+    )
     sizes = [branching**t for t in range(horizon + 1)]
     level_ptr = np.cumsum([0, *sizes])
     edge_ptr = np.arange(0, level_ptr[-1], branching)
@@ -71,7 +76,10 @@ def random_arrays(
         rng = generator(seed, Stream.POLICY, t)
         degree = np.where(ended, 1, rng.integers(1, branching, size=sizes[t], endpoint=True))
         n_children = int(degree.sum())
-        require_memory(16 * (sum(sizes) + n_children), f"a random tree grown to level {t + 1} of {horizon}")
+        require_memory(
+            (16 + 2 * BYTES_A_VALUE) * (sum(sizes) + n_children),
+            f"a random tree grown to level {t + 1} of {horizon}, with V* and V^,",
+        )
         probs.append(_dirichlet(concentration, degree, seed, horizon + t))
         ended = np.repeat(ended, degree) | (rng.random(n_children) < stop)
         degrees.append(degree)

@@ -138,7 +138,7 @@ def _draw_tree(axes: Axes, instance: Instance) -> None:
         for node, name in enumerate(tree.names):
             if name is not None:
                 axes.annotate(
-                    str(name), (across[node], -level[node]), xytext=(0, 7), textcoords="offset points",
+                    str(name), (across[node], -level[node]), xytext=(0, 3 + size**0.5 / 2), textcoords="offset points",
                     ha="center", fontsize=7,
                 )  # fmt: skip
     axes.set_title("Tree: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)

@@ -26,6 +26,8 @@ BoolArray = NDArray[np.bool_]
 _LN2_HIGH = float.fromhex("0x1.62e42fefap-1")
 _LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
 
+BYTES_A_VALUE = 12
+
 # Exponents are 32-bit: what is smaller than this, in nats, becomes zero.
 _LOWEST_LOG = -5e8
 

@@ -53,8 +53,8 @@ class Tree:
     """A finite tree of prefixes with reference policy pi_ref, immutable and checked once.
 
     It takes 8 bytes for each internal node and 8 for each edge: 12 bytes a node for a complete binary tree,
-    16 at the most. A tree that does not fit in the memory budget (8 GiB, or ``TREESIM_MEMORY_GIB``) is
-    refused before anything is allocated.
+    16 at the most. V* and V^ take another 12 each. A tree that does not fit with them in the memory budget (8 GiB,
+    or ``TREESIM_MEMORY_GIB``) is refused before anything is allocated.
 
     Parameters
     ----------

@@ -104,8 +104,14 @@ def test_builders_refuse_bad_parameters(arguments, message):
 
 
 def test_what_does_not_fit_is_refused_before_it_is_allocated(monkeypatch):
-    with pytest.raises(MemoryBudgetError, match="complete tree with branching 2 and horizon 60 needs"):
+    with pytest.raises(
+        MemoryBudgetError, match=r"complete tree with branching 2 and horizon 60, with V\* and V\^, needs"
+    ):
         Tree.complete(2, 60)
+    with pytest.raises(MemoryBudgetError, match=r"needs 9 GiB, more than the budget of 8 GiB"):
+        Tree.complete(2, 27)
+    with pytest.raises(MemoryBudgetError, match="needs inf GiB"):
+        Tree.complete(2, 100_000)
     monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.001")
     with pytest.raises(MemoryBudgetError, match=r"budget of 0\.001 GiB"):
         Tree.random(horizon=40, branching=3)
