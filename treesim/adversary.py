@@ -116,13 +116,14 @@ class _Problem:
         for start in reversed(self.starts[1:]):
             masses.append(np.add.reduceat(masses[-1], start))
         masses.reverse()
-        ideal = 1.0 / (1.0 + np.exp(self.log_step[1:].sum()))
+        odds = np.exp(-self.log_step[1:].sum())
+        ideal = odds / (1.0 + odds)
         yield self.fill(masses, ideal, lambda mass: -mass)
         for _ in range(n_random):
             yield self.fill(masses, ideal ** rng.uniform(0.0, 1.5), lambda mass: rng.random(len(mass)))
 
     def fill(self, masses: list[FloatArray], room: float, key: Callable[[FloatArray], FloatArray]) -> BoolArray:
-        """Take subtrees in the order of `key`, each that still fits in `room`, level after level."""
+        """Take subtrees in the order of `key`, each that still fits in `room`, level after level; at least one prefix."""
         taken = np.zeros(len(masses[0]), bool)
         for t, mass in enumerate(masses):
             if t:
@@ -134,6 +135,8 @@ class _Problem:
                 if mass[i] <= room:
                     taken[i] = True
                     room -= mass[i]
+        if not taken.any():
+            taken[np.argmin(np.where(self.mass > 0, self.mass, np.inf))] = True
         return taken
 
     def climb(self, inside: BoolArray) -> tuple[list[FloatArray], float]:
@@ -145,7 +148,8 @@ class _Problem:
             if tv <= best_tv * (1 + 1e-12):
                 break
             best, best_tv = signs, tv
-            inside = np.exp(tilt) > np.exp(tilt) @ self.mass
+            weight = np.exp(tilt - tilt.max())
+            inside = weight > weight @ self.mass
         return best, best_tv
 
     def best_signs(self, inside: BoolArray) -> tuple[list[FloatArray], FloatArray]:
@@ -158,7 +162,9 @@ class _Problem:
             for t in range(self.tree.horizon - 1, 0, -1):
                 helps = gain > 0
                 found[t] = np.where(helps, -1.0, 1.0)
-                gain = np.where(helps, gain * np.exp(self.log_step[t]), gain * np.exp(-self.log_step[t]))
+                # Only signs matter, so each level may be scaled at will: what helps as it is, what hurts by its
+                # factor squared.
+                gain = np.where(helps, gain, gain * np.exp(-2.0 * self.log_step[t]))
                 gain = np.add.reduceat(gain, self.starts[t - 1])
             signs, tilt = found, self.log_tilt(found)
             weight = self.mass * np.exp(tilt - tilt.max())

@@ -143,7 +143,7 @@ def graph_text(graph: nx.DiGraph, form: str) -> str:
         return json.dumps(nx.node_link_data(graph, edges="edges"), indent=1, allow_nan=False) + "\n"
     if form == "graphml":
         return "\n".join(nx.generate_graphml(graph)) + "\n"
-    labelled = nx.relabel_nodes(graph, {node: f'"{node}"' for node in graph})
+    labelled = nx.relabel_nodes(graph, {node: json.dumps(str(node)) for node in graph})
     return str(nx.nx_pydot.to_pydot(labelled).to_string())
 
 

@@ -101,6 +101,13 @@ def test_dot_draws_every_node_once():
     assert '"go back"' in text
 
 
+def test_dot_quotes_names():
+    graph = nx.DiGraph()
+    graph.add_edge('say "a: b"', "x", prob=1.0)
+    nx.set_node_attributes(graph, {"x": 1.0}, "reward")
+    assert r'"say \"a: b\""' in graph_text(graph_from_instance(instance_from_graph(graph)), "dot")
+
+
 def broken(change) -> nx.DiGraph:
     graph = example()
     change(graph)
