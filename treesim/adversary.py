@@ -123,7 +123,7 @@ class _Problem:
             yield self.fill(masses, ideal ** rng.uniform(0.0, 1.5), lambda mass: rng.random(len(mass)))
 
     def fill(self, masses: list[FloatArray], room: float, key: Callable[[FloatArray], FloatArray]) -> BoolArray:
-        """Take subtrees in the order of `key`, each that still fits in `room`, level after level; at least one prefix."""
+        """Take subtrees in the order of `key`, each that fits in `room`, level after level; at least one prefix."""
         taken = np.zeros(len(masses[0]), bool)
         for t, mass in enumerate(masses):
             if t:
@@ -166,12 +166,12 @@ class _Problem:
                 # factor squared.
                 gain = np.where(helps, gain, gain * np.exp(-2.0 * self.log_step[t]))
                 gain = np.add.reduceat(gain, self.starts[t - 1])
-            signs, tilt = found, self.log_tilt(found)
-            weight = self.mass * np.exp(tilt - tilt.max())
+            found_tilt = self.log_tilt(found)
+            weight = self.mass * np.exp(found_tilt - found_tilt.max())
             improved = float(weight[inside].sum() / weight.sum())
             if improved <= share * (1 + 1e-14):
                 break
-            share = improved
+            signs, tilt, share = found, found_tilt, improved
         return signs, tilt
 
 
