@@ -16,20 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST
+from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials
+from treesim.parallel import chunked
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-# ln 2 in two parts: the first has few enough bits for exact products with the exponents.
-_LN2_HIGH = float.fromhex("0x1.62e42fefap-1")
-_LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
-
 BYTES_A_VALUE = 12
-
-# Exponents are 32-bit: what is smaller than this, in nats, becomes zero.
-_LOWEST_LOG = -5e8
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +61,12 @@ class Scaled:
     def from_log(cls, log_number: ArrayLike) -> Scaled:
         """From natural logs, shape [n]; ``-inf`` is zero, and so is what lies below -5e8."""
         log_number = np.asarray(log_number, np.float64)
-        log_number = np.where(log_number < _LOWEST_LOG, -np.inf, log_number)
-        with np.errstate(invalid="ignore"):
-            block = BLOCK * np.floor(log_number / (BLOCK * LN2) + 0.5)
-        block[np.isneginf(log_number)] = 0.0
-        mantissa = np.exp((log_number - block * _LN2_HIGH) - block * _LN2_LOW)
-        return cls._canonical(mantissa, block.astype(np.int32))
+        result = cls.empty(len(log_number))
+        chunked(
+            lambda lo, hi: exponentials(lo, hi, log_number, result.mantissa, result.exponent),
+            len(log_number),
+        )
+        return result
 
     @classmethod
     def from_float(cls, number: ArrayLike) -> Scaled:

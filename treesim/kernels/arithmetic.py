@@ -7,8 +7,16 @@ from numba import njit
 BLOCK = 512
 LOWEST = 2.0**-257
 HIGHEST = 2.0**255
+ONE_BLOCK_DOWN = 2.0**-BLOCK
 LN2 = math.log(2.0)
 NO_EXPONENT = -(2**40)
+
+# ln 2 in two parts: the first has few enough bits for exact products with the exponents.
+LN2_HIGH = float.fromhex("0x1.62e42fefap-1")
+LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
+
+# Exponents are 32-bit: what is smaller than this, in nats, becomes zero.
+LOWEST_LOG = -5e8
 
 
 @njit(nogil=True, cache=True)
@@ -54,16 +62,50 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
 
 
 @njit(nogil=True, cache=True)
+def exponentials(lo, hi, log_number, mantissa, exponent):
+    """exp of the numbers ``lo..hi``."""
+    for i in range(lo, hi):
+        x = log_number[i]
+        if x < LOWEST_LOG:
+            mantissa[i], exponent[i] = 0.0, 0
+            continue
+        block = int(BLOCK * math.floor(x / (BLOCK * LN2) + 0.5))
+        number = math.exp((x - block * LN2_HIGH) - block * LN2_LOW)
+        if LOWEST <= number < HIGHEST:
+            mantissa[i], exponent[i] = number, block
+        else:
+            mantissa[i], exponent[i] = canonical(number, block)
+
+
+@njit(nogil=True, cache=True)
 def careful_expectation(start, stop, prob, child, mantissa, exponent):
-    """``sum_k prob[k] * V(child k)`` for any range: terms are aligned at the largest one before they are added."""
+    """``sum_k prob[k] * V(child k)`` for any range: terms are aligned at the largest exponent before they are added.
+
+    Terms two blocks below the largest are left out: if the sum is in range they are below its 2**-500th part. If it
+    is not, the probabilities are tiny too, and their exponents must be aligned with the rest.
+    """
     is_tree = child.shape[0] == 0
     top = NO_EXPONENT
     for k in range(start, stop):
         c = k if is_tree else child[k]
         if prob[k] > 0.0 and mantissa[c] > 0.0:
-            top = max(top, math.frexp(prob[k])[1] + math.frexp(mantissa[c])[1] + exponent[c])
+            top = max(top, exponent[c])
     if top == NO_EXPONENT:
         return 0.0, 0
+    result = 0.0
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        if exponent[c] == top:
+            result += prob[k] * mantissa[c]
+        elif exponent[c] == top - BLOCK:
+            result += prob[k] * (mantissa[c] * ONE_BLOCK_DOWN)
+    if LOWEST <= result < HIGHEST:
+        return result, top
+    top = NO_EXPONENT
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        if prob[k] > 0.0 and mantissa[c] > 0.0:
+            top = max(top, math.frexp(prob[k])[1] + math.frexp(mantissa[c])[1] + exponent[c])
     result = 0.0
     for k in range(start, stop):
         c = k if is_tree else child[k]
