@@ -43,6 +43,9 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--branching", type=int, help="Children of a node (random-branching: at the most).")
 @click.option("--concentration", "--alpha", "concentration", type=float, help="Of the Dirichlet draws of pi_ref.")
 @click.option("--stop", type=float, help="Probability that a prefix ends early after a step.")
+@click.option("--states", type=int, help="Tokens of a Markov chain.")
+@click.option("--order", type=int, help="Of a Markov chain: how many tokens its next step sees.")
+@click.option("--form", metavar="FORM", help="tree, trellis or auto, product family.")
 @click.option("--ratio", type=float, help="Reward of a one against a zero, product family.")
 @click.option(
     "--reward",

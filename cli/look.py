@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.output import Failure, distinct_output, number, print_json, print_table, progress
+from cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress
 
 # Trees of more nodes than this make the user wait.
 LONG_WORK = 1 << 20
@@ -22,7 +22,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
     "--plot",
     type=click.Path(path_type=Path),
     metavar="FILE.png",
-    help="Save a figure: Bellman error by level, value profile, small trees drawn.",
+    help="Save a figure: Bellman error by level, value profile, small graphs drawn.",
 )
 @_json
 def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
@@ -45,9 +45,9 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
         f"horizon {document['horizon']}, {document['nodes']:,} nodes, 2^{document['log2_paths']:.4g} paths, "
         f"seed {document['seed']}\n"
         f"log Z          {document['log_partition']:.10g}\n"
-        f"Bellman error  {number(error['sup'], 10)}, attained at {instance.tree.describe(error['node'])}\n"
-        f"ratio bound L  {number(document['ratio_bound'], 10)}, attained from {instance.tree.describe(start)} "
-        f"to {instance.tree.describe(end)}\n"
+        f"Bellman error  {number(error['sup'], 10)}, attained at {instance.graph.describe(error['node'])}\n"
+        f"ratio bound L  {number(document['ratio_bound'], 10)}, attained from {instance.graph.describe(start)} "
+        f"to {instance.graph.describe(end)}\n"
     )
     columns = error["by_level"]
     print_table(
@@ -61,21 +61,38 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
 @click.command(short_help="Exact distance to the target, a row a sampler.")
 @_file
 @click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option(
+    "--width",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-6,
+    show_default=True,
+    help="Where a TV can only be enclosed (on a trellis): how far apart the bounds may be.",
+)
+@click.option(
+    "--budget",
+    type=click.FloatRange(min=1),
+    default=2e10,
+    show_default=True,
+    help="Work a TV may cost, in cell moves of about a nanosecond; past it the interval stays wider.",
+)
 @_json
-def tv(file: Path, specs: tuple[str, ...], as_json: bool) -> None:
+def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, as_json: bool) -> None:
     """Distance to the target of each sampler, one row a SPEC.
 
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
-    sp-gsmc | sp-gsmc:pool=8
+    sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4
     """
     from treesim import documents, samplers, storage
 
     chosen = [samplers.sampler(spec) for spec in specs]
     instance = storage.load(file)
-    rows = [
-        documents.describe_sampler(sampler, instance)
-        for sampler in progress(chosen, "laws", instance.tree.n_nodes > LONG_WORK)
-    ]
+    rows = []
+    for sampler, spec in zip(progress(chosen, "laws", instance.graph.n_nodes > LONG_WORK), specs, strict=True):
+        with levels(spec) as report:
+            rows.append(documents.describe_sampler(sampler, instance, width, budget, report))
+        gap = rows[-1]["tv"]["hi"] - rows[-1]["tv"]["lo"]
+        if gap > width:
+            click.echo(f"{spec}: the interval is {gap:.2g} wide, wider than {width:g}: raise --budget", err=True)
     if as_json:
         print_json({"file": str(file), "rows": rows})
         return
@@ -97,7 +114,8 @@ def tv(file: Path, specs: tuple[str, ...], as_json: bool) -> None:
 
 
 def _interval(tv: dict[str, float]) -> str:
-    return number(tv["lo"]) if tv["lo"] == tv["hi"] else f"[{tv['lo']:.6g}, {tv['hi']:.6g}]"
+    lo, hi = tv["lo"], tv["hi"]
+    return number(lo) if lo == hi else f"{number((lo + hi) / 2, 6)} ± {(hi - lo) / 2:.1e}"
 
 
 @click.command(short_help="Simulate outputs of a sampler.")
@@ -114,7 +132,7 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
 
     import numpy as np
 
-    from treesim import samplers, storage
+    from treesim import Trellis, samplers, storage
     from treesim.files import write_whole
 
     if output is not None and output.suffix not in (".csv", ".npz"):
@@ -123,37 +141,47 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
     instance = storage.load(file)
     draws = sampler.simulate(instance, count, seed)
     log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
-    known: dict[int, list[int]] = {}
-    for leaf in set(draws.leaf.tolist()) - {-1}:
-        known[leaf] = instance.tree.choices(leaf)
+    choices = [draws.choices(instance.graph, i) for i in range(count)]
+    texts = None
+    if isinstance(instance.graph, Trellis) and instance.graph.tokens is not None and draws.edges is not None:
+        texts = [None if leaf < 0 else instance.graph.text(edges)
+                 for leaf, edges in zip(draws.leaf.tolist(), draws.edges, strict=True)]  # fmt: skip
     if as_json:
         print_json({
             "file": str(file), "sampler": spec, "n": count, "seed": seed,
             "leaf": [None if leaf < 0 else leaf for leaf in draws.leaf.tolist()],
-            "choices": [known.get(leaf) for leaf in draws.leaf.tolist()],
+            "choices": choices,
+            **({} if texts is None else {"text": texts}),
             "log_reward": [None if leaf < 0 else value
                            for leaf, value in zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)],
             "cost": {"reference_draws": draws.reference_draws, "value_queries": draws.value_queries},
         })  # fmt: skip
     if output is not None and output.suffix == ".npz":
-        choices = np.array([known.get(leaf, [-1] * instance.tree.horizon) for leaf in draws.leaf.tolist()])
-        arrays = {"leaf": draws.leaf, "choices": choices, "log_reward": log_reward}
+        nothing = [-1] * instance.graph.horizon
+        arrays = {
+            "leaf": draws.leaf,
+            "choices": np.array([nothing if row is None else row for row in choices]),
+            "log_reward": log_reward,
+        }
+        if texts is not None:
+            arrays["text"] = np.array(["" if text is None else text for text in texts])
         write_whole(distinct_output(output, file), lambda path: np.savez(path, allow_pickle=False, **arrays))
         return
     if output is None and as_json:
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["draw", "leaf", "choices", "log_reward"])
+    writer.writerow(["draw", "leaf", "choices", "log_reward", *(["text"] if texts is not None else [])])
     for i, (leaf, value) in enumerate(zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)):
-        writer.writerow([i, leaf, "-".join(map(str, known.get(leaf, []))), repr(value)])
+        row = [i, leaf, "-".join(map(str, choices[i] or [])), repr(value)]
+        writer.writerow(row if texts is None else [*row, texts[i]])
     if output is None:
         sys.stdout.write(text.getvalue())
     else:
         write_whole(distinct_output(output, file), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
 
-@click.command(short_help="The tree as node-link JSON, GraphML or DOT.")
+@click.command(short_help="The graph as node-link JSON, GraphML or DOT.")
 @_file
 @click.option(
     "--format",
@@ -164,7 +192,7 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file instead of stdout.")
 @_json
 def export(file: Path, form: str | None, output: Path | None, as_json: bool) -> None:
-    """The tree as a graph: networkx node-link JSON, GraphML or DOT."""
+    """The tree or trellis as a graph: networkx node-link JSON, GraphML or DOT."""
     from treesim import graphs, storage
     from treesim.files import write_whole
 

@@ -6,7 +6,8 @@ import json
 import math
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,6 +81,22 @@ def progress(items: Sequence[Item], label: str, shown: bool) -> Iterator[Item]:
         return
     with click.progressbar(items, label=label, file=sys.stderr) as bar:
         yield from bar
+
+
+@contextmanager
+def levels(label: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback for long recursions: on a terminal it keeps one line on stderr up to date, after two seconds."""
+    start, shown = time.monotonic(), False
+
+    def report(done: int, total: int) -> None:
+        nonlocal shown
+        if sys.stderr.isatty() and time.monotonic() - start > 2.0:
+            shown = True
+            click.echo(f"\r{label}: level {done} of {total} ", nl=False, err=True)
+
+    yield report
+    if shown:
+        click.echo("\r\033[K", nl=False, err=True)
 
 
 @contextmanager

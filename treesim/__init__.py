@@ -25,7 +25,9 @@ from treesim.errors import (
 from treesim.families import FAMILIES, family
 from treesim.graphs import graph_from_instance, instance_from_graph, read_graph
 from treesim.instance import Instance
-from treesim.law import TV, Law
+from treesim.law import TV, Law, OutputLaw, PathLaw
+from treesim.layered import Layer
+from treesim.merging import MergeReport, merge, unroll
 from treesim.perturb import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
 from treesim.rewards import REWARDS, Reward
 from treesim.samplers import (
@@ -44,7 +46,8 @@ from treesim.samplers import (
 )
 from treesim.scaled import Scaled
 from treesim.storage import load, save
-from treesim.tree import Layer, Tree
+from treesim.tree import Tree
+from treesim.trellis import Trellis
 from treesim.values import Audit, audit, optimal_twist
 
 __all__ = [
@@ -67,7 +70,10 @@ __all__ = [
     "Law",
     "Layer",
     "MemoryBudgetError",
+    "MergeReport",
     "NoExactLaw",
+    "OutputLaw",
+    "PathLaw",
     "Perturbation",
     "PerturbationError",
     "Rejection",
@@ -80,6 +86,7 @@ __all__ = [
     "Tree",
     "TreeError",
     "TreesimError",
+    "Trellis",
     "__version__",
     "audit",
     "bound_for",
@@ -89,9 +96,11 @@ __all__ = [
     "guidance_bound",
     "instance_from_graph",
     "load",
+    "merge",
     "optimal_twist",
     "perturb",
     "read_graph",
     "sampler",
     "save",
+    "unroll",
 ]

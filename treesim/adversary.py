@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from treesim.law import descend, reference_steps
+from treesim.law import descend_reference
 from treesim.scaled import BoolArray, FloatArray, Scaled
 from treesim.tree import Tree
 
@@ -182,4 +182,4 @@ def _prefix_law(tree: Tree, t: int) -> Scaled:
         tree.edge_ptr[: tree.level(t).start + 1],
         tree.edge_prob[: tree.level(t).stop - 1],
     )
-    return descend(top, reference_steps)[0].prob
+    return descend_reference(top)

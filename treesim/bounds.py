@@ -56,5 +56,5 @@ def guidance_bound(horizon: int, epsilon: float) -> Bound:
 def bound_for(sampler: Sampler, instance: Instance) -> Bound | None:
     """The theorem that covers a sampler, or None."""
     if isinstance(sampler, GuidedSMC) and sampler.pool == 0:
-        return guidance_bound(instance.tree.horizon, instance.audit.bellman_error)
+        return guidance_bound(instance.graph.horizon, instance.audit.bellman_error)
     return None

@@ -10,9 +10,6 @@ from treesim.memory import require_memory
 from treesim.randomness import Stream, generator
 from treesim.scaled import BYTES_A_VALUE, FloatArray, IntArray
 
-# Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
-SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
-
 BYTES_A_LEVEL = 64
 
 

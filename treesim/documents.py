@@ -6,6 +6,7 @@ from typing import Any
 
 from treesim.bounds import bound_for
 from treesim.instance import Instance
+from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress
 from treesim.samplers import Sampler
 from treesim.spec import spell
 
@@ -19,19 +20,19 @@ def describe_instance(instance: Instance) -> dict[str, Any]:
     >>> describe_instance(family("product", horizon=2, ratio=2.0))["log2_paths"]
     2.0
     """
-    tree, found = instance.tree, instance.audit
+    graph, found = instance.graph, instance.audit
     return {
         "family": instance.family,
         "parameters": dict(instance.parameters),
         "seed": instance.seed,
-        "horizon": tree.horizon,
-        "nodes": tree.n_nodes,
-        "edges": tree.n_edges,
-        "log2_paths": tree.log2_paths,
+        "horizon": graph.horizon,
+        "nodes": graph.n_nodes,
+        "edges": graph.n_edges,
+        "log2_paths": graph.log2_paths,
         "log_partition": found.log_partition,
         "bellman_error": {
             "sup": found.bellman_error,
-            "level": tree.level_of(found.bellman_error_node),
+            "level": graph.level_of(found.bellman_error_node),
             "node": found.bellman_error_node,
             "by_level": {
                 "sup": found.sup.tolist(),
@@ -45,13 +46,20 @@ def describe_instance(instance: Instance) -> dict[str, Any]:
     }
 
 
-def describe_sampler(sampler: Sampler, instance: Instance) -> dict[str, Any]:
+def describe_sampler(
+    sampler: Sampler,
+    instance: Instance,
+    width: float = DEFAULT_WIDTH,
+    budget: float = DEFAULT_BUDGET,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
     """Distances of the sampler's law to the target, its expected reward and cost, and the theorem that covers it.
 
-    ``kl`` and ``chi2`` are of the law from the target; ``kl_from_target`` is the other way round.
+    ``kl`` and ``chi2`` are of the law from the target; ``kl_from_target`` is the other way round; None where a figure
+    is not known. Width, budget and progress are those of `treesim.OutputLaw.tv`.
     """
     law, target = sampler.law(instance), instance.target
-    tv, cost, bound = law.tv(target), sampler.cost(instance), bound_for(sampler, instance)
+    tv, cost, bound = law.tv(target, width, budget, progress), sampler.cost(instance), bound_for(sampler, instance)
     return {
         "sampler": spell(sampler),
         "tv": {"lo": tv.lo, "hi": tv.hi, "kind": tv.kind},

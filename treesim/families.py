@@ -10,17 +10,23 @@ import numpy as np
 
 from treesim.errors import SpecError
 from treesim.instance import Instance
+from treesim.layered import Layer, LayeredGraph
+from treesim.memory import require_memory
 from treesim.perturb import PERTURBATIONS, perturb
+from treesim.randomness import Stream, generator
 from treesim.rewards import REWARDS
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_positive
+from treesim.spec import parse, require_at_least, require_one_of, require_positive
 from treesim.tree import Tree
+from treesim.trellis import Trellis
 from treesim.values import optimal_twist
 
 Builder = Callable[..., Instance]
-Planter = Callable[..., Tree]
+Planter = Callable[..., LayeredGraph]
 
 FAMILIES: dict[str, Builder] = {}
+
+LARGEST_PRODUCT_TREE = 16
 
 
 def register(name: str) -> Callable[[Builder], Builder]:
@@ -71,11 +77,11 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
         raise SpecError(f"family {name!r} needs {missing[0]}")
     settings = {key: parameters.get(key, p.default) for key, p in known.items()}
     built = FAMILIES[name](seed=seed, **settings)
-    return Instance(built.tree, built.value, name, settings, seed)
+    return Instance(built.graph, built.value, name, settings, seed)
 
 
-def register_tree(name: str) -> Callable[[Planter], Planter]:
-    """Make a family of a function that plants trees: it gains a reward and a perturbation, both by their specs."""
+def register_graph(name: str) -> Callable[[Planter], Planter]:
+    """Make a family of a function that builds graphs: it gains a reward and a perturbation, both by their specs."""
 
     def add(plant: Planter) -> Planter:
         def build(
@@ -86,10 +92,10 @@ def register_tree(name: str) -> Callable[[Planter], Planter]:
             seed: int = 0,
             **shape: Any,
         ) -> Instance:
-            tree = plant(seed=seed, **shape)
-            twist = optimal_twist(tree, parse(reward, REWARDS, "reward").log_reward(tree, seed))
+            graph = plant(seed=seed, **shape)
+            twist = optimal_twist(graph, parse(reward, REWARDS, "reward").log_reward(graph, seed))
             kind = parse(perturbation, PERTURBATIONS, "perturbation")
-            return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))
+            return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))
 
         *shared, _ = inspect.signature(build).parameters.values()
         own = [p for key, p in inspect.signature(plant).parameters.items() if key != "seed"]
@@ -101,19 +107,19 @@ def register_tree(name: str) -> Callable[[Planter], Planter]:
     return add
 
 
-@register_tree("uniform")
+@register_graph("uniform")
 def uniform(*, horizon: int, branching: int = 2, seed: int = 0) -> Tree:
     """Complete tree, uniform pi_ref."""
     return Tree.complete(branching, horizon)
 
 
-@register_tree("dirichlet")
+@register_graph("dirichlet")
 def dirichlet(*, horizon: int, branching: int = 2, concentration: float = 1.0, seed: int = 0) -> Tree:
     """Complete tree, pi_ref Dirichlet(concentration) at every node."""
     return Tree.complete(branching, horizon, policy=float(concentration), seed=seed)
 
 
-@register_tree("random-branching")
+@register_graph("random-branching")
 def random_branching(
     *, horizon: int, branching: int = 3, concentration: float = 1.0, stop: float = 0.0, seed: int = 0
 ) -> Tree:
@@ -121,10 +127,23 @@ def random_branching(
     return Tree.random(horizon, branching, concentration, stop, seed)
 
 
+@register_graph("markov")
+def markov(*, horizon: int, states: int = 3, order: int = 1, concentration: float = 1.0, seed: int = 0) -> Trellis:
+    """A Markov chain of random transitions, as a trellis of states^order nodes a level: any horizon."""
+    for name, number in (("horizon", horizon), ("states", states), ("order", order)):
+        require_at_least(name, number, 1)
+    require_positive("concentration", concentration)
+    require_memory(8.0 * float(states) ** (order + 1), f"a chain of order {order} over {states} states")
+    rng = generator(seed, Stream.POLICY)
+    transition = rng.dirichlet(np.full(states, float(concentration)), size=(states,) * order)
+    return Trellis.markov(transition, horizon)
+
+
 @register("product")
 def product(
     horizon: int,
     ratio: float = 1.2,
+    form: str = "auto",
     perturbation: str | None = None,
     epsilon: str | float | None = None,
     ratio_cap: float | None = None,
@@ -132,17 +151,37 @@ def product(
 ) -> Instance:
     """Binary, pi_ref = 1/2, V^(prefix) = ratio^(number of ones): L = ratio, SP-gSMC is exact at any epsilon.
 
-    With a perturbation V^ is made from V* instead, the reward staying ratio^(number of ones).
+    The form is ``tree``, ``trellis`` (prefixes of as many ones merged, for any horizon), or ``auto``: a tree up to
+    horizon 16. With a perturbation V^ is made from V* instead, the reward staying ratio^(number of ones).
     """
     require_positive("ratio", ratio)
-    tree = Tree.complete(2, horizon)
-    ones = np.zeros(tree.n_nodes, np.int64)
-    for t in range(horizon):
-        ones[tree.level(t + 1)] = (ones[tree.level(t)][:, None] + [0, 1]).ravel()
+    require_at_least("horizon", horizon, 1)
+    require_one_of("form", form, ("auto", "tree", "trellis"))
+    graph: LayeredGraph
+    if form == "tree" or (form == "auto" and horizon <= LARGEST_PRODUCT_TREE):
+        graph = Tree.complete(2, horizon)
+        ones = np.zeros(graph.n_nodes, np.int64)
+        for t in range(horizon):
+            ones[graph.level(t + 1)] = (ones[graph.level(t)][:, None] + [0, 1]).ravel()
+    else:
+        require_memory(40.0 * (horizon + 1) * (horizon + 2) / 2, f"a trellis of the product model of {horizon} steps")
+        graph = Trellis(
+            np.cumsum([0, *range(1, horizon + 2)]),
+            [
+                Layer(
+                    np.arange(0, 2 * t + 3, 2),
+                    np.full(2 * t + 2, 0.5),
+                    (np.arange(t + 1, dtype=np.int32)[:, None] + np.array([0, 1], np.int32)).ravel(),
+                )
+                for t in range(horizon)
+            ],
+            np.arange(horizon),
+        )
+        ones = np.concatenate([np.arange(t + 1) for t in range(horizon + 1)])
     powers = Scaled.from_log(np.arange(horizon + 1) * np.log(ratio))
     value = powers[ones]
     if perturbation is None and epsilon is None:
-        return Instance(tree, value)
-    twist = optimal_twist(tree, value[tree.leaves])
+        return Instance(graph, value)
+    twist = optimal_twist(graph, value[graph.leaves])
     kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
-    return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))
+    return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))

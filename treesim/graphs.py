@@ -1,13 +1,15 @@
-"""networkx in and out: an arborescence with edge attribute ``prob`` and leaf attribute ``reward``.
+"""networkx in and out: a graph without cycles, edge attribute ``prob`` and leaf attribute ``reward``.
 
-A node's value V^ may be given as ``value``. Logs may be given in place of linear numbers: ``log_reward``,
-``log_value``; they are written where the linear number is not a float. Leaves above level T are early ends: they
-are padded on the way in, and the padding is left out on the way back.
+An arborescence is read as a tree, any other graph with one root as a trellis. A node's value V^ may be given as
+``value``. Logs may be given in place of linear numbers: ``log_reward``, ``log_value``; they are written where the
+linear number is not a float. Leaves above level T are early ends: they are padded on the way in, and the padding is
+left out on the way back.
 """
 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,13 @@ import numpy as np
 
 from treesim.errors import RewardError, TreeError
 from treesim.instance import Instance
+from treesim.layered import LayeredGraph
 from treesim.perturb import PERTURBATIONS, perturb
 from treesim.rewards import log_of_linear
 from treesim.scaled import Scaled
 from treesim.spec import parse
 from treesim.tree import Tree
+from treesim.trellis import Trellis
 from treesim.values import optimal_twist
 
 _LEAST, _MOST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
@@ -43,7 +47,7 @@ def instance_from_graph(
     Raises
     ------
     TreeError, RewardError
-        If the graph is no tree, or a reward or value is missing or no number.
+        If the graph has a cycle or several roots, or a reward or value is missing or no number.
 
     Examples
     --------
@@ -53,36 +57,39 @@ def instance_from_graph(
     >>> np.exp(instance_from_graph(graph).target.log_prob)
     array([0.5, 0.5])
     """
-    tree = Tree.from_networkx(graph)
-    assert tree.names is not None
-    nodes = list(tree.names)
-    for t in range(tree.horizon):
-        layer, here, ahead = tree.layer(t), tree.level(t).start, tree.level(t + 1).start
-        for v in range(tree.n_level(t)):
-            first = int(layer.ptr[v] - layer.ptr[0])
-            if nodes[ahead + first] is None:
-                nodes[ahead + first] = nodes[here + v]
-    log_reward = np.array([_log_number(graph, node, "reward") for node in nodes[tree.leaves]], np.float64)
-    twist = optimal_twist(tree, log_reward)
+    is_tree = not graph.is_multigraph() and len(graph) > 1 and nx.is_directed(graph) and nx.is_arborescence(graph)
+    built: LayeredGraph = Tree.from_networkx(graph) if is_tree else Trellis.from_networkx(graph)
+    assert built.names is not None
+    nodes = list(built.names)
+    for t in range(built.horizon):
+        layer, here, ahead = built.layer(t), built.level(t).start, built.level(t + 1).start
+        ends = layer.ends(np.arange(len(layer.prob)))
+        for v, child in zip(layer.sources().tolist(), ends.tolist(), strict=True):
+            if nodes[ahead + child] is None:
+                nodes[ahead + child] = nodes[here + v]
+    log_reward = np.array([_log_number(graph, node, "reward") for node in nodes[built.leaves]], np.float64)
+    twist = optimal_twist(built, log_reward)
     inner = [name for name in graph if graph.out_degree(name)]
     given = perturbation is None and epsilon is None and all(_has(graph, node, "value") for node in inner)
     if given:
-        leaf_log = dict(zip(nodes[tree.leaves], log_reward, strict=True))
+        leaf_log = dict(zip(nodes[built.leaves], log_reward, strict=True))
         value = Scaled.from_log(
             [leaf_log[node] if node in leaf_log else _log_number(graph, node, "value") for node in nodes]
         )
     else:
         kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
-        value = perturb(tree, twist, kind, epsilon, ratio_cap, seed)
+        value = perturb(built, twist, kind, epsilon, ratio_cap, seed)
     parameters = {
         "source": source, "perturbation": "given" if given else perturbation or "exact", "epsilon": epsilon,
         "ratio_cap": ratio_cap,
     }  # fmt: skip
-    return Instance(tree, value, "graph", parameters, seed)
+    return Instance(built, value, "graph", parameters, seed)
 
 
 def graph_from_instance(instance: Instance) -> nx.DiGraph:
-    """The instance as an arborescence; nodes without names are called by their numbers.
+    """The instance as a directed graph, a trellis with its parallel edges; nodes without names go by their numbers.
+
+    Nodes that no edges lead to are left out. A name that stands on several levels is written ``name@level``.
 
     Examples
     --------
@@ -91,24 +98,28 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
     >>> graph.nodes[6], graph.edges[0, 1]
     ({'level': 2, 'reward': 4.0}, {'prob': 0.5})
     """
-    tree, log_value, number = instance.tree, instance.value.log(), instance.value.to_float()
-    names = list(tree.names) if tree.names is not None else list(range(tree.n_nodes))
-    padding = np.array([name is None for name in names])
-    graph = nx.DiGraph()
-    for t in range(tree.horizon + 1):
-        nodes = tree.level(t)
-        for node in range(nodes.start, nodes.stop):
-            if padding[node]:
-                continue
-            is_leaf = t == tree.horizon or bool(padding[tree.edge_ptr[node] + 1])
-            attributes = {"level": t}
-            attributes |= _attribute("reward" if is_leaf else "value", number[node], log_value[node])
-            graph.add_node(names[node], **attributes)
-        if t < tree.horizon:
-            for node in range(nodes.start, nodes.stop):
-                for edge in range(tree.edge_ptr[node], tree.edge_ptr[node + 1]):
-                    if not padding[edge + 1]:
-                        graph.add_edge(names[node], names[edge + 1], prob=float(tree.edge_prob[edge]))
+    built, log_value, number = instance.graph, instance.value.log(), instance.value.to_float()
+    left_out = np.array([name is None for name in built.names] if built.names is not None else [False] * built.n_nodes)
+    names = _unique_names(built)
+    graph = nx.DiGraph() if isinstance(built, Tree) else nx.MultiDiGraph()
+    for t in range(built.horizon + 1):
+        here, ahead = built.level(t), built.level(t + 1) if t < built.horizon else built.level(t)
+        ends_here = np.ones(here.stop - here.start, bool)
+        if t < built.horizon:
+            layer = built.layer(t)
+            sources, ends = layer.sources() + here.start, layer.ends(np.arange(len(layer.prob))) + ahead.start
+            met = np.zeros(built.n_level(t + 1), bool)
+            met[ends[~left_out[sources]] - ahead.start] = True
+            left_out[ahead] |= ~met
+            ends_here[sources[~left_out[ends]] - here.start] = False
+        for node in range(here.start, here.stop):
+            if not left_out[node]:
+                name = "reward" if ends_here[node - here.start] else "value"
+                graph.add_node(names[node], level=t, **_attribute(name, number[node], log_value[node]))
+        if t < built.horizon:
+            for edge, (v, c, prob) in enumerate(zip(sources.tolist(), ends.tolist(), layer.prob.tolist(), strict=True)):
+                if not (left_out[v] or left_out[c]):
+                    graph.add_edge(names[v], names[c], prob=prob, **_token(built, t, edge))
     return graph
 
 
@@ -145,6 +156,22 @@ def graph_text(graph: nx.DiGraph, form: str) -> str:
         return "\n".join(nx.generate_graphml(graph)) + "\n"
     labelled = nx.relabel_nodes(graph, {node: json.dumps(str(node)) for node in graph})
     return str(nx.nx_pydot.to_pydot(labelled).to_string())
+
+
+def _unique_names(graph: LayeredGraph) -> list[Hashable]:
+    if graph.names is None:
+        return list(range(graph.n_nodes))
+    count = Counter(graph.names)
+    level = np.repeat(np.arange(graph.horizon + 1), np.diff(graph.level_ptr)).tolist()
+    return [
+        name if count[name] == 1 or name is None else f"{name}@{t}" for name, t in zip(graph.names, level, strict=True)
+    ]
+
+
+def _token(graph: LayeredGraph, t: int, edge: int) -> dict[str, str]:
+    if not isinstance(graph, Trellis) or graph.tokens is None or graph.vocabulary is None:
+        return {}
+    return {"token": graph.vocabulary[graph.tokens[graph.order[t]][edge]]}
 
 
 def _attribute(name: str, number: float, log_number: float) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""An instance: a tree, a reward, an approximate value, and where they come from."""
+"""An instance: a graph, a reward, an approximate value, and where they come from."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from treesim.errors import RewardError
-from treesim.law import Law, descend, reference_steps
+from treesim.law import Law, descend_reference
+from treesim.layered import LayeredGraph
 from treesim.scaled import FloatArray, Scaled
-from treesim.tree import Tree
 from treesim.values import Audit, audit, optimal_twist
 
 
@@ -22,7 +20,7 @@ class Instance:
 
     Parameters
     ----------
-    tree : Tree
+    graph : LayeredGraph
     value : Scaled, shape [n_nodes]
         The approximate value V^; at the leaves it is the reward phi itself.
     family : str
@@ -39,6 +37,7 @@ class Instance:
 
     Examples
     --------
+    >>> import numpy as np
     >>> from treesim import Tree, optimal_twist
     >>> tree = Tree.complete(branching=2, horizon=2)
     >>> instance = Instance(tree, optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0])))
@@ -46,21 +45,23 @@ class Instance:
     array([0.0833, 0.1667, 0.25  , 0.5   ])
     """
 
-    tree: Tree
+    graph: LayeredGraph
     value: Scaled
     family: str = "given"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
 
     def __post_init__(self) -> None:
-        if len(self.value) != self.tree.n_nodes:
-            raise RewardError(f"there are {len(self.value)} values, expected one for each of {self.tree.n_nodes} nodes")
+        if len(self.value) != self.graph.n_nodes:
+            raise RewardError(
+                f"there are {len(self.value)} values, expected one for each of {self.graph.n_nodes} nodes"
+            )
         object.__setattr__(self, "value", self.value.frozen())
 
     @property
     def reward(self) -> Scaled:
         """phi, shape [n_leaves]."""
-        return self.value[self.tree.leaves]
+        return self.value[self.graph.leaves]
 
     @property
     def log_reward(self) -> FloatArray:
@@ -70,17 +71,17 @@ class Instance:
     @cached_property
     def twist(self) -> Scaled:
         """The optimal twist V*, shape [n_nodes]."""
-        return optimal_twist(self.tree, self.reward)
+        return optimal_twist(self.graph, self.reward)
 
     @cached_property
     def audit(self) -> Audit:
         """Bellman error, ratio bound and log Z."""
-        return audit(self.tree, self.value, self.twist)
+        return audit(self.graph, self.value, self.twist)
 
     @cached_property
     def reference(self) -> Law:
-        """The reference policy's law of the leaves, pi_ref."""
-        return descend(self.tree, reference_steps)[0]
+        """The reference policy, pi_ref, by its leaves."""
+        return Law(descend_reference(self.graph))
 
     @cached_property
     def target(self) -> Law:
@@ -96,12 +97,9 @@ class Instance:
         return f"{self.family}({settings})"
 
     def same_as(self, other: Instance) -> bool:
-        """Whether tree, values and provenance are equal, to the bit."""
+        """Whether graph, values and provenance are equal, to the bit."""
         return (
-            np.array_equal(self.tree.level_ptr, other.tree.level_ptr)
-            and np.array_equal(self.tree.edge_ptr, other.tree.edge_ptr)
-            and np.array_equal(self.tree.edge_prob, other.tree.edge_prob)
+            self.graph.same_as(other.graph)
             and self.value.equals(other.value)
-            and self.tree.names == other.tree.names
             and (self.family, dict(self.parameters), self.seed) == (other.family, dict(other.parameters), other.seed)
         )

@@ -1,21 +1,23 @@
-"""Laws: the output distribution of a sampler over the leaves, and its distances to another."""
+"""Laws: the output distribution of a sampler over the paths of a graph, and its distances to another."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 
+from treesim.errors import NoExactLaw
 from treesim.kernels.arithmetic import LN2
-from treesim.kernels.forward import guided_edges, push_mass
-from treesim.kernels.selection import pool_edges
-from treesim.parallel import chunked
+from treesim.layered import LayeredGraph
+from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress, RatioLaw, RatioProblem, path_divergences
 from treesim.scaled import FloatArray, Scaled
-from treesim.tree import Layer, Tree
-from treesim.values import expect_ahead
+from treesim.steps import GuidedSteps, ReferenceSteps, Steps, descend
+from treesim.tree import Tree
+from treesim.values import optimal_twist
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,51 @@ class TV:
     level: float | None = None
 
 
+class OutputLaw(ABC):
+    """The law of one output of a sampler."""
+
+    @abstractmethod
+    def tv(
+        self,
+        target: OutputLaw,
+        width: float = DEFAULT_WIDTH,
+        budget: float = DEFAULT_BUDGET,
+        progress: Progress | None = None,
+    ) -> TV:
+        """Total variation distance to another law.
+
+        Parameters
+        ----------
+        target : OutputLaw
+        width : float
+            Where the distance can only be enclosed, how far apart the bounds may be.
+        budget : float
+            Cell moves (about a nanosecond each) that may be spent on it; when the next refinement would exceed them
+            the interval stays wider than asked.
+        progress : callable (done, total), optional
+            Called after each level of a recursion.
+        """
+
+    @abstractmethod
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats; infinite where the law has mass that the target lacks; None if not known."""
+
+    @abstractmethod
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target); infinite where the law has mass that the target lacks; None if not known."""
+
+    @abstractmethod
+    def expected(self, reward: Scaled) -> float | None:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float; None if not known."""
+
+    def steps_down(self, graph: LayeredGraph) -> Steps | None:
+        """The same law as a walk down the graph; None if it is none that is known."""
+        return None
+
+
 @dataclass(frozen=True, eq=False)
-class Law:
-    """The output law of a sampler on a tree.
+class Law(OutputLaw):
+    """A law that is known by its leaves: on a tree any, on a trellis one that, given the leaf, follows pi_ref.
 
     Parameters
     ----------
@@ -68,22 +112,34 @@ class Law:
         """Log-probability of each leaf, in nats, shape [n_leaves]."""
         return self.prob.log()
 
-    def tv(self, target: Law) -> TV:
-        """Total variation distance, 1/2 sum |law - target|, exact."""
+    def tv(
+        self,
+        target: OutputLaw,
+        width: float = DEFAULT_WIDTH,
+        budget: float = DEFAULT_BUDGET,
+        progress: Progress | None = None,
+    ) -> TV:
+        """Total variation distance, 1/2 sum |law - target|, exact between two laws known by their leaves."""
+        if not isinstance(target, Law):
+            return target.tv(self, width, budget, progress)
         gap = np.abs(self.prob.to_float() - target.prob.to_float()).sum() + abs(self.failure - target.failure)
         value = min(1.0, 0.5 * float(gap))
         return TV(value, value, "exact")
 
-    def kl(self, target: Law) -> float:
+    def kl(self, target: OutputLaw) -> float | None:
         """KL(law || target), in nats; infinite where the law has mass that the target lacks."""
+        if not isinstance(target, Law):
+            return target.kl_from(self) if isinstance(target, PathLaw) else None
         if self.failure > target.failure == 0.0:
             return math.inf
         extra = self.failure * math.log(self.failure / target.failure) if self.failure else 0.0
         mass, log_ratio = self._log_ratio(target)
         return max(0.0, extra + float((mass * log_ratio).sum()))
 
-    def chi2(self, target: Law) -> float:
+    def chi2(self, target: OutputLaw) -> float | None:
         """chi^2(law || target) = sum (law - target)^2 / target; infinite where the law has mass the target lacks."""
+        if not isinstance(target, Law):
+            return None
         if self.failure > target.failure == 0.0:
             return math.inf
         extra = (self.failure - target.failure) ** 2 / target.failure if self.failure != target.failure else 0.0
@@ -106,6 +162,17 @@ class Law:
         """Expected reward under the law, linear; infinite where it leaves the range of a float."""
         return float((self.prob * reward).to_float().sum())
 
+    def steps_down(self, graph: LayeredGraph) -> Steps | None:
+        """The same law as a walk: guided by the twist of its density to pi_ref; None if it can fail."""
+        if self.failure:
+            return None
+        reference = descend_reference(graph)
+        live = reference.mantissa > 0
+        density = Scaled.zeros(graph.n_leaves)
+        found = self.prob[live].over(reference[live])
+        density.mantissa[live], density.exponent[live] = found.mantissa, found.exponent
+        return GuidedSteps(graph, optimal_twist(graph, density))
+
     def _log_ratio(self, target: Law) -> tuple[FloatArray, FloatArray]:
         """Mass and log(law / target) of the leaves where the law has mass."""
         own = np.flatnonzero(self.prob.mantissa > 0)
@@ -116,75 +183,105 @@ class Law:
         return p.to_float(), log_ratio
 
 
-# A conditional law over the children of every parent of a layer: (tree level, its layer) -> one number an edge.
-EdgeLaw = Callable[[int, Layer], Scaled]
+@dataclass(frozen=True, eq=False)
+class PathLaw(OutputLaw):
+    """The law of a walk down a trellis: too many paths to list, but every step is known.
 
-
-def descend(tree: Tree, edge_law: EdgeLaw) -> tuple[Law, float]:
-    """The law of a walk that takes each step by `edge_law`, and the expected number of children it could see.
+    Its TV to another law is enclosed by the recursion of `treesim.ratio`, exact where the log density ratio lives on a
+    lattice; KL and chi^2 are exact.
 
     Parameters
     ----------
-    tree : Tree
-    edge_law : callable (t, layer) -> Scaled, shape [n_edges of the layer]
+    steps : Steps
 
-    Returns
-    -------
-    Law
-    float
-        Sum over the steps of E[number of children of positive probability under pi_ref].
-    """
-    mass = Scaled.from_float([1.0])
-    expected_children = 0.0
-    for t in range(tree.horizon):
-        layer = tree.layer(t)
-        edge = edge_law(t, layer)
-        below = Scaled.zeros(tree.n_level(t + 1))
-        expected_children += push_mass(
-            *layer, mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
-            below.mantissa, below.exponent,
-        )  # fmt: skip
-        mass = below
-    return Law(mass.frozen()), expected_children
-
-
-def reference_steps(t: int, layer: Layer) -> Scaled:
-    """Steps of pi_ref."""
-    return Scaled.from_float(layer.prob)
-
-
-def guided_steps(tree: Tree, value: Scaled) -> EdgeLaw:
-    """Steps proportional to pi_ref * V^, with the exact normaliser; pi_ref where no child has value."""
-
-    def steps(t: int, layer: Layer) -> Scaled:
-        ahead = value[tree.level(t + 1)]
-        norm = expect_ahead(layer, ahead)
-        out = Scaled.empty(len(layer.prob))
-        chunked(
-            lambda lo, hi: guided_edges(
-                lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
-            ),
-            len(layer.ptr) - 1,
-        )
-        return out
-
-    return steps
-
-
-def pool_steps(tree: Tree, value: Scaled, pool: int, by_quadrature: bool = False) -> EdgeLaw:
-    """Steps that draw `pool` children from pi_ref and keep one in proportion to V^ (uniformly if all are zero).
-
-    Two live children of value and a pool of at most 1024 are summed over the binomial counts; all else, or everything
-    if `by_quadrature`, goes by the integral of `treesim.kernels.selection`.
+    Examples
+    --------
+    >>> from treesim import GuidedSMC, family
+    >>> instance = family("markov", horizon=100, perturbation="random-sign", epsilon="0.5/T", seed=1)
+    >>> tv = GuidedSMC().law(instance).tv(instance.target)
+    >>> tv.hi - tv.lo <= 1e-6
+    True
     """
 
-    def steps(t: int, layer: Layer) -> Scaled:
-        log_value = value[tree.level(t + 1)].log()
-        out = Scaled.empty(len(layer.prob))
-        chunked(
-            lambda lo, hi: pool_edges(lo, hi, *layer, log_value, pool, by_quadrature, out.mantissa, out.exponent),
-            len(layer.ptr) - 1,
-        )
-        return out
+    steps: Steps
 
-    return steps
+    @cached_property
+    def prob(self) -> Scaled:
+        """Probability of each node of level T, shape [n_leaves]."""
+        return descend(self.steps)[0]
+
+    def tv(
+        self,
+        target: OutputLaw,
+        width: float = DEFAULT_WIDTH,
+        budget: float = DEFAULT_BUDGET,
+        progress: Progress | None = None,
+    ) -> TV:
+        """Total variation distance: certified, or exact where the log density ratio lives on a lattice."""
+        steps = target.steps_down(self.steps.graph)
+        if steps is None:
+            return target.tv(self, width, budget, progress)
+        found = RatioProblem(steps, self.steps).tv(width, budget, progress)
+        if found.exact is not None:
+            return TV(found.exact, found.exact, "exact")
+        return TV(found.lo, found.hi, "certified")
+
+    def ratio_law(
+        self,
+        target: OutputLaw,
+        width: float = DEFAULT_WIDTH,
+        budget: float = DEFAULT_BUDGET,
+        progress: Progress | None = None,
+    ) -> RatioLaw:
+        """The law of log(target / law) under this law, enclosed: its cdf, quantiles, and E[(x - target/law)_+]."""
+        return self.problem(target).enclose(lambda law: law.below(1.0), width, budget, progress)[0]
+
+    def log_largest_ratio(self, target: OutputLaw) -> float:
+        """log C_inf, the largest log(target / law) over the paths that this law takes."""
+        return self.problem(target).log_largest_ratio
+
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats, exact; infinite where the law has mass that the target lacks."""
+        steps = target.steps_down(self.steps.graph)
+        return None if steps is None else path_divergences(steps, self.steps)[0]
+
+    def kl_from(self, target: OutputLaw) -> float | None:
+        """KL(target || law), in nats, exact."""
+        steps = target.steps_down(self.steps.graph)
+        return None if steps is None else path_divergences(self.steps, steps)[0]
+
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target), exact; infinite where the law has mass that the target lacks."""
+        steps = target.steps_down(self.steps.graph)
+        return None if steps is None else path_divergences(steps, self.steps)[1]
+
+    def expected(self, reward: Scaled) -> float:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float."""
+        return float((self.prob * reward).to_float().sum())
+
+    def steps_down(self, graph: LayeredGraph) -> Steps | None:
+        """The steps of the walk."""
+        return self.steps
+
+    def problem(self, target: OutputLaw) -> RatioProblem:
+        """The recursion for the density ratio target / law.
+
+        Raises
+        ------
+        NoExactLaw
+            If the target is no walk.
+        """
+        steps = target.steps_down(self.steps.graph)
+        if steps is None:
+            raise NoExactLaw("the density ratio to a law that is no walk is not known; compare with a walk instead")
+        return RatioProblem(steps, self.steps)
+
+
+def descend_reference(graph: LayeredGraph) -> Scaled:
+    """pi_ref of every leaf, shape [n_leaves]."""
+    return descend(ReferenceSteps(graph))[0]
+
+
+def walk_law(steps: Steps) -> Law | PathLaw:
+    """The law of a walk: by its leaves on a tree, by its steps on a trellis."""
+    return Law(descend(steps)[0]) if isinstance(steps.graph, Tree) else PathLaw(steps)

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from treesim.adversary import worst_signs
 from treesim.errors import PerturbationError
 from treesim.kernels.backward import cap_ratios, multiply
+from treesim.layered import LayeredGraph
 from treesim.randomness import Stream, generator
 from treesim.scaled import BoolArray, FloatArray, Scaled
 from treesim.spec import require_at_least, require_positive, spell
@@ -42,7 +43,7 @@ class BottomUp(Perturbation):
     """A perturbation that chooses the direction of every node's one-step error."""
 
     @abstractmethod
-    def directions(self, tree: Tree, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
+    def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
         """The directions at each level t: an array of shape [n_nodes of the level]."""
 
 
@@ -50,7 +51,7 @@ class TopDown(Perturbation):
     """A perturbation that multiplies V* by noise."""
 
     @abstractmethod
-    def log_noise(self, tree: Tree, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
+    def log_noise(self, graph: LayeredGraph, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
         """The log of the factors of level `t`, given `above`, those of level t - 1 (one zero for the root)."""
 
 
@@ -67,8 +68,8 @@ class ConstantUp(BottomUp):
 
     name: ClassVar[str] = "constant-up"
 
-    def directions(self, tree: Tree, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        return lambda t: np.full(tree.n_level(t), -1.0)
+    def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
+        return lambda t: np.full(graph.n_level(t), -1.0)
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class ConstantDown(BottomUp):
 
     name: ClassVar[str] = "constant-down"
 
-    def directions(self, tree: Tree, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        return lambda t: np.full(tree.n_level(t), 1.0)
+    def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
+        return lambda t: np.full(graph.n_level(t), 1.0)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ class RandomSign(BottomUp):
 
     name: ClassVar[str] = "random-sign"
 
-    def directions(self, tree: Tree, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        return lambda t: generator(seed, Stream.PERTURBATION, t).choice([-1.0, 1.0], tree.n_level(t))
+    def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
+        return lambda t: generator(seed, Stream.PERTURBATION, t).choice([-1.0, 1.0], graph.n_level(t))
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,11 @@ class LogUniform(BottomUp):
 
     name: ClassVar[str] = "log-uniform"
 
-    def directions(self, tree: Tree, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        live = _live_levels(tree, twist)
+    def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
+        live = _live_levels(graph, twist)
 
         def level(t: int) -> FloatArray:
-            direction = generator(seed, Stream.PERTURBATION, t).uniform(-1.0, 1.0, tree.n_level(t))
+            direction = generator(seed, Stream.PERTURBATION, t).uniform(-1.0, 1.0, graph.n_level(t))
             size = np.abs(direction[live[t]]).max(initial=0.0)
             return np.clip(direction / size, -1.0, 1.0) if size > 0 else direction
 
@@ -122,8 +123,13 @@ class Adversarial(BottomUp):
     def __post_init__(self) -> None:
         require_at_least("starts", self.starts, 0)
 
-    def directions(self, tree: Tree, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        signs = worst_signs(tree, twist, np.log1p(epsilon), self.starts, generator(seed, Stream.PERTURBATION))
+    def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
+        if not isinstance(graph, Tree):
+            raise PerturbationError(
+                "perturbation 'adversarial' needs a tree, whose every path has errors of its own; "
+                "perturb the tree and merge it, or take random-sign"
+            )
+        signs = worst_signs(graph, twist, np.log1p(epsilon), self.starts, generator(seed, Stream.PERTURBATION))
         return lambda t: signs[t]
 
 
@@ -137,8 +143,8 @@ class LogNormal(TopDown):
     def __post_init__(self) -> None:
         require_at_least("sigma", self.sigma, 0)
 
-    def log_noise(self, tree: Tree, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
-        return self.sigma * rng.standard_normal(tree.n_level(t))
+    def log_noise(self, graph: LayeredGraph, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
+        return self.sigma * rng.standard_normal(graph.n_level(t))
 
 
 @dataclass(frozen=True)
@@ -153,8 +159,8 @@ class StudentT(TopDown):
         require_at_least("sigma", self.sigma, 0)
         require_positive("df", self.df)
 
-    def log_noise(self, tree: Tree, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
-        return np.clip(self.sigma * rng.standard_t(self.df, tree.n_level(t)), -1e6, 1e6)
+    def log_noise(self, graph: LayeredGraph, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
+        return np.clip(self.sigma * rng.standard_t(self.df, graph.n_level(t)), -1e6, 1e6)
 
 
 @dataclass(frozen=True)
@@ -170,11 +176,15 @@ class Correlated(TopDown):
         if not -1.0 <= self.correlation <= 1.0:
             raise PerturbationError(f"correlation is {self.correlation}, expected between -1 and 1")
 
-    def log_noise(self, tree: Tree, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
-        fresh = self.sigma * rng.standard_normal(tree.n_level(t))
+    def log_noise(self, graph: LayeredGraph, t: int, above: FloatArray, rng: np.random.Generator) -> FloatArray:
+        fresh = self.sigma * rng.standard_normal(graph.n_level(t))
         if t == 0:
             return fresh
-        inherited = np.repeat(above, np.diff(tree.layer(t - 1).ptr))
+        layer = graph.layer(t - 1)
+        inherited = np.zeros(graph.n_level(t))
+        # Where paths meet, the edge of the highest probability hands down its noise.
+        order = np.argsort(layer.prob, kind="stable")
+        inherited[layer.ends(order)] = above[layer.sources()[order]]
         return self.correlation * inherited + np.sqrt(1.0 - self.correlation**2) * fresh
 
 
@@ -236,7 +246,7 @@ def epsilon_schedule(epsilon: str | ArrayLike, horizon: int) -> FloatArray:
 
 
 def perturb(
-    tree: Tree,
+    graph: LayeredGraph,
     twist: Scaled,
     kind: Perturbation,
     epsilon: str | ArrayLike | None = None,
@@ -247,7 +257,7 @@ def perturb(
 
     Parameters
     ----------
-    tree : Tree
+    graph : LayeredGraph
     twist : Scaled, shape [n_nodes]
         V*, from `optimal_twist`.
     kind : Perturbation
@@ -269,7 +279,7 @@ def perturb(
 
     Examples
     --------
-    >>> from treesim import audit, optimal_twist
+    >>> from treesim import Tree, audit, optimal_twist
     >>> tree = Tree.complete(branching=2, horizon=2)
     >>> twist = optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0]))
     >>> value = perturb(tree, twist, ConstantUp(), epsilon=0.25)
@@ -279,41 +289,43 @@ def perturb(
     if isinstance(kind, BottomUp):
         if epsilon is None:
             raise PerturbationError(f"perturbation {kind.name!r} needs an epsilon")
-        return _bottom_up(tree, twist, kind, epsilon_schedule(epsilon, tree.horizon), ratio_cap, seed)
+        return _bottom_up(graph, twist, kind, epsilon_schedule(epsilon, graph.horizon), ratio_cap, seed)
     if epsilon is not None or ratio_cap is not None:
         bottom_up = ", ".join(name for name, other in PERTURBATIONS.items() if issubclass(other, BottomUp))
         raise PerturbationError(f"perturbation {kind.name!r} takes no epsilon and no ratio cap; these do: {bottom_up}")
-    return _top_down(tree, twist, kind, seed) if isinstance(kind, TopDown) else twist
+    return _top_down(graph, twist, kind, seed) if isinstance(kind, TopDown) else twist
 
 
 def _bottom_up(
-    tree: Tree, twist: Scaled, kind: BottomUp, epsilon: FloatArray, ratio_cap: float | None, seed: int
+    graph: LayeredGraph, twist: Scaled, kind: BottomUp, epsilon: FloatArray, ratio_cap: float | None, seed: int
 ) -> Scaled:
     if ratio_cap is not None and not ratio_cap >= 1.0:
         raise PerturbationError(f"ratio cap is {ratio_cap}, expected at least 1")
 
     def build(schedule: FloatArray) -> Scaled:
-        return _climb(tree, twist, kind.directions(tree, twist, schedule, seed), schedule, ratio_cap)
+        return _climb(graph, twist, kind.directions(graph, twist, schedule, seed), schedule, ratio_cap)
 
     value = build(epsilon)
-    if ratio_cap is not None and not _meets(audit(tree, value, twist), epsilon, ratio_cap):
-        raise _conflict(tree, twist, kind, build, epsilon, ratio_cap)
+    if ratio_cap is not None and not _meets(audit(graph, value, twist), epsilon, ratio_cap):
+        raise _conflict(graph, twist, kind, build, epsilon, ratio_cap)
     return value
 
 
-def _climb(tree: Tree, twist: Scaled, directions: Directions, epsilon: FloatArray, ratio_cap: float | None) -> Scaled:
+def _climb(
+    graph: LayeredGraph, twist: Scaled, directions: Directions, epsilon: FloatArray, ratio_cap: float | None
+) -> Scaled:
     """V^(v) = (P V^)(v) (1 + eps_t)^-direction(v), from the leaves up, cut where it would break the cap."""
-    value = Scaled.empty(tree.n_nodes)
-    value.mantissa[tree.leaves] = twist.mantissa[tree.leaves]
-    value.exponent[tree.leaves] = twist.exponent[tree.leaves]
-    for t in reversed(range(tree.horizon)):
-        expect_level(tree, t, value)
-        here = value[tree.level(t)]
+    value = Scaled.empty(graph.n_nodes)
+    value.mantissa[graph.leaves] = twist.mantissa[graph.leaves]
+    value.exponent[graph.leaves] = twist.exponent[graph.leaves]
+    for t in reversed(range(graph.horizon)):
+        expect_level(graph, t, value)
+        here = value[graph.level(t)]
         factor = _power(1.0 + epsilon[t], directions(t))
         multiply(factor, here.mantissa, here.exponent)
         if ratio_cap is not None:
-            ahead = value[tree.level(t + 1)]
-            cap_ratios(*tree.layer(t), ahead.mantissa, ahead.exponent, ratio_cap, here.mantissa, here.exponent)
+            ahead = value[graph.level(t + 1)]
+            cap_ratios(*graph.layer(t), ahead.mantissa, ahead.exponent, ratio_cap, here.mantissa, here.exponent)
     return value
 
 
@@ -331,7 +343,7 @@ def _meets(found: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
 
 
 def _conflict(
-    tree: Tree,
+    graph: LayeredGraph,
     twist: Scaled,
     kind: BottomUp,
     build: Callable[[FloatArray], Scaled],
@@ -343,12 +355,12 @@ def _conflict(
 
     def works(reachable: float) -> bool:
         schedule = epsilon * (reachable / asked)
-        return _meets(audit(tree, build(schedule), twist), schedule, ratio_cap)
+        return _meets(audit(graph, build(schedule), twist), schedule, ratio_cap)
 
     conflict = f"epsilon {asked:.6g} and ratio cap {ratio_cap:.6g} conflict for {spell(kind)}"
-    least = audit(tree, build(0.0 * epsilon), twist)
+    least = audit(graph, build(0.0 * epsilon), twist)
     if least.ratio_bound > ratio_cap * (1.0 + TOLERANCE):
-        a, b = (tree.describe(node) for node in least.ratio_bound_step)
+        a, b = (graph.describe(node) for node in least.ratio_bound_step)
         return PerturbationError(
             f"{conflict}: no epsilon is reachable, the reward alone forces a ratio of {least.ratio_bound:.6g} "
             f"between {a} and {b}; raise the cap"
@@ -369,17 +381,17 @@ def _conflict(
     )
 
 
-def _top_down(tree: Tree, twist: Scaled, kind: TopDown, seed: int) -> Scaled:
-    value = Scaled.empty(tree.n_nodes)
+def _top_down(graph: LayeredGraph, twist: Scaled, kind: TopDown, seed: int) -> Scaled:
+    value = Scaled.empty(graph.n_nodes)
     value.mantissa[:], value.exponent[:] = twist.mantissa, twist.exponent
     noise = np.zeros(1)
-    for t in range(tree.horizon):
-        noise = kind.log_noise(tree, t, noise, generator(seed, Stream.PERTURBATION, t))
-        part = twist[tree.level(t)] * Scaled.from_log(noise)
-        value.mantissa[tree.level(t)], value.exponent[tree.level(t)] = part.mantissa, part.exponent
+    for t in range(graph.horizon):
+        noise = kind.log_noise(graph, t, noise, generator(seed, Stream.PERTURBATION, t))
+        part = twist[graph.level(t)] * Scaled.from_log(noise)
+        value.mantissa[graph.level(t)], value.exponent[graph.level(t)] = part.mantissa, part.exponent
     return value
 
 
-def _live_levels(tree: Tree, twist: Scaled) -> list[BoolArray]:
+def _live_levels(graph: LayeredGraph, twist: Scaled) -> list[BoolArray]:
     """Level by level, the nodes that count: reachable, and with some reward ahead."""
-    return [reach & (twist.mantissa[tree.level(t)] > 0) for t, reach in enumerate(tree.reachable())]
+    return [reach & (twist.mantissa[graph.level(t)] > 0) for t, reach in enumerate(graph.reachable())]

@@ -15,6 +15,8 @@ from treesim.demos import BlowupRow
 from treesim.errors import TreesimError
 from treesim.files import write_whole
 from treesim.instance import Instance
+from treesim.scaled import FloatArray
+from treesim.tree import Tree
 
 LARGEST_DRAWN = 64
 
@@ -35,15 +37,16 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def instance_figure(instance: Instance) -> Figure:
-    """Bellman error by level, value profile, and for small trees the tree."""
-    drawn = instance.tree.n_leaves <= LARGEST_DRAWN
+    """Bellman error by level, value profile, and for small graphs the graph."""
+    graph = instance.graph
+    drawn = graph.n_leaves <= LARGEST_DRAWN if isinstance(graph, Tree) else graph.n_nodes <= 2 * LARGEST_DRAWN
     figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
     figure.suptitle(instance.parameter_text, fontsize=10, color=_GREY, wrap=True)
     grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
     _draw_errors(figure.add_subplot(grid[0, 0]), instance)
     _draw_profile(figure.add_subplot(grid[0, 1]), instance)
     if drawn:
-        _draw_tree(figure.add_subplot(grid[1, :]), instance)
+        _draw_graph(figure.add_subplot(grid[1, :]), instance)
     return figure
 
 
@@ -83,7 +86,7 @@ def _dress(axes: Axes, title: str, x: str, y: str) -> None:
 
 def _draw_errors(axes: Axes, instance: Instance) -> None:
     found = instance.audit
-    levels = np.arange(instance.tree.horizon)
+    levels = np.arange(instance.graph.horizon)
     for label, colour, style, errors in (
         ("supremum", _ORANGE, "o-", found.sup),
         ("mean under π̃", _BLUE, "s-", found.mean_target),
@@ -97,12 +100,12 @@ def _draw_errors(axes: Axes, instance: Instance) -> None:
 
 def _draw_profile(axes: Axes, instance: Instance) -> None:
     """Range and mean, over the reachable prefixes of a level, of log V^ - log Z beside log V* - log Z."""
-    tree, log_partition = instance.tree, instance.audit.log_partition
-    levels = np.arange(tree.horizon + 1)
+    graph, log_partition = instance.graph, instance.audit.log_partition
+    levels = np.arange(graph.horizon + 1)
     for label, colour, value in (("V*", _BLUE, instance.twist), ("V̂", _ORANGE, instance.value)):
         profile = np.full((3, len(levels)), np.nan)
-        for t, reach in enumerate(tree.reachable()):
-            log_value = value[tree.level(t)].log()[reach]
+        for t, reach in enumerate(graph.reachable()):
+            log_value = value[graph.level(t)].log()[reach]
             log_value = log_value[np.isfinite(log_value)] - log_partition
             if len(log_value):
                 profile[:, t] = log_value.min(), log_value.mean(), log_value.max()
@@ -112,21 +115,28 @@ def _draw_profile(axes: Axes, instance: Instance) -> None:
     axes.legend(frameon=False, fontsize=9)
 
 
-def _draw_tree(axes: Axes, instance: Instance) -> None:
-    tree = instance.tree
-    across = np.empty(tree.n_nodes)
-    across[tree.leaves] = np.arange(tree.n_leaves)
-    for t in reversed(range(tree.horizon)):
-        layer = tree.layer(t)
-        sums = np.add.reduceat(across[tree.level(t + 1)], layer.ptr[:-1] - layer.ptr[0])
-        across[tree.level(t)] = sums / np.diff(layer.ptr)
-    level = np.repeat(np.arange(tree.horizon + 1), np.diff(tree.level_ptr))
-    parent = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr))
-    ends = np.stack([np.stack([across[parent], -level[parent]], 1), np.stack([across[1:], -level[1:]], 1)], 1)
-    axes.add_collection(LineCollection(list(ends), linewidths=0.3 + 3 * tree.edge_prob, colors="#bbbbbb"))
+def _draw_graph(axes: Axes, instance: Instance) -> None:
+    graph = instance.graph
+    widest = max(graph.n_level(t) for t in range(graph.horizon + 1))
+    across = np.empty(graph.n_nodes)
+    across[graph.leaves] = np.arange(graph.n_leaves) + (widest - graph.n_leaves) / 2
+    level = np.repeat(np.arange(graph.horizon + 1), np.diff(graph.level_ptr))
+    lines: list[FloatArray] = []
+    widths: list[float] = []
+    for t in reversed(range(graph.horizon)):
+        layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
+        source, end = layer.sources(), layer.ends(np.arange(len(layer.prob)))
+        if isinstance(graph, Tree):
+            across[here] = np.bincount(source, across[below][end]) / np.diff(layer.ptr)
+        else:
+            across[here] = np.arange(graph.n_level(t)) + (widest - graph.n_level(t)) / 2
+        ends = [[across[here][source], -np.full(len(source), t)], [across[below][end], -np.full(len(end), t + 1)]]
+        lines.extend(np.array(ends).transpose(2, 0, 1))
+        widths.extend(0.3 + 3 * layer.prob)
+    axes.add_collection(LineCollection(lines, linewidths=widths, colors="#bbbbbb"))
     log_value = instance.value.log() - instance.audit.log_partition
     alive = np.isfinite(log_value)
-    size = 400 / np.sqrt(tree.n_leaves)
+    size = 400 / np.sqrt(widest)
     axes.scatter(across[~alive], -level[~alive], s=size, facecolors="white", edgecolors=_GREY, zorder=2)
     limit = max(1e-9, float(np.abs(log_value[alive]).max()))
     shown = axes.scatter(
@@ -134,13 +144,14 @@ def _draw_tree(axes: Axes, instance: Instance) -> None:
     )
     if axes.figure is not None:
         axes.figure.colorbar(shown, ax=axes, label="log V̂ − log Z (nats)", shrink=0.8)
-    if tree.names is not None and tree.n_nodes <= LARGEST_DRAWN:
-        for node, name in enumerate(tree.names):
+    if graph.names is not None and graph.n_nodes <= LARGEST_DRAWN:
+        for node, name in enumerate(graph.names):
             if name is not None:
                 axes.annotate(
                     str(name), (across[node], -level[node]), xytext=(0, 3 + size**0.5 / 2), textcoords="offset points",
                     ha="center", fontsize=7,
                 )  # fmt: skip
-    axes.set_title("Tree: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)
+    title = "Tree" if isinstance(graph, Tree) else "Trellis"
+    axes.set_title(f"{title}: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)
     axes.set_axis_off()
     axes.margins(0.03, 0.08)

@@ -10,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from treesim.errors import RewardError
+from treesim.layered import LayeredGraph
 from treesim.randomness import Stream, generator
 from treesim.scaled import FloatArray
 from treesim.spec import require_at_least, require_one_of, require_positive
@@ -22,7 +23,7 @@ class Reward(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
         """log phi, in nats, shape [n_leaves]."""
 
 
@@ -42,8 +43,8 @@ class Gaussian(Reward):
     def __post_init__(self) -> None:
         require_positive("beta", self.beta)
 
-    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
-        return generator(seed, Stream.REWARD).standard_normal(tree.n_leaves) / self.beta
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
+        return generator(seed, Stream.REWARD).standard_normal(graph.n_leaves) / self.beta
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class Sparse(Reward):
         if self.share > 1 or self.floor > 1:
             raise RewardError(f"share is {self.share} and floor {self.floor}, expected at most 1")
 
-    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
         rng = generator(seed, Stream.REWARD)
-        rewarded = rng.random(tree.n_leaves) < self.share
-        *_, reachable = tree.reachable()
+        rewarded = rng.random(graph.n_leaves) < self.share
+        *_, reachable = graph.reachable()
         if not (rewarded & reachable).any():
             rewarded[rng.choice(np.flatnonzero(reachable))] = True
         with np.errstate(divide="ignore"):
@@ -92,10 +93,11 @@ class Additive(Reward):
     def __post_init__(self) -> None:
         require_positive("beta", self.beta)
 
-    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
+        _need_tree(self, graph)
         score = np.zeros(1)
-        for t in range(tree.horizon):
-            score = np.repeat(score, np.diff(tree.layer(t).ptr))
+        for t in range(graph.horizon):
+            score = np.repeat(score, np.diff(graph.layer(t).ptr))
             score += generator(seed, Stream.REWARD, t).standard_normal(len(score))
         return score / self.beta
 
@@ -118,10 +120,11 @@ class RightSteps(Reward):
         require_at_least("right", self.right, 1)
         require_at_least("penalty", self.penalty, 1)
 
-    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
+        _need_tree(self, graph)
         wrong = np.zeros(1, np.int64)
-        for t in range(tree.horizon):
-            degree = np.diff(tree.layer(t).ptr)
+        for t in range(graph.horizon):
+            degree = np.diff(graph.layer(t).ptr)
             parent = np.repeat(np.arange(len(degree)), degree)
             ticket = generator(seed, Stream.REWARD, t).random(len(parent))
             by_ticket = np.lexsort((ticket, parent))
@@ -149,7 +152,7 @@ class Given(Reward):
     def __post_init__(self) -> None:
         require_one_of("scale", self.scale, ("linear", "log"))
 
-    def log_reward(self, tree: Tree, seed: int) -> FloatArray:
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
         path = Path(self.file)
         try:
             numbers = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
@@ -162,6 +165,15 @@ class Given(Reward):
 
 
 REWARDS: dict[str, type[Reward]] = {kind.name: kind for kind in (Gaussian, Sparse, Additive, RightSteps, Given)}
+
+
+def _need_tree(reward: Reward, graph: LayeredGraph) -> None:
+    """Raise `RewardError` unless every path has a leaf of its own."""
+    if not isinstance(graph, Tree):
+        raise RewardError(
+            f"reward {reward.name!r} adds up along the path, and paths of a trellis share their ends; "
+            "expected a reward of the last node: gaussian, sparse or given"
+        )
 
 
 def log_of_linear(reward: FloatArray) -> FloatArray:

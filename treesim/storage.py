@@ -6,6 +6,7 @@ the format version and a SHA-256 digest of everything else, so that an edited fi
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from pathlib import Path
@@ -21,19 +22,25 @@ from treesim.errors import InstanceFileError, TreesimError
 from treesim.files import write_whole
 from treesim.instance import Instance
 from treesim.kernels.arithmetic import BLOCK, HIGHEST, LOWEST
+from treesim.layered import LayeredGraph
 from treesim.memory import require_memory
 from treesim.scaled import Scaled
 from treesim.tree import Tree
+from treesim.trellis import Trellis
 
 FORMAT = 1
 
-_KINDS = {
-    "level_ptr": ("I64", 8),
-    "edge_ptr": ("I64", 8),
-    "edge_prob": ("F64", 8),
-    "value_mantissa": ("F64", 8),
-    "value_exponent": ("I32", 4),
+_VALUES = {"value_mantissa": ("F64", 8), "value_exponent": ("I32", 4)}
+_TREE = {"level_ptr": ("I64", 8), "edge_ptr": ("I64", 8), "edge_prob": ("F64", 8)}
+_TRELLIS = _TREE | {
+    "order": ("I64", 8),
+    "layer_parents": ("I64", 8),
+    "layer_edges": ("I64", 8),
+    "edge_child": ("I32", 4),
+    "edge_token": ("I32", 4),
 }
+_KINDS = {"tree": _TREE | _VALUES, "trellis": _TRELLIS | _VALUES}
+_OPTIONAL = {"edge_token"}
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -47,21 +54,17 @@ def save(instance: Instance, path: str | Path) -> None:
         If the file cannot be written, or does not read back as it was.
     """
     path = Path(path)
-    tree, value = instance.tree, instance.value
-    arrays: Arrays = {
-        "level_ptr": tree.level_ptr,
-        "edge_ptr": tree.edge_ptr,
-        "edge_prob": tree.edge_prob,
-        "value_mantissa": value.mantissa,
-        "value_exponent": value.exponent,
-    }
+    graph, value = instance.graph, instance.value
+    arrays = graph.arrays() | {"value_mantissa": value.mantissa, "value_exponent": value.exponent}
     header: dict[str, Any] = {
         "format": FORMAT,
         "family": instance.family,
         "parameters": dict(instance.parameters),
         "seed": instance.seed,
         "version": __version__,
-        "names": None if tree.names is None else [_json_name(name) for name in tree.names],
+        "graph": "tree" if isinstance(graph, Tree) else "trellis",
+        "names": None if graph.names is None else [_json_name(name) for name in graph.names],
+        "vocabulary": list(graph.vocabulary) if isinstance(graph, Trellis) and graph.vocabulary is not None else None,
     }
 
     def write(temporary: Path) -> None:
@@ -88,7 +91,7 @@ def load(path: str | Path) -> Instance:
     try:
         with safe_open(path, framework="numpy") as file:
             header = _checked_header(path, file.metadata())
-            _check_arrays(path, file)
+            _check_arrays(path, file, header["graph"])
         arrays = load_file(path)
     except FileNotFoundError:
         raise InstanceFileError(f"{path} does not exist") from None
@@ -96,17 +99,17 @@ def load(path: str | Path) -> Instance:
         raise InstanceFileError(f"{path} is truncated or no safetensors file ({_first_line(error)})") from None
     if _digest(arrays, header) != header["sha256"]:
         raise InstanceFileError(f"{path} was edited or damaged: its contents do not match its digest")
-    names = header["names"]
+    names = None if header["names"] is None else tuple(header["names"])
+    vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
     try:
-        tree = Tree(
-            arrays["level_ptr"],
-            arrays["edge_ptr"],
-            arrays["edge_prob"],
-            None if names is None else tuple(names),
-        )
+        graph: LayeredGraph
+        if header["graph"] == "tree":
+            graph = Tree(arrays["level_ptr"], arrays["edge_ptr"], arrays["edge_prob"], names)
+        else:
+            graph = Trellis.from_arrays(arrays, names, vocabulary)
         value = Scaled(arrays["value_mantissa"], arrays["value_exponent"])
         _check_canonical(path, value)
-        return Instance(tree, value, header["family"], header["parameters"], header["seed"])
+        return Instance(graph, value, header["family"], header["parameters"], header["seed"])
     except InstanceFileError:
         raise
     except TreesimError as error:
@@ -150,22 +153,27 @@ def _checked_header(path: Path, metadata: dict[str, str] | None) -> dict[str, An
         "seed": (int, type(None)),
         "sha256": str,
         "names": (list, type(None)),
+        "vocabulary": (list, type(None)),
     }
     for key, kind in kinds.items():
         if not isinstance(header.get(key), kind):  # type: ignore[arg-type]
             raise InstanceFileError(f"{path} has a damaged header: {key!r} is missing or of the wrong type")
+    if header.get("graph") not in _KINDS:
+        raise InstanceFileError(f"{path} has a damaged header: it holds a {header.get('graph')!r}, no tree or trellis")
     return header
 
 
-def _check_arrays(path: Path, file: Any) -> None:
+def _check_arrays(path: Path, file: Any, graph: str) -> None:
     """Names, types and sizes, before any array is read."""
     found = set(file.keys())
-    if found != set(_KINDS):
-        odd = sorted(found ^ set(_KINDS))[0]
+    kinds = _KINDS[graph]
+    if found - _OPTIONAL != set(kinds) - _OPTIONAL or found - set(kinds):
+        odd = sorted((found ^ set(kinds)) - (_OPTIONAL - found))[0]
         raise InstanceFileError(f"{path} {'has an unknown' if odd in found else 'lacks the'} array {odd!r}")
     total = 0
     shapes = {}
-    for name, (kind, size) in _KINDS.items():
+    for name in found:
+        kind, size = kinds[name]
         part = file.get_slice(name)
         shapes[name] = part.get_shape()
         if part.get_dtype() != kind or len(shapes[name]) != 1:
@@ -173,7 +181,9 @@ def _check_arrays(path: Path, file: Any) -> None:
                 f"{path}: {name} is {part.get_dtype()}{shapes[name]}, expected one-dimensional {kind}"
             )
         total += size * shapes[name][0]
-    if not shapes["value_mantissa"] == shapes["value_exponent"] == [shapes["edge_prob"][0] + 1]:
+    if shapes["value_mantissa"] != shapes["value_exponent"] or (
+        graph == "tree" and shapes["value_mantissa"] != [shapes["edge_prob"][0] + 1]
+    ):
         raise InstanceFileError(f"{path}: values and edges have sizes that do not fit together")
     require_memory(total, str(path))
 
@@ -208,11 +218,10 @@ def _json_name(name: Any) -> Any:
 
 
 def _as_stored(instance: Instance) -> Instance:
-    tree = instance.tree
-    if tree.names is not None:
-        names = tuple(_json_name(name) for name in tree.names)
-        tree = Tree(tree.level_ptr, tree.edge_ptr, tree.edge_prob, names)
-    return Instance(tree, instance.value, instance.family, instance.parameters, instance.seed)
+    graph = instance.graph
+    if graph.names is not None:
+        graph = dataclasses.replace(graph, names=tuple(_json_name(name) for name in graph.names))  # type: ignore[type-var]
+    return Instance(graph, instance.value, instance.family, instance.parameters, instance.seed)
 
 
 def _first_line(error: Exception) -> str:

@@ -3,53 +3,30 @@
 A node is a prefix, numbered level by level so that the children of a node are contiguous: edge ``e`` leads to
 node ``e + 1``. All paths have length T; a prefix that ends early goes on by single edges of probability 1.
 
-Algorithms see a tree as T layers of edges, `Tree.layer`, and never use the rule ``e + 1`` themselves: a graph
-that merges prefixes of identical future fits in by naming the child of each edge in its layers.
+Algorithms see a tree as T layers of edges, `Tree.layer`, and never use the rule ``e + 1`` themselves.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 import networkx as nx
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from treesim.arborescence import arborescence_arrays
-from treesim.builders import SMALLEST_PROBABILITY, complete_arrays, random_arrays
+from treesim.builders import complete_arrays, random_arrays
 from treesim.errors import TreeError
-from treesim.kernels.checks import first_bad_parent
-from treesim.scaled import BoolArray, FloatArray, IntArray, read_only
-
-SUM_TOLERANCE = 1e-12
-
-_NO_CHILD = read_only(np.empty(0, np.int64))
-
-
-class Layer(NamedTuple):
-    """The edges from level t to level t + 1, parents and children numbered from 0 within their levels.
-
-    Attributes
-    ----------
-    ptr : ndarray, shape [n_parents + 1]
-        Edges of parent ``v`` are ``ptr[v] - ptr[0] .. ptr[v + 1] - ptr[0]``.
-    prob : ndarray, shape [n_edges]
-        pi_ref of the step, linear.
-    child : ndarray, shape [n_edges] or [0]
-        The child of each edge; empty where edge ``k`` leads to child ``k``.
-    """
-
-    ptr: IntArray
-    prob: FloatArray
-    child: IntArray
+from treesim.layered import NO_CHILD, Layer, LayeredGraph, checked_array
+from treesim.scaled import FloatArray, IntArray
+from treesim.unfold import arborescence_arrays
 
 
 @dataclass(frozen=True, eq=False)
-class Tree:
+class Tree(LayeredGraph):
     """A finite tree of prefixes with reference policy pi_ref, immutable and checked once.
 
     It takes 8 bytes for each internal node and 8 for each edge: 12 bytes a node for a complete binary tree,
@@ -89,14 +66,11 @@ class Tree:
 
     def __post_init__(self) -> None:
         for name, kind in (("level_ptr", np.int64), ("edge_ptr", np.int64), ("edge_prob", np.float64)):
-            array = np.asarray(getattr(self, name))
-            if array.ndim != 1 or array.dtype.kind not in ("iu" if kind is np.int64 else "fiu"):
-                raise TreeError(f"{name} has shape {array.shape} and type {array.dtype}, expected 1-d {kind.__name__}")
-            object.__setattr__(self, name, read_only(np.ascontiguousarray(array, kind)))
-        self._check_shape()
-        self._check_policy()
-        if self.names is not None and len(self.names) != self.n_nodes:
-            raise TreeError(f"there are {len(self.names)} names, expected one for each of {self.n_nodes} nodes")
+            object.__setattr__(self, name, checked_array(name, getattr(self, name), kind))
+        self._check_levels()
+        self._check_edges()
+        for t in range(self.horizon):
+            self._check_policy(t)
 
     @classmethod
     def complete(cls, branching: int, horizon: int, policy: str | float | ArrayLike = "uniform", seed: int = 0) -> Tree:
@@ -172,40 +146,13 @@ class Tree:
         return cls(*arrays, names)
 
     @property
-    def horizon(self) -> int:
-        """T, the length of every path."""
-        return len(self.level_ptr) - 2
-
-    @property
-    def n_nodes(self) -> int:
-        """All prefixes, the empty one included."""
-        return int(self.level_ptr[-1])
-
-    @property
     def n_edges(self) -> int:
         return len(self.edge_prob)
-
-    @property
-    def n_leaves(self) -> int:
-        return self.n_nodes - int(self.level_ptr[-2])
 
     @property
     def log2_paths(self) -> float:
         """log2 of the number of paths from the root to level T."""
         return math.log2(self.n_leaves)
-
-    def level(self, t: int) -> slice:
-        """The nodes of level `t`."""
-        return slice(int(self.level_ptr[t]), int(self.level_ptr[t + 1]))
-
-    def n_level(self, t: int) -> int:
-        """How many nodes level `t` has."""
-        return int(self.level_ptr[t + 1] - self.level_ptr[t])
-
-    @property
-    def leaves(self) -> slice:
-        """The nodes of level T."""
-        return self.level(self.horizon)
 
     def layer(self, t: int) -> Layer:
         """The edges between levels `t` and ``t + 1``."""
@@ -213,8 +160,12 @@ class Tree:
         return Layer(
             self.edge_ptr[nodes.start : nodes.stop + 1],
             self.edge_prob[children.start - 1 : children.stop - 1],
-            _NO_CHILD,
+            NO_CHILD,
         )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays that make up the tree, by name."""
+        return {"level_ptr": self.level_ptr, "edge_ptr": self.edge_ptr, "edge_prob": self.edge_prob}
 
     def path(self, leaf: int) -> list[int]:
         """The nodes from the root to a leaf (numbered from 0 among the leaves), shape [horizon + 1].
@@ -242,32 +193,8 @@ class Tree:
         path = self.path(leaf)
         return [c - 1 - int(self.edge_ptr[v]) for v, c in itertools.pairwise(path)]
 
-    def level_of(self, node: int) -> int:
-        """The level of a node."""
-        return int(np.searchsorted(self.level_ptr, node, side="right")) - 1
-
-    def reachable(self) -> Iterator[BoolArray]:
-        """Level by level, which nodes have positive probability under pi_ref, each of shape [n_nodes of the level]."""
-        reach = np.ones(1, bool)
-        for t in range(self.horizon):
-            yield reach
-            layer = self.layer(t)
-            live = np.repeat(reach, np.diff(layer.ptr)) & (layer.prob > 0)
-            reach = np.zeros(self.n_level(t + 1), bool)
-            reach[layer.child[live] if len(layer.child) else live] = True
-        yield reach
-
-    def describe(self, node: int) -> str:
-        """How messages name a node."""
-        name = "" if self.names is None or self.names[node] is None else f" {self.names[node]!r}"
-        return f"node {node}{name} (level {self.level_of(node)})"
-
-    def _check_shape(self) -> None:
+    def _check_edges(self) -> None:
         levels, edges = self.level_ptr, self.edge_ptr
-        if len(levels) < 3 or levels[0] != 0 or levels[1] != 1:
-            raise TreeError("level_ptr must start with 0, 1 (one root) and have at least 2 levels")
-        if (np.diff(levels) < 1).any():
-            raise TreeError(f"level {int(np.argmax(np.diff(levels) < 1))} has no nodes, expected at least one")
         if len(edges) != levels[-2] + 1:
             raise TreeError(
                 f"edge_ptr has {len(edges)} entries, expected {levels[-2] + 1}: one a node above level T, and one"
@@ -276,25 +203,9 @@ class Tree:
             raise TreeError(f"edge_prob has {len(self.edge_prob)} entries, expected n_nodes - 1 = {levels[-1] - 1}")
         if edges[0] != 0:
             raise TreeError(f"edge_ptr starts with {edges[0]}, expected 0")
-        for t in range(len(levels) - 2):
+        for t in range(self.horizon):
             if edges[levels[t + 1]] != levels[t + 2] - 1:
                 raise TreeError(
                     f"the edges of level {t} end at {edges[levels[t + 1]]}, "
                     f"expected {levels[t + 2] - 1}: one edge for each node of level {t + 1}"
                 )
-
-    def _check_policy(self) -> None:
-        for t in range(self.horizon):
-            layer = self.layer(t)
-            parent, edge, total = first_bad_parent(layer.ptr, layer.prob, SMALLEST_PROBABILITY, SUM_TOLERANCE)
-            if parent < 0:
-                continue
-            node = self.describe(self.level(t).start + parent)
-            if edge >= 0:
-                raise TreeError(
-                    f"edge {edge} of {node} has probability {layer.prob[edge + layer.ptr[parent] - layer.ptr[0]]!r}, "
-                    "expected 0, or at least 2.3e-308 and at most 1"
-                )
-            if layer.ptr[parent + 1] <= layer.ptr[parent]:
-                raise TreeError(f"{node} has no children, expected at least one above the last level")
-            raise TreeError(f"edge probabilities of {node} sum to {total:.12g}, expected 1")

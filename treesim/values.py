@@ -21,17 +21,17 @@ from treesim.errors import RewardError
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.backward import expect_children
 from treesim.kernels.forward import audit_level
+from treesim.layered import Layer, LayeredGraph
 from treesim.parallel import chunked
 from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
-from treesim.tree import Layer, Tree
 
 
-def optimal_twist(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
+def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
     """The optimal twist, V*(v) = E_{pi_ref}[phi | v], one pass from the leaves to the root.
 
     Parameters
     ----------
-    tree : Tree
+    graph : LayeredGraph
     log_reward : array_like or Scaled, shape [n_leaves]
         log phi, in nats; ``-inf`` where the reward is zero, at least one leaf that pi_ref reaches above it.
 
@@ -51,23 +51,24 @@ def optimal_twist(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
 
     Examples
     --------
+    >>> from treesim import Tree
     >>> tree = Tree.complete(branching=2, horizon=1)
     >>> optimal_twist(tree, np.log([1.0, 3.0])).log().round(3)
     array([0.693, 0.   , 1.099])
     """
-    twist = Scaled.empty(tree.n_nodes)
-    reward = checked_reward(tree, log_reward)
-    twist.mantissa[tree.leaves], twist.exponent[tree.leaves] = reward.mantissa, reward.exponent
-    for t in reversed(range(tree.horizon)):
-        expect_level(tree, t, twist)
+    twist = Scaled.empty(graph.n_nodes)
+    reward = checked_reward(graph, log_reward)
+    twist.mantissa[graph.leaves], twist.exponent[graph.leaves] = reward.mantissa, reward.exponent
+    for t in reversed(range(graph.horizon)):
+        expect_level(graph, t, twist)
     if twist.mantissa[0] == 0.0:
         raise RewardError("the reward is zero at every leaf that pi_ref reaches, expected at least one above zero")
     return twist.frozen()
 
 
-def expect_level(tree: Tree, t: int, value: Scaled) -> None:
+def expect_level(graph: LayeredGraph, t: int, value: Scaled) -> None:
     """Set `value` at level `t` to its expectation one step ahead, P V."""
-    expect_ahead(tree.layer(t), value[tree.level(t + 1)], value[tree.level(t)])
+    expect_ahead(graph.layer(t), value[graph.level(t + 1)], value[graph.level(t)])
 
 
 def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scaled:
@@ -81,11 +82,11 @@ def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scal
     return out
 
 
-def checked_reward(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
+def checked_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
     """The reward of every leaf as a `Scaled` array, shape [n_leaves]; raises `RewardError` on bad numbers."""
     if not isinstance(log_reward, Scaled):
         log_reward = np.asarray(log_reward, np.float64)
-        if np.shape(log_reward) == (tree.n_leaves,):
+        if np.shape(log_reward) == (graph.n_leaves,):
             bad = np.flatnonzero(np.isnan(log_reward) | np.isposinf(log_reward))
             if len(bad):
                 raise RewardError(f"log reward of leaf {bad[0]} is {log_reward[bad[0]]}, expected a number or -inf")
@@ -96,8 +97,8 @@ def checked_reward(tree: Tree, log_reward: ArrayLike | Scaled) -> Scaled:
                     f"log reward of leaf {huge[0]} is {log_reward[huge[0]]}, expected at most 1e8 in size"
                 )
     size = len(log_reward) if isinstance(log_reward, Scaled) else np.shape(log_reward)
-    if size not in (tree.n_leaves, (tree.n_leaves,)):
-        raise RewardError(f"log reward has shape {size}, expected one number for each of {tree.n_leaves} leaves")
+    if size not in (graph.n_leaves, (graph.n_leaves,)):
+        raise RewardError(f"log reward has shape {size}, expected one number for each of {graph.n_leaves} leaves")
     return as_scaled(log_reward)
 
 
@@ -135,12 +136,12 @@ class Audit:
     log_partition: float
 
 
-def audit(tree: Tree, value: Scaled, twist: Scaled) -> Audit:
+def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     """Audit an approximate value, one pass from the root to the leaves.
 
     Parameters
     ----------
-    tree : Tree
+    graph : LayeredGraph
     value : Scaled, shape [n_nodes]
         V^.
     twist : Scaled, shape [n_nodes]
@@ -156,20 +157,21 @@ def audit(tree: Tree, value: Scaled, twist: Scaled) -> Audit:
 
     Examples
     --------
+    >>> from treesim import Tree
     >>> tree = Tree.complete(branching=2, horizon=2)
     >>> twist = optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0]))
     >>> exact = audit(tree, twist, twist)
     >>> round(exact.bellman_error, 12), round(exact.ratio_bound, 12)
     (0.0, 2.0)
     """
-    horizon = tree.horizon
+    horizon = graph.horizon
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     worst_node = 0
     log_ratio, ratio_step = -1.0, (0, 1)
-    widest = max(tree.n_level(t) for t in range(horizon))
+    widest = max(graph.n_level(t) for t in range(horizon))
     expected, reach, next_reach = Scaled.empty(widest), np.ones(widest), np.empty(widest)
     for t in range(horizon):
-        nodes, children, layer = tree.level(t), tree.level(t + 1), tree.layer(t)
+        nodes, children, layer = graph.level(t), graph.level(t + 1), graph.layer(t)
         here, below, here_twist = value[nodes], value[children], twist[nodes]
         ahead = expect_ahead(layer, below, expected[: len(here)])
         reach_below = next_reach[: len(below) if t + 1 < horizon else 0]

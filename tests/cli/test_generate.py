@@ -49,7 +49,7 @@ def test_a_users_own_graph(run):
     assert document["family"] == "graph"
     assert document["ratio_bound"] == "Infinity"
     assert document["bellman_error"]["sup"] == 0.0
-    assert load("g.st").tree.names == ("start", "yes", "no")
+    assert load("g.st").graph.names == ("start", "yes", "no")
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_files_that_are_not_ours_are_never_overwritten(run):
     assert "not an instance file" in run.error("generate", "graph", graph_file(), "-o", "g.json")
     run("generate", "product", "--horizon", 3, "-o", "p.st")
     run("generate", "product", "--horizon", 4, "-o", "p.st")
-    assert load("p.st").tree.horizon == 4
+    assert load("p.st").graph.horizon == 4

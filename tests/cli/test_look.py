@@ -104,7 +104,7 @@ def test_sample_writes_csv_to_stdout_and_file(run, instance):
     loaded = load(instance)
     for row in rows:
         leaf = int(row["leaf"])
-        assert row["choices"] == "-".join(map(str, loaded.tree.choices(leaf)))
+        assert row["choices"] == "-".join(map(str, loaded.graph.choices(leaf)))
         assert float(row["log_reward"]) == loaded.log_reward[leaf]
     run("sample", instance, "sp-gsmc", "-n", 20, "--seed", 1, "-o", "out.csv")
     assert Path("out.csv").read_text() == text

@@ -37,8 +37,8 @@ def test_the_adversary_finds_the_worst_values_by_itself():
     from treesim import Instance, perturb
     from treesim.perturb import Adversarial
 
-    value = perturb(worst.tree, worst.twist, Adversarial(), 0.3)
-    found = Instance(worst.tree, value)
+    value = perturb(worst.graph, worst.twist, Adversarial(), 0.3)
+    found = Instance(worst.graph, value)
     assert GuidedSMC().law(found).tv(found.target).hi == pytest.approx(
         GuidedSMC().law(worst).tv(worst.target).hi, abs=1e-12
     )

@@ -28,7 +28,7 @@ def test_a_product_ratio_below_one_is_allowed():
 def test_reward_and_perturbation_have_streams_of_their_own():
     a = family("dirichlet", horizon=5, perturbation="random-sign", epsilon=0.1, seed=1)
     b = family("dirichlet", horizon=5, perturbation="log-normal", seed=1)
-    assert np.array_equal(a.tree.edge_prob, b.tree.edge_prob)
+    assert np.array_equal(a.graph.edge_prob, b.graph.edge_prob)
     assert a.reward.equals(b.reward)
 
 

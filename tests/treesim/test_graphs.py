@@ -57,10 +57,10 @@ def test_padding_is_left_out_on_the_way_back():
 @settings(max_examples=60)
 def test_an_instance_survives_the_trip_through_a_graph(instance):
     back = instance_from_graph(graph_from_instance(instance))
-    assert np.array_equal(back.tree.edge_prob, instance.tree.edge_prob) or np.allclose(
-        back.tree.edge_prob, instance.tree.edge_prob, rtol=1e-15, atol=0
+    assert np.array_equal(back.graph.edge_prob, instance.graph.edge_prob) or np.allclose(
+        back.graph.edge_prob, instance.graph.edge_prob, rtol=1e-15, atol=0
     )
-    assert np.array_equal(back.tree.edge_ptr, instance.tree.edge_ptr)
+    assert np.array_equal(back.graph.edge_ptr, instance.graph.edge_ptr)
     with np.errstate(invalid="ignore"):
         np.testing.assert_allclose(back.value.log(), instance.value.log(), rtol=1e-14, atol=1e-13)
 
@@ -117,7 +117,7 @@ def broken(change) -> nx.DiGraph:
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        (lambda g: g.add_edge("go", "stop", prob=0.0), TreeError, "node 'stop' has 2 parents"),
+        (lambda g: g.add_edge("go on", "go", prob=1.0), TreeError, "the graph has a cycle"),
         (lambda g: g.add_edge("go on", "", prob=1.0), TreeError, "0 nodes without a parent"),
         (lambda g: g.add_node("island"), TreeError, r"2 nodes without a parent, expected one root \(two of them: '', "),
         (lambda g: g.edges["", "go"].clear(), TreeError, "edge '' -> 'go' has prob None"),
@@ -162,3 +162,10 @@ def test_files_that_are_no_graph_are_refused(name, text, message, tmp_path):
         read_graph(tmp_path / name)
     with pytest.raises(TreeError, match="does not exist"):
         read_graph(tmp_path / "none.json")
+
+
+def test_a_tree_is_not_made_of_a_graph_whose_paths_meet():
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from([("", "a", 0.5), ("", "b", 0.5), ("a", "b", 1.0)], weight="prob")
+    with pytest.raises(TreeError, match="node 'b' has 2 parents, expected one: a tree"):
+        Tree.from_networkx(graph)

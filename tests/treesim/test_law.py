@@ -72,7 +72,7 @@ def test_expected_reward_may_leave_the_range_of_floats():
 @settings(max_examples=60)
 def test_reference_and_target_are_the_rational_ones(instance):
     reward = naive.fractions(instance.reward.to_float())
-    reference = naive.reference(instance.tree)
-    target = naive.target(instance.tree, reward)
+    reference = naive.reference(instance.graph)
+    target = naive.target(instance.graph, reward)
     np.testing.assert_allclose(instance.reference.prob.to_float(), [float(x) for x in reference], rtol=1e-14)
     np.testing.assert_allclose(instance.target.prob.to_float(), [float(x) for x in target], rtol=1e-13, atol=1e-300)

@@ -22,8 +22,9 @@ from treesim import (
     optimal_twist,
     sampler,
 )
-from treesim.law import descend, pool_steps
+from treesim.law import walk_law
 from treesim.spec import spell
+from treesim.steps import PoolSteps
 
 SPECS = [
     "base",
@@ -47,7 +48,7 @@ def close(law, exact, failure=0.0):
 
 
 def rational(instance):
-    return naive.reference(instance.tree), naive.fractions(instance.reward.to_float())
+    return naive.reference(instance.graph), naive.fractions(instance.reward.to_float())
 
 
 @given(small_instances(), st.integers(1, 3))
@@ -89,11 +90,10 @@ def test_rejection_laws_are_the_rational_ones(instance, budget, slack):
 @settings(max_examples=40)
 def test_guided_laws_are_the_rational_ones(instance, pool):
     value = naive.fractions(instance.value.to_float())
-    close(GuidedSMC().law(instance), naive.guided(instance.tree, value))
-    exact = naive.pooled(instance.tree, value, pool)
+    close(GuidedSMC().law(instance), naive.guided(instance.graph, value))
+    exact = naive.pooled(instance.graph, value, pool)
     close(GuidedSMC(pool).law(instance), exact)
-    by_quadrature, _ = descend(instance.tree, pool_steps(instance.tree, instance.value, pool, by_quadrature=True))
-    close(by_quadrature, exact)
+    close(walk_law(PoolSteps(instance.graph, instance.value, pool, by_quadrature=True)), exact)
 
 
 @given(small_instances(), st.integers(1, 4))
@@ -101,7 +101,7 @@ def test_guided_laws_are_the_rational_ones(instance, pool):
 def test_beam_search_finds_what_the_naive_search_finds(instance, width):
     value = naive.fractions(instance.value.to_float())
     for score in ("target", "value"):
-        exact = naive.beam(instance.tree, value, width, score)
+        exact = naive.beam(instance.graph, value, width, score)
         found = int(np.argmax(BeamSearch(width, score).law(instance).prob.to_float()))
         assert exact is None or found == exact
 

@@ -75,7 +75,7 @@ def test_names_survive_and_odd_ones_become_text(tmp_path):
     graph.add_edge((), ("b",), prob=0.5)
     nx.set_node_attributes(graph, {("a",): 1.0, ("b",): 2.0}, "reward")
     save(instance_from_graph(graph), tmp_path / "n.safetensors")
-    assert load(tmp_path / "n.safetensors").tree.names == ("()", "('a',)", "('b',)")
+    assert load(tmp_path / "n.safetensors").graph.names == ("()", "('a',)", "('b',)")
 
 
 def test_strided_and_fortran_ordered_arrays_are_stored_as_they_are(tmp_path):

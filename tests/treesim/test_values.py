@@ -38,7 +38,7 @@ def test_twist_has_relative_error_below_1e_minus_14(problem):
 
 @given(small_instances())
 def test_audit_is_the_rational_one(instance):
-    tree = instance.tree
+    tree = instance.graph
     reward = naive.fractions(instance.reward.to_float())
     value = naive.fractions(instance.value.to_float())
     twist = naive.twist(tree, reward)
@@ -68,7 +68,7 @@ def test_audit_is_the_rational_one(instance):
 @given(small_instances())
 @settings(max_examples=50)
 def test_mean_errors_by_level_are_the_rational_ones(instance):
-    tree, found = instance.tree, instance.audit
+    tree, found = instance.graph, instance.audit
     value = naive.fractions(instance.value.to_float())
     twist = naive.twist(tree, naive.fractions(instance.reward.to_float()))
     errors = naive.bellman_errors(tree, value)

@@ -22,18 +22,19 @@ def draw_edge(start, stop, prob, rng):
 
 
 @njit(nogil=True, cache=True)
-def step_reference(ptr, prob, child, node, rng):
-    """Move every replicate to a child drawn from pi_ref."""
+def step_reference(ptr, prob, node, rng):
+    """Replace the node of every replicate by an edge drawn from pi_ref."""
     base = ptr[0]
-    is_tree = child.shape[0] == 0
     for i in range(node.shape[0]):
-        k = draw_edge(ptr[node[i]] - base, ptr[node[i] + 1] - base, prob, rng)
-        node[i] = k if is_tree else child[k]
+        node[i] = draw_edge(ptr[node[i]] - base, ptr[node[i] + 1] - base, prob, rng)
 
 
 @njit(nogil=True, cache=True)
-def step_guided(ptr, prob, child, mantissa, exponent, node, rng):
-    """Move every replicate to a child drawn in proportion to pi_ref * V; returns how many children were read."""
+def step_guided(ptr, prob, child, mantissa, exponent, node, log_weight, rng):
+    """Replace the node of every replicate by an edge drawn in proportion to pi_ref * V; returns how many were read.
+
+    Where there is room for them, the log weights gain log(pi_ref / drawn law) of the step.
+    """
     base = ptr[0]
     is_tree = child.shape[0] == 0
     reads = 0
@@ -54,22 +55,25 @@ def step_guided(ptr, prob, child, mantissa, exponent, node, rng):
             chosen = draw_edge(start, stop, prob, rng)
         else:
             left = norm * rng.random()
-            chosen = start
+            chosen, kept = start, 0.0
             for k in range(start, stop):
                 c = k if is_tree else child[k]
-                weight = prob[k] * shifted(mantissa[c], exponent[c] - top)
+                relative = shifted(mantissa[c], exponent[c] - top)
+                weight = prob[k] * relative
                 if weight > 0.0:
-                    chosen = k
+                    chosen, kept = k, relative
                     left -= weight
                     if left < 0.0:
                         break
-        node[i] = chosen if is_tree else child[chosen]
+            if log_weight.shape[0]:
+                log_weight[i] += math.log(norm / kept)
+        node[i] = chosen
     return reads
 
 
 @njit(nogil=True, cache=True)
 def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
-    """Draw `draws` children from pi_ref and move to one of them in proportion to V, the first if all are zero."""
+    """Draw `draws` edges from pi_ref and keep one in proportion to V, the first if all values are zero."""
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for i in range(node.shape[0]):
@@ -77,9 +81,8 @@ def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
         norm, top = 0.0, NO_EXPONENT
         chosen = 0
         for j in range(draws):
-            c = draw_edge(start, stop, prob, rng)
-            if not is_tree:
-                c = child[c]
+            k = draw_edge(start, stop, prob, rng)
+            c = k if is_tree else child[k]
             if mantissa[c] > 0.0:
                 if exponent[c] > top:
                     norm = shifted(norm, top - exponent[c])
@@ -87,17 +90,17 @@ def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
                 weight = shifted(mantissa[c], exponent[c] - top)
                 norm += weight
                 if rng.random() * norm < weight:
-                    chosen = c
+                    chosen = k
             elif j == 0:
-                chosen = c
+                chosen = k
         node[i] = chosen
 
 
 @njit(nogil=True, cache=True)
 def pick_best(leaf, mantissa, exponent, out):
-    """Of each row's leaves the one of the highest reward, the earliest of equals: draws are exchangeable."""
+    """The column of each row's leaf of the highest reward, the earliest of equals: draws are exchangeable."""
     for i in range(leaf.shape[0]):
-        best = leaf[i, 0]
+        column, best = 0, leaf[i, 0]
         for j in range(1, leaf.shape[1]):
             x = leaf[i, j]
             if mantissa[x] > 0.0 and (
@@ -105,13 +108,13 @@ def pick_best(leaf, mantissa, exponent, out):
                 or exponent[x] > exponent[best]
                 or (exponent[x] == exponent[best] and mantissa[x] > mantissa[best])
             ):
-                best = x
-        out[i] = best
+                column, best = j, x
+        out[i] = column
 
 
 @njit(nogil=True, cache=True)
 def pick_weighted(leaf, mantissa, exponent, power, rng, out):
-    """Of each row's leaves one in proportion to reward ** power, the first if all are zero."""
+    """A column of each row in proportion to reward ** power, the first if all are zero."""
     for i in range(leaf.shape[0]):
         top = -math.inf
         for j in range(leaf.shape[1]):
@@ -119,14 +122,14 @@ def pick_weighted(leaf, mantissa, exponent, power, rng, out):
             if mantissa[x] > 0.0:
                 top = max(top, power * (math.log(mantissa[x]) + exponent[x] * LN2))
         norm = 0.0
-        chosen = leaf[i, 0]
+        chosen = 0
         for j in range(leaf.shape[1]):
             x = leaf[i, j]
             if mantissa[x] > 0.0:
                 weight = math.exp(power * (math.log(mantissa[x]) + exponent[x] * LN2) - top)
                 norm += weight
                 if rng.random() * norm < weight:
-                    chosen = x
+                    chosen = j
         out[i] = chosen
 
 

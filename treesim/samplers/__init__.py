@@ -22,7 +22,7 @@ def sampler(spec: str) -> Sampler:
     Examples
     --------
     >>> sampler("sp-gsmc:pool=8")
-    GuidedSMC(pool=8)
+    GuidedSMC(pool=8, mh=1, reject=1)
     """
     return parse(spec, SAMPLERS, "sampler")
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treesim.errors import SpecError
 from treesim.instance import Instance
 from treesim.kernels.walk import step_reference
-from treesim.law import Law
+from treesim.law import OutputLaw
+from treesim.layered import LayeredGraph
 from treesim.parallel import thread_map
 from treesim.randomness import Stream, generator
 from treesim.scaled import IntArray
 from treesim.tree import Tree
+from treesim.trellis import Trellis
 
 # Draws from pi_ref that one block of replicates makes: fixed, so that the bits do not depend on the threads.
 BLOCK_DRAWS = 1 << 15
+# And the edges it keeps, on a trellis.
+BLOCK_EDGES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,35 @@ class Cost:
     value_queries: float
 
 
+class Paths(NamedTuple):
+    """Walks from the root to level T.
+
+    Attributes
+    ----------
+    leaf : ndarray of int64, shape [n]
+        Where they end, numbered from 0 among the nodes of level T.
+    edges : ndarray of int32, shape [n, horizon], or None
+        The edge of each step, numbered within its layer; None on a tree, where the leaf tells.
+    """
+
+    leaf: IntArray
+    edges: NDArray[np.int32] | None
+
+    def take(self, index: IntArray) -> Paths:
+        """Some of the walks."""
+        return Paths(self.leaf[index], None if self.edges is None else self.edges[index])
+
+    def put(self, index: IntArray, other: Paths) -> Paths:
+        """Put other walks in the places `index`; -1 marks the edges of places that had none so far."""
+        self.leaf[index] = other.leaf
+        edges = self.edges
+        if other.edges is not None:
+            if edges is None:
+                edges = np.full((len(self.leaf), other.edges.shape[1]), -1, np.int32)
+            edges[index] = other.edges
+        return Paths(self.leaf, edges)
+
+
 @dataclass(frozen=True, eq=False)
 class Draws:
     """Simulated outputs.
@@ -45,14 +79,27 @@ class Draws:
     Attributes
     ----------
     leaf : ndarray of int64, shape [n]
-        The leaf of each output, numbered from 0; -1 where the sampler returned nothing.
+        The leaf of each output, numbered from 0 among the nodes of level T; -1 where the sampler returned nothing.
+    edges : ndarray of int32, shape [n, horizon], or None
+        On a trellis the edge of each step, numbered within its layer, -1 where the sampler returned nothing; None on
+        a tree, where the leaf tells.
     reference_draws, value_queries : int
         What all of them cost together.
     """
 
     leaf: IntArray
+    edges: NDArray[np.int32] | None
     reference_draws: int
     value_queries: int
+
+    def choices(self, graph: LayeredGraph, i: int) -> list[int] | None:
+        """Which child is taken at each step by output `i`, shape [horizon]; None if it is nothing."""
+        if self.leaf[i] < 0:
+            return None
+        if self.edges is not None and isinstance(graph, Trellis):
+            return graph.choices(self.edges[i])
+        assert isinstance(graph, Tree)
+        return graph.choices(int(self.leaf[i]))
 
 
 class Sampler(ABC):
@@ -61,7 +108,7 @@ class Sampler(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> OutputLaw:
         """The exact law of one output."""
 
     @abstractmethod
@@ -96,26 +143,39 @@ class Sampler(ABC):
         """
         if n < 1 or seed < 0:
             raise SpecError(f"n is {n} and the seed {seed}, expected at least 1 and at least 0")
-        size = max(1, BLOCK_DRAWS // self.draws_per_output(instance))
+        draws = BLOCK_DRAWS if isinstance(instance.graph, Tree) else max(1, BLOCK_EDGES // instance.graph.horizon)
+        size = max(1, min(BLOCK_DRAWS, draws) // self.draws_per_output(instance))
         sizes = [min(size, n - start) for start in range(0, n, size)]
         blocks = thread_map(
             lambda i: self.block(instance, sizes[i], generator(seed, Stream.SIMULATION, i)), range(len(sizes))
         )
         return Draws(
             np.concatenate([block.leaf for block in blocks]),
+            None
+            if blocks[0].edges is None
+            else np.concatenate([block.edges for block in blocks if block.edges is not None]),
             sum(block.reference_draws for block in blocks),
             sum(block.value_queries for block in blocks),
         )
 
 
-def walk(tree: Tree, n: int, step: Callable[[int, IntArray], None]) -> IntArray:
-    """The leaves of `n` walks from the root; ``step(t, node)`` moves them all from level t to t + 1, in place."""
+def walk(graph: LayeredGraph, n: int, step: Callable[[int, IntArray], None]) -> Paths:
+    """`n` walks from the root; ``step(t, node)`` replaces the nodes of level t by the edges that they take."""
     node = np.zeros(n, np.int64)
-    for t in range(tree.horizon):
+    edges = None if isinstance(graph, Tree) else np.empty((n, graph.horizon), np.int32)
+    for t in range(graph.horizon):
         step(t, node)
-    return node
+        if edges is not None:
+            edges[:, t] = node
+            node[:] = graph.layer(t).ends(node)
+    return Paths(node, edges)
 
 
-def draw_reference(tree: Tree, n: int, rng: np.random.Generator) -> IntArray:
-    """`n` leaves drawn from pi_ref, shape [n]."""
-    return walk(tree, n, lambda t, node: step_reference(*tree.layer(t), node, rng))
+def draw_reference(graph: LayeredGraph, n: int, rng: np.random.Generator) -> Paths:
+    """`n` walks by pi_ref."""
+
+    def step(t: int, node: IntArray) -> None:
+        layer = graph.layer(t)
+        step_reference(layer.ptr, layer.prob, node, rng)
+
+    return walk(graph, n, step)

@@ -8,17 +8,19 @@ from typing import ClassVar
 import numpy as np
 
 from treesim.instance import Instance
-from treesim.law import Law
-from treesim.samplers.base import Cost, Draws, Sampler
+from treesim.law import Law, OutputLaw, PathLaw
+from treesim.samplers.base import Cost, Draws, Paths, Sampler
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
+from treesim.steps import OnePath
+from treesim.tree import Tree
 
 
 @dataclass(frozen=True)
 class BeamSearch(Sampler):
     """Beam search: of all children of the beam keep the `width` best, and return the best leaf.
 
-    Ties go to the node that is numbered first. The law is one leaf x, so its TV is 1 - pi~(x).
+    A beam holds paths; ties go to the one that comes first. The law is one path x, so its TV is 1 - pi~(x).
 
     Parameters
     ----------
@@ -42,31 +44,37 @@ class BeamSearch(Sampler):
         require_at_least("width", self.width, 1)
         require_one_of("score", self.score, ("target", "value"))
 
-    def _search(self, instance: Instance) -> tuple[int, int]:
-        """The leaf found, and how many children were looked at."""
-        tree = instance.tree
+    def _search(self, instance: Instance) -> tuple[Paths, int]:
+        """The path found, and how many children were looked at."""
+        graph = instance.graph
         beam, prob = np.zeros(1, np.int64), Scaled.from_float([1.0])
+        history = np.empty((1, 0), np.int32)
         looked_at = 0
-        for t in range(tree.horizon):
-            layer = tree.layer(t)
+        for t in range(graph.horizon):
+            layer = graph.layer(t)
             start, degree = layer.ptr[beam] - layer.ptr[0], layer.ptr[beam + 1] - layer.ptr[beam]
             first = np.cumsum(degree) - degree
             edge = np.arange(degree.sum()) - np.repeat(first - start, degree)
             live = layer.prob[edge] > 0
             edge, parent = edge[live], np.repeat(np.arange(len(beam)), degree)[live]
             looked_at += len(edge)
-            child = layer.child[edge] if len(layer.child) else edge
             child_prob = prob[parent] * Scaled.from_float(layer.prob[edge])
-            score = instance.value[tree.level(t + 1)][child]
+            score = instance.value[graph.level(t + 1)][layer.ends(edge)]
             if self.score == "target":
                 score = score * child_prob
-            best = np.lexsort((child, -score.mantissa, -score.exponent, score.mantissa == 0))[: self.width]
-            beam, prob = child[best], child_prob[best]
-        return int(beam[0]), looked_at
+            best = np.lexsort((np.arange(len(edge)), -score.mantissa, -score.exponent, score.mantissa == 0))
+            # The beam stays in the order of the paths, so that candidates are numbered in it too.
+            kept = np.sort(best[: self.width]) if t + 1 < graph.horizon else best[:1]
+            beam, prob = layer.ends(edge[kept]), child_prob[kept]
+            history = np.concatenate([history[parent[kept]], edge[kept, None].astype(np.int32)], axis=1)
+        return Paths(beam, None if isinstance(graph, Tree) else history), looked_at
 
-    def law(self, instance: Instance) -> Law:
-        prob = np.zeros(instance.tree.n_leaves)
-        prob[self._search(instance)[0]] = 1.0
+    def law(self, instance: Instance) -> OutputLaw:
+        found, _ = self._search(instance)
+        if found.edges is not None:
+            return PathLaw(OnePath(instance.graph, found.edges[0]))
+        prob = np.zeros(instance.graph.n_leaves)
+        prob[found.leaf] = 1.0
         return Law(Scaled.from_float(prob))
 
     def cost(self, instance: Instance) -> Cost:
@@ -74,5 +82,5 @@ class BeamSearch(Sampler):
         return Cost(looked_at, looked_at)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        leaf, looked_at = self._search(instance)
-        return Draws(np.full(n, leaf), n * looked_at, n * looked_at)
+        found, looked_at = self._search(instance)
+        return Draws(*found.take(np.zeros(n, np.int64)), n * looked_at, n * looked_at)

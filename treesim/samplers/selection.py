@@ -11,7 +11,7 @@ import numpy as np
 from treesim.instance import Instance
 from treesim.kernels.walk import accept, pick_best, pick_weighted
 from treesim.law import Law
-from treesim.samplers.base import Cost, Draws, Sampler, draw_reference
+from treesim.samplers.base import Cost, Draws, Paths, Sampler, draw_reference
 from treesim.scaled import FloatArray, IntArray, Scaled
 from treesim.selection import best_of, weighted_pick
 from treesim.spec import require_at_least, require_one_of, require_positive
@@ -35,10 +35,10 @@ class Base(Sampler):
         return instance.reference
 
     def cost(self, instance: Instance) -> Cost:
-        return Cost(float(instance.tree.horizon), 0.0)
+        return Cost(float(instance.graph.horizon), 0.0)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        return Draws(draw_reference(instance.tree, n, rng), n * instance.tree.horizon, 0)
+        return Draws(*draw_reference(instance.graph, n, rng), n * instance.graph.horizon, 0)
 
 
 class _OneOfN(Sampler):
@@ -55,23 +55,24 @@ class _OneOfN(Sampler):
 
     @abstractmethod
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
-        """Keep one leaf of each row."""
+        """The column of the leaf that each row keeps."""
 
     def law(self, instance: Instance) -> Law:
         base = instance.reference.prob
         return Law(base * Scaled.from_log(self._log_factor(instance, base.to_float())))
 
     def cost(self, instance: Instance) -> Cost:
-        return Cost(float(self.n * instance.tree.horizon), float(self.n))
+        return Cost(float(self.n * instance.graph.horizon), float(self.n))
 
     def draws_per_output(self, instance: Instance) -> int:
         return self.n
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        leaf = draw_reference(instance.tree, n * self.n, rng).reshape(n, self.n)
-        out = np.empty(n, np.int64)
-        self._pick(leaf, instance.reward, rng, out)
-        return Draws(out, n * self.n * instance.tree.horizon, n * self.n)
+        paths = draw_reference(instance.graph, n * self.n, rng)
+        column = np.empty(n, np.int64)
+        self._pick(paths.leaf.reshape(n, self.n), instance.reward, rng, column)
+        kept = paths.take(np.arange(n) * self.n + column)
+        return Draws(*kept, n * self.n * instance.graph.horizon, n * self.n)
 
 
 class _WeightedOneOfN(_OneOfN):
@@ -229,26 +230,26 @@ class Rejection(Sampler):
         a = self._acceptance(instance)
         tries = self._tries(a)
         extra = (1.0 - a) ** self.budget if self.fallback == "base" else 0.0
-        return Cost((tries + extra) * instance.tree.horizon, tries)
+        return Cost((tries + extra) * instance.graph.horizon, tries)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         reward = instance.reward
         log_envelope = self._log_envelope(instance)
-        out = np.full(n, -1)
+        out = Paths(np.full(n, -1), None)
         waiting = np.arange(n)
         draws = queries = 0
         for _ in range(self.budget):
-            leaf = draw_reference(instance.tree, len(waiting), rng)
+            paths = draw_reference(instance.graph, len(waiting), rng)
             draws += len(waiting)
             queries += len(waiting)
             accepted = np.empty(len(waiting), bool)
-            accept(leaf, reward.mantissa, reward.exponent, log_envelope, rng, accepted)
+            accept(paths.leaf, reward.mantissa, reward.exponent, log_envelope, rng, accepted)
             done = accepted | (self.fallback == "last")
-            out[waiting[done]] = leaf[done]
+            out = out.put(waiting[done], paths.take(np.flatnonzero(done)))
             waiting = waiting[~accepted]
             if not len(waiting):
                 break
         if self.fallback == "base":
-            out[waiting] = draw_reference(instance.tree, len(waiting), rng)
+            out = out.put(waiting, draw_reference(instance.graph, len(waiting), rng))
             draws += len(waiting)
-        return Draws(out, draws * instance.tree.horizon, queries)
+        return Draws(*out, draws * instance.graph.horizon, queries)

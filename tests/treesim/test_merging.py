@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.strategies import small_instances, trellis_instances
+from treesim import Instance, MemoryBudgetError, Scaled, Tree, family, merge, optimal_twist, sampler, unroll
+
+
+@given(st.one_of(small_instances(), trellis_instances()))
+@settings(max_examples=150)
+def test_merging_keeps_every_path_and_unrolling_undoes_it(instance):
+    plain = unroll(instance)
+    merged, report = merge(plain)
+    again = unroll(merged)
+    assert again.graph.same_as(Tree(*plain.graph.arrays().values()))
+    assert again.value.equals(plain.value)
+    assert report.nodes_after <= report.nodes_before
+    assert report.tv_bound == report.step_error == report.value_error == 0.0
+
+
+@given(trellis_instances())
+@settings(max_examples=60)
+def test_a_trellis_merges_to_the_same_trellis_as_its_tree(instance):
+    once, _ = merge(instance)
+    from_tree, _ = merge(unroll(instance))
+    assert unroll(once).value.equals(unroll(from_tree).value)
+    twice, report = merge(once)
+    assert report.nodes_after == report.nodes_before
+    assert twice.graph.same_as(once.graph)
+
+
+def test_the_product_model_merges_to_its_counts():
+    merged, report = merge(family("product", horizon=12, ratio=1.5, form="tree"))
+    assert [merged.graph.n_level(t) for t in range(13)] == list(range(1, 14))
+    assert report.nodes_before == 2**13 - 1
+
+
+def test_layers_that_repeat_after_a_merge_are_stored_once():
+    tree = Tree.complete(2, 10)
+    value = optimal_twist(tree, np.zeros(tree.n_leaves))
+    merged, _ = merge(Instance(tree, value))
+    assert len(merged.graph.layers) == 1
+    assert merged.graph.n_nodes == 11
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 0.05])
+def test_a_tolerance_merges_more_and_its_report_bounds_what_it_did(tolerance):
+    rng = np.random.default_rng(0)
+    tree = Tree.complete(
+        2, 6, policy=np.tile([0.4, 0.6], 63) + np.tile([1, -1], 63) * rng.normal(0, 1e-4, 63).repeat(2)
+    )
+    value = optimal_twist(tree, np.round(rng.normal(size=64), 0) * 0.3 + rng.normal(0, 1e-4, 64))
+    plain = Instance(tree, value)
+    exact, _ = merge(plain)
+    merged, report = merge(plain, tolerance)
+    assert merged.graph.n_nodes < exact.graph.n_nodes
+    assert 0 < report.step_error <= tolerance
+    assert 0 < report.value_error <= tolerance
+    tv = unroll(merged).target.tv(plain.target).lo
+    assert 0 < tv <= report.tv_bound < 6 * tolerance
+
+
+def test_names_are_those_of_the_first_of_the_merged_nodes():
+    tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.5]), ("root", "a", "b"))
+    merged, _ = merge(Instance(tree, Scaled.from_float(np.ones(3))))
+    assert merged.graph.names == ("root", "a")
+
+
+def test_unrolling_a_tree_gives_it_back():
+    instance = family("uniform", horizon=3)
+    assert unroll(instance) is instance
+
+
+def test_laws_survive_a_merge():
+    instance = family("dirichlet", horizon=8, perturbation="random-sign", epsilon=0.2, seed=3)
+    merged, _ = merge(instance)
+    for spec in ("importance:n=4", "sp-gsmc"):
+        a = sampler(spec).law(merged).tv(merged.target)
+        assert a.lo == pytest.approx(sampler(spec).law(instance).tv(instance.target).lo, abs=1e-7)
+
+
+def test_a_tree_that_would_not_fit_is_refused(monkeypatch):
+    monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.001")
+    with pytest.raises(MemoryBudgetError, match=r"a tree of 2\^18 leaves"):
+        unroll(family("product", horizon=18, form="trellis"))

@@ -1,0 +1,445 @@
+r"""Bounds on the law of the density ratio r = p/q of two walks on a layered graph, and what follows from it.
+
+TV(p, q) = E_q[(1 - r)_+] is convex in r, and r is a product of factors along the path. A forward recursion over
+(node, grid of log r) therefore bounds it from both sides: mass between two grid points is split between them, keeping
+its mean of r (a mean-preserving *spread*, never lowers a convex functional); or all mass of a cell is given the cell's
+mean (a *contraction*, never raises it). Both are second order in the grid step. Computing TV exactly is #P-hard in
+general (Bhattacharyya et al. 2022); where all residuals lie on a lattice the grid is that lattice and nothing is lost.
+
+Cells whose side of r = 1 is decided whatever comes are closed at once. An allowance for the rounding of float64 is part
+of every interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from treesim.kernels.ratio import (
+    contract_level,
+    edge_log_ratios,
+    extremes_level,
+    gauge_level,
+    residuals_level,
+    shifts,
+    spread_level,
+    trim_level,
+    windows_level,
+)
+from treesim.layered import LayeredGraph
+from treesim.memory import require_memory
+from treesim.parallel import thread_map
+from treesim.scaled import FloatArray
+from treesim.steps import Steps
+
+UNIT = 2.0**-53
+EXACT = 1e-12  # what is known this well is called exact
+LATTICE_TOLERANCE = 1e-11
+MOST_LATTICE_RESIDUALS = 64
+MOST_LATTICE_CELLS = 1e6
+DROPPED_SHARE = 0.05  # of the width asked for, spent on dropping thin ends
+SAFETY = 0.7
+DEFAULT_WIDTH = 1e-6
+DEFAULT_BUDGET = 2e10
+_LARGEST_STEP = 0.5
+_ROUNDS = 8
+_GUARD = 1e-9
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, eq=False)
+class RatioLaw:
+    """Two laws that enclose the law of r = p/q under q in the convex order.
+
+    Attributes
+    ----------
+    upper_log_ratio, upper_mass : ndarray, shape [a]
+        The spread: log r and mass of q; an atom of r = 0 has log r = -inf.
+    lower_log_ratio, lower_mass : ndarray, shape [b]
+        The contraction.
+    dropped : float
+        Mass of q, and of p, that neither holds, at most.
+    rounding : float
+        Bound on the rounding error of any expectation of a function of r with slope at most 1.
+    is_exact : bool
+        Whether the two are one: all residuals lie on a lattice.
+    moves : int
+        Cell moves it took.
+    """
+
+    upper_log_ratio: FloatArray
+    upper_mass: FloatArray
+    lower_log_ratio: FloatArray
+    lower_mass: FloatArray
+    dropped: float
+    rounding: float
+    is_exact: bool
+    moves: int
+
+    def below(self, threshold: float) -> tuple[float, float]:
+        """Bounds on E_q[(threshold - r)_+], shape of the law of r from which all others follow; 1 gives the TV."""
+        low = _expect(np.maximum(threshold - np.exp(self.lower_log_ratio), 0.0), self.lower_mass)
+        high = _expect(np.maximum(threshold - np.exp(self.upper_log_ratio), 0.0), self.upper_mass)
+        rounding = self.rounding * max(1.0, threshold)
+        return max(0.0, low - rounding), high + threshold * self.dropped + rounding
+
+    def cdf(self, log_ratio: float) -> tuple[float, float]:
+        """Bounds on the probability under q that log r <= `log_ratio`.
+
+        E_q[(x - r)_+] is convex in x, and the cdf of r its slope: differences of bounds bound it.
+        """
+        x = math.exp(log_ratio)
+        lowest, highest = 0.0, 1.0
+        lo, hi = self.below(x)
+        # The longer the chord the less the bounds' gap weighs, and the less it says of the slope at x.
+        for d in x * math.sqrt(max(1e-15, hi - lo)) * np.array([0.1, 0.3, 1.0, 3.0, 10.0]):
+            _, hi_right = self.below(x + d)
+            _, hi_left = self.below(x - d) if d < x else (0.0, 0.0)
+            highest = min(highest, (hi_right - lo) / d)
+            lowest = max(lowest, (lo - hi_left) / d)
+        return lowest, highest
+
+    def quantile(self, probability: float) -> tuple[float, float]:
+        """Bounds on the quantile of log r under q: bisection on the bounds of the cdf.
+
+        Raises
+        ------
+        ValueError
+            If the probability is not strictly between 0 and 1.
+        """
+        if not 0.0 < probability < 1.0:
+            raise ValueError(f"probability is {probability}, expected strictly between 0 and 1")
+        finite = self.upper_log_ratio[np.isfinite(self.upper_log_ratio)]
+        ends = (finite.min() - 1.0, finite.max() + 1.0) if len(finite) else (-1.0, 1.0)
+
+        def crossing(side: int) -> float:
+            low, high = ends
+            for _ in range(60):
+                middle = (low + high) / 2
+                low, high = (low, middle) if self.cdf(middle)[side] >= probability else (middle, high)
+            return low if side else high
+
+        return crossing(1), crossing(0)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """An interval that contains a number, and what it took.
+
+    Attributes
+    ----------
+    lo, hi : float
+    exact : float or None
+        The number itself, off by less than 1e-12, where a lattice makes it known.
+    moves : int
+        Cell moves spent.
+    moves_wanted : float
+        Those that the refinement which was not made, or the last one, would have brought the sum to.
+    """
+
+    lo: float
+    hi: float
+    exact: float | None
+    moves: int
+    moves_wanted: float
+
+
+class RatioProblem:
+    """The recursion for r = p/q, set up: gauges, what the rest of a path can add, and the lattice if there is one.
+
+    Parameters
+    ----------
+    p, q : Steps
+        Two walks on the same graph.
+    """
+
+    def __init__(self, p: Steps, q: Steps) -> None:
+        self.p, self.q, self.graph = p, q, q.graph
+        n = self.graph.n_nodes
+        self.gauge, self.flow = np.zeros(n), np.full(n, -1.0)
+        self.least, self.most, self.escape = np.zeros(n), np.zeros(n), np.zeros(n)
+        self.flow[0] = 1.0
+        self._set_gauges()
+        self._set_extremes()
+        self._find_lattice()
+        self._bound_rounding()
+
+    @property
+    def log_largest_ratio(self) -> float:
+        """log C_inf: the largest log(p/q) over the paths that q takes; infinite never."""
+        return float(self.most[0])
+
+    def edges(self, t: int) -> tuple[FloatArray, FloatArray]:
+        """log(p/q) and q of the edges from level `t`."""
+        p, q = self.p.edges(t), self.q.edges(t)
+        log_ratio = np.empty(len(q))
+        edge_log_ratios(p.mantissa, p.exponent, q.mantissa, q.exponent, log_ratio)
+        return log_ratio, q.to_float()
+
+    def tv(self, width: float, budget: float, progress: Progress | None = None) -> Bounds:
+        """Bounds on TV(p, q), refined until they are `width` apart or the next refinement exceeds the budget."""
+        return self._refine(lambda step, share: self._close(step, share, progress), self.rounding, width, budget)
+
+    def enclose(
+        self,
+        figure: Callable[[RatioLaw], tuple[float, float]],
+        width: float,
+        budget: float,
+        progress: Progress | None = None,
+    ) -> tuple[RatioLaw, Bounds]:
+        """Laws that enclose the law of r, refined until the bounds on a figure of it are `width` apart, as in `tv`."""
+        laws: list[RatioLaw] = []
+
+        def run(step: float, share: float) -> tuple[float, float, int]:
+            laws.append(self._whole(step, share, progress))
+            return *figure(laws[-1]), laws[-1].moves
+
+        bounds = self._refine(run, 0.0, width, budget)
+        return laws[-1], bounds
+
+    def _refine(
+        self, run: Callable[[float, float], tuple[float, float, int]], rounding: float, width: float, budget: float
+    ) -> Bounds:
+        """Run at smaller and smaller steps; `rounding` is what the bounds of a run lack on either side."""
+        share = DROPPED_SHARE * width / (4.0 * self.graph.horizon)
+        if self.lattice is not None:
+            lo, hi, moves = run(self.lattice, 1e-17 / self.graph.horizon)
+            exact = min(1.0, lo) if self.rounding <= EXACT else None
+            return Bounds(max(0.0, lo - rounding), min(1.0, hi + rounding), exact, moves, moves)
+        step = self.first_step
+        best_lo, best_hi, spent, wanted = 0.0, 1.0, 0, 0.0
+        for _ in range(_ROUNDS):
+            lo, hi, moves = run(step, share)
+            best_lo, best_hi, spent = max(best_lo, lo - rounding), min(best_hi, hi + rounding), spent + moves
+            gap = best_hi - best_lo
+            if gap <= width:
+                return Bounds(best_lo, best_hi, None, spent, spent)
+            finer = step * max(0.02, min(0.7, math.sqrt(SAFETY * width / gap)))
+            wanted = spent + moves * step / finer
+            if wanted > budget or gap <= 4 * self.rounding:
+                break
+            step = finer
+        return Bounds(best_lo, best_hi, None, spent, max(wanted, spent))
+
+    def _set_gauges(self) -> None:
+        graph = self.graph
+        for t in range(graph.horizon):
+            layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
+            log_ratio, q = self.edges(t)
+            best = np.full(graph.n_level(t + 1), -1.0)
+            gauge_level(
+                layer.ptr, layer.child, log_ratio, q, self.flow[here], self.gauge[here],
+                self.flow[below], self.gauge[below], best,
+            )  # fmt: skip
+
+    def _set_extremes(self) -> None:
+        graph = self.graph
+        for t in reversed(range(graph.horizon)):
+            layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
+            log_ratio, _ = self.edges(t)
+            extremes_level(
+                layer.ptr, layer.child, log_ratio, self.p.edges(t).to_float(),
+                self.least[below], self.most[below], self.escape[below],
+                self.least[here], self.most[here], self.escape[here],
+            )  # fmt: skip
+
+    def residuals(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Residuals, log ratios and q of the edges from level `t`."""
+        graph = self.graph
+        layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
+        log_ratio, q = self.edges(t)
+        out = np.empty(len(q))
+        residuals_level(layer.ptr, layer.child, log_ratio, self.flow[here], self.gauge[here], self.gauge[below], out)
+        return out, log_ratio, q
+
+    def _find_lattice(self) -> None:
+        """The step of which all residuals are multiples, how far off they are, and a first step for a grid."""
+        values: FloatArray | None = np.empty(0)
+        squares, largest = 0.0, 0.0
+        for t in range(self.graph.horizon):
+            found, log_ratio, _ = self.residuals(t)
+            found = np.abs(found[~np.isnan(found)])
+            size = found.max(initial=0.0)
+            squares += size**2
+            largest = max(largest, size, np.abs(log_ratio[np.isfinite(log_ratio)]).max(initial=0.0))
+            if values is not None:
+                values = _distinct(np.concatenate([values, found[found > LATTICE_TOLERANCE]]))
+                if len(values) > MOST_LATTICE_RESIDUALS:
+                    values = None
+        self.largest_log = float(max(largest, np.abs(self.gauge).max()))
+        self.first_step = min(_LARGEST_STEP, max(math.sqrt(squares) / 50, 1e-12))
+        self.lattice: float | None = None
+        self.lattice_error = 0.0
+        if values is None:
+            return
+        if not len(values):
+            self.lattice = 1.0
+            return
+        step = float(values[0])
+        for value in values[1:]:
+            step = _common_divisor(step, float(value))
+        multiples = np.round(values / step)
+        step = float((values * multiples).sum() / (multiples**2).sum())
+        self.lattice_error = float(np.abs(values - multiples * step).max())
+        if self.lattice_error <= LATTICE_TOLERANCE and squares**0.5 / step < MOST_LATTICE_CELLS:
+            self.lattice = step
+
+    def _bound_rounding(self) -> None:
+        """Relative error of a path's mass and ratio, level by level: edges, sums over edges into a node, logs."""
+        graph = self.graph
+        into = max(int(np.bincount(layer.child).max()) if len(layer.child) else 1 for layer in graph.distinct_layers())
+        a_step = 2 * (self.p.relative_error + self.q.relative_error)
+        a_step += UNIT * (2 * into + 4 * self.largest_log + 16)
+        # Residuals below the tolerance count as zero even off a lattice.
+        if self.lattice is not None:
+            a_step += self.lattice_error + UNIT * self.largest_log
+        self.rounding = 2 * graph.horizon * a_step + 64 * UNIT
+
+    def _levels(
+        self, step: float, share: float, spread: bool, closing: bool, progress: Progress | None
+    ) -> tuple[FloatArray, FloatArray, FloatArray, float, float, float, int]:
+        """One recursion: log r, mass and moment of the cells of level T; closed, vanished, dropped mass; moves."""
+        graph, exact = self.graph, self.lattice is not None
+        start, stop, low = np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64)
+        mass, moment = np.ones(1), np.ones(0 if spread else 1)
+        closed, vanished, dropped, moves = [0.0], [0.0], [0.0], 0
+        width = 0.0 if spread or exact else step
+        for t in range(graph.horizon):
+            layer, below = graph.layer(t), graph.level(t + 1)
+            residual, log_ratio, q = self.residuals(t)
+            cells, part = np.empty(len(q), np.int64), np.empty(len(q))
+            shifts(residual, step, exact, cells, part)
+            n = graph.n_level(t + 1)
+            next_start, next_stop, next_low = (np.empty(n, np.int64) for _ in range(3))
+            size, count = windows_level(
+                layer.ptr, layer.child, cells, part, start, stop, low, next_start, next_stop, next_low
+            )
+            moves += count
+            # Room above: the last cell of the last window may carry into it.
+            require_memory(32.0 * size, f"a grid of step {step:.3g} in log density ratio at level {t + 1}")
+            out, out_moment = np.zeros(size + 1), np.zeros(0 if spread else size + 1)
+            if spread:
+                gone = spread_level(
+                    layer.ptr, layer.child, q, log_ratio, cells, part, step, start, stop, low, mass,
+                    next_start, next_low, out,
+                )  # fmt: skip
+            else:
+                gone = contract_level(
+                    layer.ptr, layer.child, q, log_ratio, cells, part, step, start, stop, low, mass, moment,
+                    next_start, next_low, out, out_moment,
+                )  # fmt: skip
+            vanished.append(gone)
+            start, stop, low, mass, moment = next_start, next_stop, next_low, out, out_moment
+            least = self.least[below] if closing else np.full(n, -np.inf)
+            most = self.most[below] if closing else np.full(n, np.inf)
+            guard = _GUARD if t + 1 < graph.horizon else 0.0
+            below_one, thin = trim_level(
+                step, self.gauge[below], least, most, self.escape[below], guard, share,
+                self.flow[below], not closing, start, stop, low, mass, moment, width,
+            )  # fmt: skip
+            closed.append(below_one)
+            dropped.append(thin)
+            if progress is not None:
+                progress(t + 1, graph.horizon)
+        kept = np.concatenate([np.arange(a, b) for a, b in zip(start, stop, strict=True)])
+        node = np.repeat(np.arange(len(start)), stop - start)
+        log_ratio = (low[node] + kept - start[node]) * step + self.gauge[graph.leaves][node]
+        mass, moment = mass[kept], (mass if spread else moment)[kept]
+        live = mass > 0
+        return (
+            log_ratio[live], mass[live], moment[live], math.fsum(closed), math.fsum(vanished), math.fsum(dropped), moves
+        )  # fmt: skip
+
+    def _close(self, step: float, share: float, progress: Progress | None) -> tuple[float, float, int]:
+        """Bounds on the TV but for rounding, cells being closed as soon as they are decided."""
+
+        def bound(spread: bool) -> tuple[float, float, int]:
+            log_ratio, mass, moment, closed, vanished, dropped, moves = self._levels(
+                step, share, spread, True, progress if spread else None
+            )
+            if spread:
+                rest = _expect(np.maximum(-np.expm1(log_ratio), 0.0), mass)
+            else:
+                rest = float(np.maximum(mass - moment * np.exp(log_ratio), 0.0).sum())
+            total = closed + vanished + rest
+            return total, dropped, moves
+
+        upper = lower = bound(True) if self.lattice is not None else None
+        if upper is None or lower is None:
+            upper, lower = thread_map(bound, [True, False])
+        return lower[0], upper[0] + upper[1], upper[2] + (0 if upper is lower else lower[2])
+
+    def _whole(self, step: float, share: float, progress: Progress | None) -> RatioLaw:
+        """Both laws of r at level T, nothing closed before."""
+
+        def run(spread: bool) -> tuple[FloatArray, FloatArray, float, int]:
+            log_ratio, mass, moment, _, vanished, dropped, moves = self._levels(
+                step, share, spread, False, progress if spread else None
+            )
+            if not spread:
+                log_ratio = log_ratio + np.log(moment / mass)
+            if vanished:
+                log_ratio, mass = np.append(log_ratio, -np.inf), np.append(mass, vanished)
+            order = np.argsort(log_ratio, kind="stable")
+            return log_ratio[order], mass[order], dropped, moves
+
+        if self.lattice is not None:
+            log_ratio, mass, dropped, moves = run(True)
+            return RatioLaw(log_ratio, mass, log_ratio, mass, dropped, self.rounding, True, moves)
+        upper, lower = thread_map(run, [True, False])
+        return RatioLaw(
+            *upper[:2], *lower[:2], max(upper[2], lower[2]), self.rounding, False, upper[3] + lower[3]
+        )  # fmt: skip
+
+
+def path_divergences(p: Steps, q: Steps) -> tuple[float, float]:
+    """KL(q || p), in nats, and chi^2(q || p) of two walks on a graph, exactly, by a backward recursion.
+
+    KL(v) = sum_e q(e) (log q/p + KL(c)); chi^2(v) = sum_e [(q - p)^2 / p + q^2/p chi^2(c)]: no term is negative in the
+    second, and infinite where q goes and p does not.
+    """
+    graph: LayeredGraph = q.graph
+    kl, chi2 = np.zeros(graph.n_leaves), np.zeros(graph.n_leaves)
+    for t in reversed(range(graph.horizon)):
+        layer = graph.layer(t)
+        p_edge, q_edge = p.edges(t), q.edges(t)
+        log_ratio = np.empty(len(q_edge))
+        edge_log_ratios(p_edge.mantissa, p_edge.exponent, q_edge.mantissa, q_edge.exponent, log_ratio)
+        used = ~np.isnan(log_ratio)
+        ends = layer.ends(np.arange(len(used)))
+        mass = q_edge.to_float()
+        with np.errstate(over="ignore", invalid="ignore"):
+            surprise = np.where(used, mass * (kl[ends] - np.where(used, log_ratio, 0.0)), 0.0)
+            # (q - p)^2 / p = q (q/p - 1) - (q - p)
+            excess = np.expm1(-np.where(used, log_ratio, 0.0))
+            own = np.where(used, mass * excess * -np.expm1(np.where(used, log_ratio, 0.0)), p_edge.to_float())
+            later = np.where(used & (chi2[ends] > 0), mass * (excess + 1.0) * chi2[ends], 0.0)
+        starts = layer.ptr[:-1] - layer.ptr[0]
+        kl = np.add.reduceat(surprise, starts)
+        chi2 = np.add.reduceat(own + later, starts)
+    return max(0.0, float(kl[0])), float(chi2[0])
+
+
+def _expect(function: FloatArray, mass: FloatArray) -> float:
+    return float((function * mass).sum())
+
+
+def _distinct(values: FloatArray) -> FloatArray:
+    """The values that differ by more than the tolerance, sorted."""
+    values = np.sort(values)
+    return values[np.concatenate([[True], np.diff(values) > LATTICE_TOLERANCE])] if len(values) else values
+
+
+def _common_divisor(a: float, b: float) -> float:
+    """The largest number of which both are multiples, to the tolerance; tiny if there is none."""
+    while b > LATTICE_TOLERANCE:
+        rest = math.fmod(a, b)
+        a, b = b, min(rest, b - rest)
+    return a
+
+
+__all__ = ["DEFAULT_BUDGET", "DEFAULT_WIDTH", "Bounds", "Progress", "RatioLaw", "RatioProblem", "path_divergences"]

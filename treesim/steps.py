@@ -1,0 +1,155 @@
+"""Steps: the conditional laws by which a walk goes down a layered graph, and the mass they carry to the leaves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treesim.kernels.forward import guided_edges, push_mass
+from treesim.kernels.selection import pool_edges
+from treesim.layered import LayeredGraph
+from treesim.parallel import chunked
+from treesim.scaled import Scaled
+from treesim.values import expect_ahead
+
+# Relative error of the edge probabilities of a pool: see `treesim.kernels.selection`.
+POOL_ERROR = 1e-13
+_UNIT = 2.0**-53
+
+
+class Steps(ABC):
+    """A law of the next edge at every node.
+
+    Attributes
+    ----------
+    graph : LayeredGraph
+    relative_error : float
+        An upper bound on the relative rounding error of one probability.
+    """
+
+    graph: LayeredGraph
+    relative_error: float
+
+    @abstractmethod
+    def edges(self, t: int) -> Scaled:
+        """The probability of every edge from level `t`, shape [n_edges of the layer]."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceSteps(Steps):
+    """Steps of pi_ref."""
+
+    graph: LayeredGraph
+    relative_error = 0.0
+
+    def edges(self, t: int) -> Scaled:
+        return Scaled.from_float(self.graph.layer(t).prob)
+
+
+@dataclass(frozen=True, eq=False)
+class GuidedSteps(Steps):
+    """Steps proportional to pi_ref * V, with the exact normaliser; pi_ref where no child has value.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    value : Scaled, shape [n_nodes]
+    """
+
+    graph: LayeredGraph
+    value: Scaled
+
+    @cached_property
+    def relative_error(self) -> float:  # type: ignore[override]
+        return (self.graph.max_degree + 8) * _UNIT
+
+    def edges(self, t: int) -> Scaled:
+        layer = self.graph.layer(t)
+        ahead = self.value[self.graph.level(t + 1)]
+        norm = expect_ahead(layer, ahead)
+        out = Scaled.empty(len(layer.prob))
+        chunked(
+            lambda lo, hi: guided_edges(
+                lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
+            ),
+            len(layer.ptr) - 1,
+        )
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class PoolSteps(Steps):
+    """Steps that draw `pool` children from pi_ref and keep one in proportion to V (uniformly if all are zero).
+
+    Two live children of value and a pool of at most 1024 are summed over the binomial counts; all else, or everything
+    if `by_quadrature`, goes by the integral of `treesim.kernels.selection`.
+    """
+
+    graph: LayeredGraph
+    value: Scaled
+    pool: int
+    by_quadrature: bool = False
+    relative_error = POOL_ERROR
+
+    def edges(self, t: int) -> Scaled:
+        layer = self.graph.layer(t)
+        log_value = self.value[self.graph.level(t + 1)].log()
+        out = Scaled.empty(len(layer.prob))
+        chunked(
+            lambda lo, hi: pool_edges(
+                lo, hi, *layer, log_value, self.pool, self.by_quadrature, out.mantissa, out.exponent
+            ),
+            len(layer.ptr) - 1,
+        )
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class OnePath(Steps):
+    """The steps of a single path, taken with certainty; elsewhere those of pi_ref, which are never asked for.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    path : ndarray, shape [horizon]
+        Its edges.
+    """
+
+    graph: LayeredGraph
+    path: NDArray[np.int32]
+    relative_error = 0.0
+
+    def edges(self, t: int) -> Scaled:
+        layer = self.graph.layer(t)
+        parent = int(np.searchsorted(layer.ptr - layer.ptr[0], self.path[t], side="right")) - 1
+        prob = layer.prob.copy()
+        prob[layer.ptr[parent] - layer.ptr[0] : layer.ptr[parent + 1] - layer.ptr[0]] = 0.0
+        prob[self.path[t]] = 1.0
+        return Scaled.from_float(prob)
+
+
+def descend(steps: Steps) -> tuple[Scaled, float]:
+    """The law of the leaf at the end of a walk, and the expected number of children it could see.
+
+    Returns
+    -------
+    Scaled, shape [n_leaves]
+    float
+        Sum over the steps of E[number of children of positive probability under pi_ref].
+    """
+    graph = steps.graph
+    mass = Scaled.from_float([1.0])
+    expected_children = 0.0
+    for t in range(graph.horizon):
+        edge = steps.edges(t)
+        below = Scaled.zeros(graph.n_level(t + 1))
+        expected_children += push_mass(
+            *graph.layer(t), mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
+            below.mantissa, below.exponent,
+        )  # fmt: skip
+        mass = below
+    return mass.frozen(), expected_children
