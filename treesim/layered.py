@@ -117,6 +117,10 @@ class LayeredGraph(ABC):
         """The layers, those that repeat once."""
         return [self.layer(t) for t in range(self.horizon)]
 
+    def smallest_step(self, t: int) -> float:
+        """A lower bound on the probabilities of the edges from level `t`; zero says nothing."""
+        return 0.0
+
     @property
     def max_degree(self) -> int:
         """The largest number of edges that leave one node."""

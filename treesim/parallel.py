@@ -12,7 +12,7 @@ from treesim.errors import TreesimError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-# Below this many nodes a thread costs more than it saves.
+# Below this many steps of work a thread costs more than it saves.
 SMALLEST_CHUNK = 1 << 15
 
 
@@ -38,9 +38,12 @@ def thread_map(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
     return list(_pool(threads).map(function, items))
 
 
-def chunked(kernel: Callable[[int, int], object], size: int) -> None:
-    """Call ``kernel(start, stop)`` over a partition of ``range(size)``, one chunk a thread."""
-    chunks = min(n_threads(), size // SMALLEST_CHUNK)
+def chunked(kernel: Callable[[int, int], object], size: int, work: int | None = None) -> None:
+    """Call ``kernel(start, stop)`` over a partition of ``range(size)``, one chunk a thread, if the work is worth it.
+
+    Work is counted in steps of about a nanosecond; left out, it is one an item.
+    """
+    chunks = min(n_threads(), size, (size if work is None else work) // SMALLEST_CHUNK)
     if chunks <= 1:
         kernel(0, size)
         return

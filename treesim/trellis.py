@@ -244,6 +244,14 @@ class Trellis(LayeredGraph):
         """The layers, those that repeat once."""
         return self.layers
 
+    def smallest_step(self, t: int) -> float:
+        """The smallest probability of the edges from level `t`."""
+        return self._smallest_steps[self.order[t]]
+
+    @cached_property
+    def _smallest_steps(self) -> list[float]:
+        return [float(layer.prob.min()) for layer in self.layers]
+
     @property
     def n_edges(self) -> int:
         return int(np.array([len(layer.prob) for layer in self.layers])[self.order].sum())

@@ -19,11 +19,15 @@ from numpy.typing import ArrayLike
 
 from treesim.errors import RewardError
 from treesim.kernels.arithmetic import LN2
-from treesim.kernels.backward import expect_children
-from treesim.kernels.forward import audit_level
+from treesim.kernels.backward import common_exponent, expect_children, expect_shared
+from treesim.kernels.forward import judge, look_ahead, look_ahead_shared
 from treesim.layered import Layer, LayeredGraph
-from treesim.parallel import chunked
+from treesim.parallel import chunked, thread_map
 from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
+
+MOST_PARTS = 8
+SMALLEST_PART = 1 << 17
+NO_UNDERFLOW = 1e-300
 
 
 def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -75,10 +79,15 @@ def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scal
     """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
     if out is None:
         out = Scaled.empty(len(layer.ptr) - 1)
-    chunked(
-        lambda lo, hi: expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent),
-        len(out),
-    )
+    is_uniform, common = common_exponent(ahead.exponent) if len(layer.child) else (False, 0)
+
+    def expect(lo: int, hi: int) -> None:
+        if is_uniform:
+            expect_shared(lo, hi, *layer, ahead.mantissa, ahead.exponent, common, out.mantissa, out.exponent)
+        else:
+            expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent)
+
+    chunked(expect, len(out), len(layer.prob))
     return out
 
 
@@ -166,29 +175,56 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     """
     horizon = graph.horizon
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
+    seen = np.zeros(horizon, bool)
     worst_node = 0
     log_ratio, ratio_step = -1.0, (0, 1)
     widest = max(graph.n_level(t) for t in range(horizon))
-    expected, reach, next_reach = Scaled.empty(widest), np.ones(widest), np.empty(widest)
+    expected, lowest, highest = Scaled.empty(widest), np.empty(widest), np.empty(widest)
+    reach = np.ones(1)
     for t in range(horizon):
         nodes, children, layer = graph.level(t), graph.level(t + 1), graph.layer(t)
         here, below, here_twist = value[nodes], value[children], twist[nodes]
-        ahead = expect_ahead(layer, below, expected[: len(here)])
-        reach_below = next_reach[: len(below) if t + 1 < horizon else 0]
-        reach_below[:] = 0.0
-        sup[t], parent, mean_reference[t], mean_target[t], level_ratio, edge = audit_level(
-            *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
-            twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent,
-            below.mantissa, below.exponent, reach_below,
-        )  # fmt: skip
-        if sup[t] > sup[:t].max(initial=-1.0):
-            worst_node = nodes.start + parent
-        if level_ratio > log_ratio:
-            log_ratio = level_ratio
-            child = layer.child[edge] if len(layer.child) else edge
-            source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
-            ratio_step = (nodes.start + source, children.start + int(child))
-        reach, next_reach = next_reach, reach
+        # Parents of different parts share children only where edges name them: then each part adds to its own, and
+        # there are no more parts than edges can pay for.
+        most = len(layer.prob) // (8 * len(below)) if len(layer.child) else MOST_PARTS
+        bounds = _partition(len(here), len(layer.prob), most)
+        parts = len(bounds) - 1 if len(layer.child) else 1
+        reach_below = np.zeros((parts, len(below) if t + 1 < horizon else 0))
+
+        is_shared = (
+            len(layer.child) > 0
+            and reach_below.size > 0
+            and graph.smallest_step(t) * reach[reach > 0].min(initial=1.0) > NO_UNDERFLOW
+            and common_exponent(below.exponent)[0]
+        )
+        look = look_ahead_shared if is_shared else look_ahead
+        ahead = expected[: len(here)]
+        low, high = lowest[: len(here)], highest[: len(here)]
+
+        def audit_part(i: int) -> tuple[float, int, float, float, float, int]:
+            part = bounds[i], bounds[i + 1]
+            look(
+                *part, *layer, below.mantissa, below.exponent, reach,
+                ahead.mantissa, ahead.exponent, low, high, reach_below[i if parts > 1 else 0],
+            )  # fmt: skip
+            return judge(
+                *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
+                twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, low, high,
+                below.mantissa, below.exponent,
+            )  # fmt: skip
+
+        for error, parent, reference, target, level_ratio, edge in thread_map(audit_part, range(len(bounds) - 1)):
+            if error > sup[: t + 1].max(initial=-1.0, where=seen[: t + 1]):
+                worst_node = nodes.start + parent
+            if parent >= 0:
+                sup[t], seen[t] = max(sup[t], error), True
+            mean_reference[t] += reference
+            mean_target[t] += target
+            if level_ratio > log_ratio:
+                log_ratio = level_ratio
+                source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
+                ratio_step = (nodes.start + source, children.start + int(layer.ends(np.array([edge]))[0]))
+        reach = reach_below[0] if parts == 1 else reach_below.sum(axis=0)
     return Audit(
         bellman_error=float(sup.max()),
         bellman_error_node=worst_node,
@@ -200,6 +236,12 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
         ratio_bound_step=ratio_step,
         log_partition=float(math.log(twist.mantissa[0]) + int(twist.exponent[0]) * LN2),
     )
+
+
+def _partition(n_parents: int, n_edges: int, most: int) -> list[int]:
+    """Bounds of the parts of a layer that threads share: by its size alone, so that sums keep their order."""
+    parts = max(1, min(MOST_PARTS, most, n_edges // SMALLEST_PART, n_parents))
+    return [n_parents * i // parts for i in range(parts + 1)]
 
 
 def _linear_ratio(value: Scaled, step: tuple[int, int], log_ratio: float) -> float:

@@ -2,9 +2,12 @@
 
 import math
 
+import numpy as np
 from numba import njit
 
-from treesim.kernels.arithmetic import LN2, product, shifted, total
+from treesim.kernels.arithmetic import HIGHEST, LN2, LOWEST, careful_expectation, product, shifted, total
+
+SMALLEST_REACH = 2.3e-308
 
 
 @njit(nogil=True, cache=True)
@@ -40,15 +43,76 @@ def push_mass(ptr, prob, child, mass, mass_exponent, edge, edge_exponent, out, o
 
 
 @njit(nogil=True, cache=True)
-def audit_level(
-    ptr, prob, child, reach, value, value_exp, twist, twist_exp, partition, partition_exp,
-    ahead, ahead_exp, next_value, next_value_exp, next_reach,
-):  # fmt: skip
-    """Bellman errors of the parents, ratios along the edges, and the reach probability of the children (unless
-    it has no room for them).
+def look_ahead(lo, hi, ptr, prob, child, mantissa, exponent, reach, ahead, ahead_exp, lowest, highest, next_reach):
+    """Of parents ``lo..hi``: P V, the least and greatest V of their children, and the reach that they hand down.
 
-    Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio
-    and its edge. Positive reach never underflows to zero, so that "unreachable" stays exact.
+    The extremes are mantissas; the least is NaN where the children differ in exponent or P V leaves the range. Positive
+    reach never underflows to zero, so that "unreachable" stays exact. There may be no room for reach.
+    """
+    base = ptr[0]
+    is_tree = child.shape[0] == 0
+    keeps_reach = next_reach.shape[0] > 0
+    for v in range(lo, hi):
+        if reach[v] == 0.0:
+            continue
+        start, stop = ptr[v] - base, ptr[v + 1] - base
+        common = exponent[start if is_tree else child[start]]
+        differs = common ^ common
+        total, least, most = 0.0, math.inf, 0.0
+        for k in range(start, stop):
+            c = k if is_tree else child[k]
+            number = mantissa[c]
+            differs |= exponent[c] ^ common
+            total += prob[k] * number
+            if prob[k] > 0.0:
+                least = min(least, number)
+                most = max(most, number)
+                if keeps_reach:
+                    next_reach[c] += reach[v] * prob[k] + SMALLEST_REACH
+        if differs == 0 and LOWEST <= total < HIGHEST:
+            ahead[v], ahead_exp[v], lowest[v], highest[v] = total, common, least, most
+        else:
+            ahead[v], ahead_exp[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
+            lowest[v] = math.nan
+
+
+@njit(nogil=True, cache=True)
+def look_ahead_shared(
+    lo, hi, ptr, prob, child, mantissa, exponent, reach, ahead, ahead_exp, lowest, highest, next_reach
+):
+    """The same where edges name their children, all children have one exponent, there is room for reach, no edge has
+    probability zero and no reach can underflow."""
+    base = ptr[0]
+    common = exponent[0]
+    for v in range(lo, hi):
+        mass = reach[v]
+        if mass == 0.0:
+            continue
+        start, stop = ptr[v] - base, ptr[v + 1] - base
+        total, least, most = 0.0, math.inf, 0.0
+        for k in range(start, stop):
+            c = np.uint32(child[k])
+            p = prob[k]
+            number = mantissa[c]
+            total += p * number
+            least = min(least, number)
+            most = max(most, number)
+            next_reach[c] += mass * p
+        if LOWEST <= total < HIGHEST:
+            ahead[v], ahead_exp[v], lowest[v], highest[v] = total, common, least, most
+        else:
+            ahead[v], ahead_exp[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
+            lowest[v] = math.nan
+
+
+@njit(nogil=True, cache=True)
+def judge(
+    lo, hi, ptr, prob, child, reach, value, value_exp, twist, twist_exp, partition, partition_exp,
+    ahead, ahead_exp, lowest, highest, next_value, next_value_exp,
+):  # fmt: skip
+    """Bellman errors of the parents ``lo..hi`` and ratios along their edges.
+
+    Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio and its edge.
     """
     base = ptr[0]
     is_tree = child.shape[0] == 0
@@ -56,7 +120,7 @@ def audit_level(
     mean_reference, mean_target = 0.0, 0.0
     log_ratio, ratio, ratio_edge = -1.0, 0.0, -1
     per_partition = 1.0 / partition
-    for v in range(ptr.shape[0] - 1):
+    for v in range(lo, hi):
         if reach[v] == 0.0:
             continue
         error = 0.0
@@ -71,31 +135,26 @@ def audit_level(
                 error = shifted(value[v] / ahead[v], -shift) - 1.0
         if error > worst:
             worst, worst_parent = error, v
-        tilt = reach[v] * shifted(twist[v] * per_partition, twist_exp[v] - partition_exp)
         if error > 0.0:
             mean_reference += reach[v] * error
+            tilt = reach[v] * shifted(twist[v] * per_partition, twist_exp[v] - partition_exp)
             if tilt > 0.0:
                 mean_target += tilt * error
-        per_value = 1.0 / value[v] if value[v] > 0.0 else 0.0
+        is_plain = lowest[v] > 0.0 and value[v] > 0.0 and ahead_exp[v] == value_exp[v]
+        if is_plain and highest[v] <= ratio * value[v] and value[v] <= ratio * lowest[v]:
+            continue
         for k in range(ptr[v] - base, ptr[v + 1] - base):
-            if prob[k] == 0.0:
-                continue
             c = k if is_tree else child[k]
-            if next_reach.shape[0]:
-                next_reach[c] = max(next_reach[c] + reach[v] * prob[k], 2.3e-308)
-            if value[v] == 0.0 and next_value[c] == 0.0:
+            if prob[k] == 0.0 or (value[v] == 0.0 and next_value[c] == 0.0):
                 continue
             if value[v] == 0.0 or next_value[c] == 0.0:
-                if log_ratio < math.inf:
-                    log_ratio, ratio, ratio_edge = math.inf, math.inf, k
-                continue
-            step = next_value[c] * per_value
-            if next_value_exp[c] == value_exp[v]:
-                if step > ratio or step * ratio < 1.0:
-                    ratio = max(step, 1.0 / step)
-                    log_ratio, ratio_edge = math.log(ratio), k
+                here, log_here = math.inf, math.inf
+            elif next_value_exp[c] == value_exp[v]:
+                here = max(next_value[c] / value[v], value[v] / next_value[c])
+                log_here = math.log(here)
             else:
-                log_step = abs(math.log(step) + (next_value_exp[c] - value_exp[v]) * LN2)
-                if log_step > log_ratio:
-                    log_ratio, ratio, ratio_edge = log_step, math.exp(log_step), k
+                log_here = abs(math.log(next_value[c] / value[v]) + (next_value_exp[c] - value_exp[v]) * LN2)
+                here = math.exp(log_here)
+            if log_here > log_ratio:
+                log_ratio, ratio, ratio_edge = log_here, here, k
     return worst, worst_parent, mean_reference, mean_target, log_ratio, ratio_edge
