@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.output import Failure, Group, number, print_json, print_table, progress
+from cli.output import Failure, Group, number, print_json, print_table, progress, tv_text, working
 
 HORIZONS = "2,4,6,8,10"
 
@@ -73,4 +73,71 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) 
             f"\nWithout a reward model N grows by a factor of {growth['importance']:.2f} a step; with one, a single "
             "particle\nstays within reach of the target at any horizon, for four values a step."
         )
+    click.echo(f"\nfigure: {output}")
+
+
+@demo.command()
+@click.option("--contains", multiple=True, metavar="TEXT", help="What the text must contain; default: python.")
+@click.option("--excludes", multiple=True, metavar="TEXT", help="What it must not contain.")
+@click.option("--constraint", metavar="REGEX", help="A regular expression that the whole text must match.")
+@click.option("--horizon", type=click.IntRange(min=1), default=60, show_default=True, help="Letters to write.")
+@click.option("--order", type=click.IntRange(min=1), default=3, show_default=True, help="n of the n-gram model.")
+@click.option("--text", type=click.Path(), help="UTF-8 text to learn from; default: Python's help topics.")
+@click.option(
+    "--width",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1e-3,
+    show_default=True,
+    help="How far apart the bounds on a TV may be.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("constrained.png"),
+    show_default=True,
+    help="The figure.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def constrained(
+    contains: tuple[str, ...], excludes: tuple[str, ...], constraint: str | None, horizon: int, order: int,
+    text: str | None, width: float, seed: int, output: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Constrained decoding: a language model of letters that must write a given word."""
+    from treesim import demos
+    from treesim.constrained import pose
+    from treesim.plots import constrained_figure, figure_path, save_figure
+
+    if not (contains or excludes or constraint):
+        contains = ("python",)
+    figure_path(output)
+    with working("training the model"):
+        problem = pose(horizon, text, order=order, constraint=constraint, contains=contains, excludes=excludes)
+    with working("computing exact probabilities and certified distances"):
+        rows = list(demos.constrained(problem, seed, width))
+    wishes = [f"matches {constraint!r}"] if constraint else []
+    wishes += [f"contains {word!r}" for word in contains] + [f"lacks {word!r}" for word in excludes]
+    what = ", ".join(wishes)
+    save_figure(constrained_figure(rows, what), output)
+    if as_json:
+        print_json({
+            "demo": "constrained", "constraint": what, "horizon": horizon, "seed": seed, "figure": str(output),
+            "paths_log2": problem.product.trellis.log2_paths,
+            "rows": [{
+                "name": row.name, "meets": row.meets, "value_queries": row.queries, "text": row.text,
+                "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind}, "progress": row.progress,
+            } for row in rows],
+        })  # fmt: skip
+        return
+    click.echo(
+        f"An n-gram model of letters (n = {order}) writes {horizon} letters, one of 2^"
+        f"{problem.product.trellis.log2_paths:.0f} texts. Wanted: its own\ntexts, given that the text {what}. "
+        "Each row writes letter by letter, guided by a value of its\nown; the first by none. Probabilities are exact, "
+        "distances certified.\n"
+    )
+    print_table(
+        ["guided by", "P(meets it)", "TV", "values asked", "one text"],
+        [[row.name, number(row.meets), tv_text(row.tv.lo, row.tv.hi), number(row.queries), row.text] for row in rows],
+    )
     click.echo(f"\nfigure: {output}")

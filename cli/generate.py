@@ -44,8 +44,21 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--concentration", "--alpha", "concentration", type=float, help="Of the Dirichlet draws of pi_ref.")
 @click.option("--stop", type=float, help="Probability that a prefix ends early after a step.")
 @click.option("--states", type=int, help="Tokens of a Markov chain.")
-@click.option("--order", type=int, help="Of a Markov chain: how many tokens its next step sees.")
+@click.option("--order", type=int, help="Of a Markov chain, how many tokens its next step sees; of an n-gram model, n.")
 @click.option("--form", metavar="FORM", help="tree, trellis or auto, product family.")
+@click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
+@click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
+@click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")
+@click.option("--smoothing", metavar="HOW", help="witten-bell or additive.")
+@click.option("--constraint", metavar="REGEX", help="A regular expression that the whole text must match.")
+@click.option("--contains", multiple=True, metavar="TEXT", help="What the text must contain; may be given again.")
+@click.option("--excludes", multiple=True, metavar="TEXT", help="What the text must not contain; may be given again.")
+@click.option("--violation", type=float, help="Reward of texts that do not meet the constraint; above 0 it is soft.")
+@click.option(
+    "--value",
+    metavar="SPEC",
+    help="What V^ of an n-gram problem sees: exact | automaton | suffix:length=1 | lookahead:steps=10,floor=0.001",
+)
 @click.option("--ratio", type=float, help="Reward of a one against a zero, product family.")
 @click.option(
     "--reward",
@@ -69,7 +82,7 @@ def generate(family: str, source: Path | None, seed: int, output: Path, as_json:
     import hard_instances  # noqa: F401  (registers its families)
     from treesim import documents, families, graphs, storage
 
-    given = {key: value for key, value in options.items() if value is not None}
+    given = {key: value for key, value in options.items() if value not in (None, ())}
     if output.exists() and not storage.is_instance_file(output):
         raise Failure(f"{output} exists and is not an instance file; it was left as it is, choose another name")
     if family == "graph":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress
+from cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress, tv_text
 
 # Trees of more nodes than this make the user wait.
 LONG_WORK = 1 << 20
@@ -101,7 +101,7 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, as_json:
         bound = row["bound"]
         table.append([
             row["sampler"],
-            _interval(row["tv"]),
+            tv_text(row["tv"]["lo"], row["tv"]["hi"]),
             row["tv"]["kind"],
             number(row["kl"]),
             number(row["chi2"]),
@@ -111,11 +111,6 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, as_json:
             "-" if bound is None else f"{bound['sharp']:.4g} ({bound['theorem']}: {bound['value']:.4g})",
         ])  # fmt: skip
     print_table(["sampler", "TV", "kind", "KL", "chi^2", "E reward", "draws", "queries", "TV at most"], table)
-
-
-def _interval(tv: dict[str, float]) -> str:
-    lo, hi = tv["lo"], tv["hi"]
-    return number(lo) if lo == hi else f"{number((lo + hi) / 2, 6)} ± {(hi - lo) / 2:.1e}"
 
 
 @click.command(short_help="Simulate outputs of a sampler.")

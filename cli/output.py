@@ -74,6 +74,13 @@ def number(value: float | None, digits: int = 4) -> str:
     return f"{value:.{digits}g}"
 
 
+def tv_text(lo: float, hi: float) -> str:
+    """A distance: the number, or the middle of an interval and half its width, or its upper end."""
+    if lo == 0.0 < hi:
+        return f"at most {hi:.1e}"
+    return number(lo) if lo == hi else f"{number((lo + hi) / 2, 6)} ± {(hi - lo) / 2:.1e}"
+
+
 def progress(items: Sequence[Item], label: str, shown: bool) -> Iterator[Item]:
     """Go through the items, with a bar on stderr if the work is long."""
     if not (shown and sys.stderr.isatty()):

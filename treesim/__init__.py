@@ -12,7 +12,9 @@ True
 
 from treesim._version import __version__
 from treesim.bounds import Bound, bound_for, guidance_bound
+from treesim.constrained import PARTIAL_VALUES
 from treesim.errors import (
+    ConstraintError,
     InstanceFileError,
     MemoryBudgetError,
     NoExactLaw,
@@ -52,6 +54,7 @@ from treesim.values import Audit, audit, optimal_twist
 
 __all__ = [
     "FAMILIES",
+    "PARTIAL_VALUES",
     "PERTURBATIONS",
     "REWARDS",
     "SAMPLERS",
@@ -61,6 +64,7 @@ __all__ = [
     "BeamSearch",
     "BestOfN",
     "Bound",
+    "ConstraintError",
     "Cost",
     "Draws",
     "GuidedSMC",

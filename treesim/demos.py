@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from treesim.bounds import guidance_bound
+from treesim.constrained import AutomatonValue, ExactValue, LookaheadValue, PartialValue, Problem
 from treesim.families import family
 from treesim.instance import Instance
-from treesim.samplers import BestOfN, GuidedSMC, Importance, Sampler
+from treesim.law import TV, PathLaw
+from treesim.samplers import Base, BestOfN, GuidedSMC, Importance, Sampler
+from treesim.steps import ReferenceSteps, marginals
 
 LARGEST_N = 2**40
 
@@ -43,7 +46,7 @@ class BlowupRow:
         return None if least is None else least * self.horizon
 
 
-def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterable[BlowupRow]:
+def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterator[BlowupRow]:
     """Least compute for TV <= `delta` against the horizon, without and with a reward model for partial answers.
 
     At every step two of four continuations are right, and pi_ref does not know which; each wrong one divides the
@@ -75,6 +78,69 @@ def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterab
             guided_tv=guided.law(instance).tv(instance.target).hi,
             guided_bound=guidance_bound(horizon, epsilon).sharp,
             guided_queries=guided.cost(instance).value_queries,
+        )
+
+
+@dataclass(frozen=True)
+class ConstrainedRow:
+    """One way to write the texts of the constrained demo.
+
+    Attributes
+    ----------
+    name : str
+    meets : float
+        Probability that a text meets the constraint, exact.
+    tv : TV
+        To the model's own texts among those that meet it.
+    queries : float
+        Values asked for a text, in expectation.
+    progress : list of float, length horizon
+        Probability that what is written after t tokens meets the constraint, exact.
+    text : str
+        One text.
+    """
+
+    name: str
+    meets: float
+    tv: TV
+    queries: float
+    progress: list[float]
+    text: str
+
+
+def constrained(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterator[ConstrainedRow]:
+    """The same model and constraint: written by the model alone, guided by crude values, and by the optimal twist.
+
+    Examples
+    --------
+    >>> from treesim.constrained import pose
+    >>> rows = list(constrained(pose(horizon=20, order=2, contains=("python",))))
+    >>> [row.name for row in rows]
+    ['the model alone', 'sees the constraint only', 'looks 10 letters ahead', 'the optimal twist']
+    >>> rows[0].meets < 1e-4, round(rows[-1].meets, 12), rows[-1].tv.hi < 1e-9
+    (True, 1.0, True)
+    """
+    graph = problem.product.trellis
+    ways: list[tuple[str, Sampler, PartialValue]] = [
+        ("the model alone", Base(), ExactValue()),
+        ("sees the constraint only", GuidedSMC(), AutomatonValue()),
+        ("looks 10 letters ahead", GuidedSMC(), LookaheadValue(10)),
+        ("the optimal twist", GuidedSMC(), ExactValue()),
+    ]
+    for name, sampler, kind in ways:
+        instance = Instance(graph, kind.value(problem))
+        law = sampler.law(instance)
+        steps = law.steps if isinstance(law, PathLaw) else ReferenceSteps(graph)
+        edges = sampler.simulate(instance, 1, seed).edges
+        assert edges is not None
+        progress = [float(mass.to_float()[problem.meets].sum()) for mass, _ in marginals(steps)]
+        yield ConstrainedRow(
+            name=name,
+            meets=progress[-1],
+            tv=law.tv(instance.target, width=width),
+            queries=sampler.cost(instance).value_queries,
+            progress=progress,
+            text=graph.text(edges[0]),
         )
 
 

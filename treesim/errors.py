@@ -21,6 +21,10 @@ class PerturbationError(TreesimError):
     """A perturbation's parameters are out of range or cannot all be met."""
 
 
+class ConstraintError(TreesimError):
+    """A constraint on texts is malformed, too large, or one that no text meets."""
+
+
 class SpecError(TreesimError):
     """A spec such as ``importance:n=16`` names something unknown or impossible."""
 

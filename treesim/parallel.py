@@ -13,7 +13,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Below this many steps of work a thread costs more than it saves.
-SMALLEST_CHUNK = 1 << 15
+SMALLEST_CHUNK = 1 << 18
 
 
 def n_threads() -> int:

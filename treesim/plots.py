@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from treesim.demos import BlowupRow
+from treesim.demos import BlowupRow, ConstrainedRow
 from treesim.errors import TreesimError
 from treesim.files import write_whole
 from treesim.instance import Instance
@@ -72,6 +72,27 @@ def blowup_figure(rows: list[BlowupRow], delta: float) -> Figure:
     quality.set_ylim(bottom=0)
     _dress(quality, "Guidance by V̂ with Bellman error 1/(4T)", "horizon T", "total variation to the target (exact)")
     quality.legend(frameon=False)
+    return figure
+
+
+def constrained_figure(rows: list[ConstrainedRow], what: str) -> Figure:
+    """When the constraint is met, and how far each way of writing is from the model's own texts that meet it."""
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    course, distance = figure.subplots(1, 2, width_ratios=[1.5, 1])
+    colours = [_GREY, _ORANGE, _GREEN, _BLUE]
+    for row, colour in zip(rows, colours, strict=True):
+        course.plot(np.arange(1, len(row.progress) + 1), row.progress, color=colour, label=row.name, lw=2)
+    course.set_ylim(-0.02, 1.05)
+    _dress(course, f"Texts so far that meet: {what}", "tokens written", "probability (exact)")
+    course.legend(frameon=False, fontsize=9)
+    heights = [(row.tv.lo + row.tv.hi) / 2 for row in rows]
+    bars = distance.barh([row.name for row in rows], heights, color=colours)
+    distance.bar_label(bars, [f"{height:.3f}" for height in heights], padding=4)
+    distance.invert_yaxis()
+    distance.set_xlim(0, 1.18)
+    _dress(distance, "Distance to the model's texts that meet it", "total variation (certified)", "")
+    distance.grid(axis="y", visible=False)
+    distance.xaxis.set_major_locator(MaxNLocator(6))
     return figure
 
 

@@ -65,6 +65,7 @@ class Scaled:
         chunked(
             lambda lo, hi: exponentials(lo, hi, log_number, result.mantissa, result.exponent),
             len(log_number),
+            8 * len(log_number),
         )
         return result
 

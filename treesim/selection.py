@@ -116,6 +116,7 @@ def weighted_pick(log_weight: FloatArray, prob: FloatArray, draws: int) -> Float
     chunked(
         lambda lo, hi: interpolate(lo, hi, position, slot, np.exp(table - top[:, None]), _NODES, _SIGNS, found),
         len(weighted),
+        50 * len(weighted),
     )
     log_h[weighted] = np.log(found) + top[slot] + log_weight[weighted]
     return log_h

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -77,6 +78,7 @@ class GuidedSteps(Steps):
                 lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
             ),
             len(layer.ptr) - 1,
+            5 * len(layer.prob),
         )
         return out
 
@@ -104,6 +106,7 @@ class PoolSteps(Steps):
                 lo, hi, *layer, log_value, self.pool, self.by_quadrature, out.mantissa, out.exponent
             ),
             len(layer.ptr) - 1,
+            100 * len(layer.prob),
         )
         return out
 
@@ -132,6 +135,22 @@ class OnePath(Steps):
         return Scaled.from_float(prob)
 
 
+def marginals(steps: Steps) -> Iterator[tuple[Scaled, float]]:
+    """Level by level from 1 to T: the law of the node that a walk is at, and the expected number of children it could
+    see on the way there."""
+    graph = steps.graph
+    mass = Scaled.from_float([1.0])
+    for t in range(graph.horizon):
+        edge = steps.edges(t)
+        below = Scaled.zeros(graph.n_level(t + 1))
+        children = push_mass(
+            *graph.layer(t), mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
+            below.mantissa, below.exponent,
+        )  # fmt: skip
+        mass = below
+        yield mass, children
+
+
 def descend(steps: Steps) -> tuple[Scaled, float]:
     """The law of the leaf at the end of a walk, and the expected number of children it could see.
 
@@ -141,15 +160,8 @@ def descend(steps: Steps) -> tuple[Scaled, float]:
     float
         Sum over the steps of E[number of children of positive probability under pi_ref].
     """
-    graph = steps.graph
-    mass = Scaled.from_float([1.0])
-    expected_children = 0.0
-    for t in range(graph.horizon):
-        edge = steps.edges(t)
-        below = Scaled.zeros(graph.n_level(t + 1))
-        expected_children += push_mass(
-            *graph.layer(t), mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
-            below.mantissa, below.exponent,
-        )  # fmt: skip
-        mass = below
-    return mass.frozen(), expected_children
+    last, expected_children = Scaled.zeros(0), 0.0
+    for mass, children in marginals(steps):
+        last = mass
+        expected_children += children
+    return last.frozen(), expected_children

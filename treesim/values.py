@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,7 +27,7 @@ from treesim.parallel import chunked, thread_map
 from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
 
 MOST_PARTS = 8
-SMALLEST_PART = 1 << 17
+SMALLEST_PART = 1 << 18
 NO_UNDERFLOW = 1e-300
 
 
@@ -175,56 +176,24 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     """
     horizon = graph.horizon
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
-    seen = np.zeros(horizon, bool)
-    worst_node = 0
+    worst, worst_node = -1.0, 0
     log_ratio, ratio_step = -1.0, (0, 1)
     widest = max(graph.n_level(t) for t in range(horizon))
-    expected, lowest, highest = Scaled.empty(widest), np.empty(widest), np.empty(widest)
+    room = _Ahead(Scaled.empty(widest), np.empty(widest), np.empty(widest))
     reach = np.ones(1)
     for t in range(horizon):
-        nodes, children, layer = graph.level(t), graph.level(t + 1), graph.layer(t)
-        here, below, here_twist = value[nodes], value[children], twist[nodes]
-        # Parents of different parts share children only where edges name them: then each part adds to its own, and
-        # there are no more parts than edges can pay for.
-        most = len(layer.prob) // (8 * len(below)) if len(layer.child) else MOST_PARTS
-        bounds = _partition(len(here), len(layer.prob), most)
-        parts = len(bounds) - 1 if len(layer.child) else 1
-        reach_below = np.zeros((parts, len(below) if t + 1 < horizon else 0))
-
-        is_shared = (
-            len(layer.child) > 0
-            and reach_below.size > 0
-            and graph.smallest_step(t) * reach[reach > 0].min(initial=1.0) > NO_UNDERFLOW
-            and common_exponent(below.exponent)[0]
-        )
-        look = look_ahead_shared if is_shared else look_ahead
-        ahead = expected[: len(here)]
-        low, high = lowest[: len(here)], highest[: len(here)]
-
-        def audit_part(i: int) -> tuple[float, int, float, float, float, int]:
-            part = bounds[i], bounds[i + 1]
-            look(
-                *part, *layer, below.mantissa, below.exponent, reach,
-                ahead.mantissa, ahead.exponent, low, high, reach_below[i if parts > 1 else 0],
-            )  # fmt: skip
-            return judge(
-                *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
-                twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, low, high,
-                below.mantissa, below.exponent,
-            )  # fmt: skip
-
-        for error, parent, reference, target, level_ratio, edge in thread_map(audit_part, range(len(bounds) - 1)):
-            if error > sup[: t + 1].max(initial=-1.0, where=seen[: t + 1]):
-                worst_node = nodes.start + parent
-            if parent >= 0:
-                sup[t], seen[t] = max(sup[t], error), True
+        parts, reach = _audit_level(graph, t, value, twist, reach, room)
+        for error, parent, reference, target, part_ratio, edge in parts:
+            sup[t] = max(sup[t], error)
+            if error > worst:
+                worst, worst_node = error, graph.level(t).start + parent
             mean_reference[t] += reference
             mean_target[t] += target
-            if level_ratio > log_ratio:
-                log_ratio = level_ratio
+            if part_ratio > log_ratio:
+                log_ratio, layer = part_ratio, graph.layer(t)
                 source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
-                ratio_step = (nodes.start + source, children.start + int(layer.ends(np.array([edge]))[0]))
-        reach = reach_below[0] if parts == 1 else reach_below.sum(axis=0)
+                child = int(layer.ends(np.array([edge]))[0])
+                ratio_step = (graph.level(t).start + source, graph.level(t + 1).start + child)
     return Audit(
         bellman_error=float(sup.max()),
         bellman_error_node=worst_node,
@@ -236,6 +205,58 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
         ratio_bound_step=ratio_step,
         log_partition=float(math.log(twist.mantissa[0]) + int(twist.exponent[0]) * LN2),
     )
+
+
+class _Ahead(NamedTuple):
+    """Room for what the nodes of a level see one step ahead: mean, least and greatest value."""
+
+    mean: Scaled
+    lowest: FloatArray
+    highest: FloatArray
+
+
+# Sup error and its parent, mean errors under pi_ref and pi~, log of the largest ratio and its edge.
+_Part = tuple[float, int, float, float, float, int]
+
+
+def _audit_level(
+    graph: LayeredGraph, t: int, value: Scaled, twist: Scaled, reach: FloatArray, room: _Ahead
+) -> tuple[list[_Part], FloatArray]:
+    """What the parts of level `t` found, and the reach probability of the next level (empty after the last)."""
+    layer, here, below, here_twist = (
+        graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)], twist[graph.level(t)]
+    )  # fmt: skip
+    # Parents of different parts share children only where edges name them: then each part adds to its own, and
+    # there are no more parts than edges can pay for.
+    names_children = len(layer.child) > 0
+    bounds = _partition(
+        len(here), len(layer.prob), len(layer.prob) // (8 * len(below)) if names_children else MOST_PARTS
+    )
+    hands_down = t + 1 < graph.horizon
+    reach_below = np.zeros((len(bounds) - 1 if names_children else 1, len(below) if hands_down else 0))
+    is_shared = (
+        names_children
+        and hands_down
+        and graph.smallest_step(t) * reach[reach > 0].min(initial=1.0) > NO_UNDERFLOW
+        and common_exponent(below.exponent)[0]
+    )
+    look = look_ahead_shared if is_shared else look_ahead
+    ahead, ahead_exponent, lowest, highest = room.mean.mantissa, room.mean.exponent, room.lowest, room.highest
+
+    def audit_part(i: int) -> _Part:
+        part = bounds[i], bounds[i + 1]
+        look(
+            *part, *layer, below.mantissa, below.exponent, reach,
+            ahead, ahead_exponent, lowest, highest, reach_below[i % len(reach_below)],
+        )  # fmt: skip
+        return judge(
+            *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
+            twist.mantissa[0], twist.exponent[0], ahead, ahead_exponent, lowest, highest,
+            below.mantissa, below.exponent,
+        )  # fmt: skip
+
+    parts = thread_map(audit_part, range(len(bounds) - 1))
+    return parts, reach_below[0] if len(reach_below) == 1 else reach_below.sum(axis=0)
 
 
 def _partition(n_parents: int, n_edges: int, most: int) -> list[int]:

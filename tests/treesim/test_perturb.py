@@ -5,6 +5,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from hard_instances import sharpest_guidance
 from tests.strategies import small_problems
 from treesim import (
     PERTURBATIONS,
@@ -179,7 +180,7 @@ def test_local_search_beats_random_signs_on_a_tree_too_large_to_enumerate():
 
 
 def test_the_adversary_bears_huge_errors_on_long_paths():
-    instance = family("sharpest-guidance", horizon=1000, epsilon=0.01)
+    instance = sharpest_guidance(horizon=1000, epsilon=0.01)
     value = perturb(instance.graph, instance.twist, Adversarial(), 20.0)
     found = Instance(instance.graph, value)
     assert found.audit.bellman_error == pytest.approx(20.0, rel=1e-12)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from tests import naive
 from tests.strategies import small_instances, small_problems
-from treesim import RewardError, Scaled, Tree, audit, family, optimal_twist
+from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist, parallel, values
 
 
 def log_fraction(x: Fraction) -> float:
@@ -149,16 +149,39 @@ def test_a_reward_only_where_pi_ref_cannot_go_is_no_reward():
         optimal_twist(Tree.complete(2, 1, policy=[1.0, 0.0]), [-np.inf, 0.0])
 
 
-def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
-    tree = Tree.complete(2, 17, policy=0.5, seed=1)
-    log_reward = np.random.default_rng(0).normal(size=tree.n_leaves) * 400
-    twists = []
+def wide_chain() -> Trellis:
+    rng = np.random.default_rng(1)
+    return Trellis.markov(rng.dirichlet(np.ones(200), size=200), horizon=5)
+
+
+@pytest.mark.parametrize("graph", [Tree.complete(2, 17, policy=0.5, seed=1), wide_chain()], ids=["tree", "trellis"])
+@pytest.mark.parametrize("scale", [1.0, 400.0])
+def test_any_number_of_threads_gives_the_same_bits(graph, scale, monkeypatch):
+    monkeypatch.setattr(parallel, "SMALLEST_CHUNK", 1 << 10)
+    monkeypatch.setattr(values, "SMALLEST_PART", 1 << 10)
+    log_reward = np.random.default_rng(0).normal(size=graph.n_leaves) * scale
+    found = []
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("TREESIM_THREADS", threads)
-        twists.append(optimal_twist(tree, log_reward))
-    assert twists[0].equals(twists[1])
-    assert twists[0].equals(twists[2])
-    assert twists[0].exponent.any()
+        twist = optimal_twist(graph, log_reward)
+        audited = audit(graph, twist * twist, twist)
+        found.append((twist, audited.bellman_error, audited.ratio_bound_step, audited.mean_target.tolist()))
+    for twist, *figures in found[1:]:
+        assert twist.equals(found[0][0])
+        assert figures == list(found[0][1:])
+    assert found[0][0].exponent.any() == (scale > 1)
+
+
+def test_parts_of_a_layer_add_up_to_the_audit_of_the_whole(monkeypatch):
+    graph = wide_chain()
+    twist = optimal_twist(graph, np.random.default_rng(0).normal(size=graph.n_leaves))
+    whole = audit(graph, twist * twist, twist)
+    monkeypatch.setattr(values, "SMALLEST_PART", 1 << 10)
+    parts = audit(graph, twist * twist, twist)
+    assert parts.bellman_error == whole.bellman_error
+    assert parts.ratio_bound_step == whole.ratio_bound_step
+    np.testing.assert_allclose(parts.mean_target, whole.mean_target, rtol=1e-13)
+    np.testing.assert_allclose(parts.mean_reference, whole.mean_reference, rtol=1e-13)
 
 
 def test_linear_values_of_a_large_tree_agree_with_numpy():

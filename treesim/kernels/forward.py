@@ -112,7 +112,8 @@ def judge(
 ):  # fmt: skip
     """Bellman errors of the parents ``lo..hi`` and ratios along their edges.
 
-    Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio and its edge.
+    Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio and its
+    edge.
     """
     base = ptr[0]
     is_tree = child.shape[0] == 0
