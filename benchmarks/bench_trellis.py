@@ -72,3 +72,17 @@ def test_certified_tv(benchmark, horizon, width, monkeypatch):
     law, target = GuidedSMC().law(instance), instance.target
     tv = benchmark.pedantic(law.tv, (target,), {"width": width}, rounds=2, warmup_rounds=1)
     assert tv.hi - tv.lo <= width
+
+
+@pytest.mark.benchmark(group="text: 10^6 edges in a layer stored once, T = 200")
+@pytest.mark.parametrize("value", ["exact", "automaton"])
+def test_constrained_text(benchmark, value):
+    """From the text to the audited instance."""
+
+    def build():
+        built = family("ngram", horizon=200, order=5, contains=("python",), value=value)
+        _ = built.audit
+        return built
+
+    instance = benchmark.pedantic(build, rounds=1, warmup_rounds=1)
+    assert len(instance.graph.layers[1].prob) > 1_000_000

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -166,10 +168,15 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["draw", "leaf", "choices", "log_reward", *(["text"] if texts is not None else [])])
-    for i, (leaf, value) in enumerate(zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)):
-        row = [i, leaf, "-".join(map(str, choices[i] or [])), repr(value)]
-        writer.writerow(row if texts is None else [*row, texts[i]])
+    columns: dict[str, Sequence[Any]] = {"draw": range(count), "leaf": draws.leaf.tolist()}
+    if texts is not None:
+        columns["text"] = texts
+    columns |= {
+        "choices": ["-".join(map(str, row or [])) for row in choices],
+        "log_reward": [repr(value) for value in log_reward.tolist()],
+    }
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
     if output is None:
         sys.stdout.write(text.getvalue())
     else:

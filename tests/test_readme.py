@@ -23,11 +23,15 @@ def test_commands_print_what_the_readme_says(tmp_path, monkeypatch):
 
 def test_python_examples_run_and_print_what_they_say(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    exec(code, {})
-    error, tv = capsys.readouterr().out.splitlines()
+    names: dict[str, object] = {}
+    for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+        exec(code, names)
+    error, tv, paths, long_tv, _, _, leaves = capsys.readouterr().out.splitlines()
     assert float(error) == pytest.approx(0.05, abs=1e-12)
     assert re.match(r"TV\(lo=0\.21.*kind='exact'", tv)
+    assert float(paths) == pytest.approx(1000)
+    assert re.match(r"TV\(lo=.*kind='certified'", long_tv)
+    assert leaves == "6561"
 
 
 def test_every_family_sampler_reward_and_perturbation_is_named():

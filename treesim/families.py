@@ -77,7 +77,8 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
         raise SpecError(f"family {name!r} needs {missing[0]}")
     settings = {key: parameters.get(key, p.default) for key, p in known.items()}
     built = FAMILIES[name](seed=seed, **settings)
-    return Instance(built.graph, built.value, name, settings, seed)
+    provenance = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
+    return Instance(built.graph, built.value, name, provenance, seed)
 
 
 def register_graph(name: str) -> Callable[[Planter], Planter]:

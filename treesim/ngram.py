@@ -136,7 +136,7 @@ def train(
     >>> model.vocabulary, model.contexts
     (['a', 'b', 'c'], [(), (0,), (1,)])
     >>> model.chain.prob.round(3)[1]
-    array([0.062, 0.681, 0.256])
+    array([0.152, 0.621, 0.227])
     """
     require_one_of("unit", unit, ("letter", "word"))
     require_one_of("smoothing", smoothing, ("witten-bell", "additive"))

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -24,16 +25,26 @@ def n_threads() -> int:
     return int(text)
 
 
+_worker = threading.local()
+
+
+def _mark_worker() -> None:
+    _worker.is_one = True
+
+
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="treesim")
+    return ThreadPoolExecutor(threads, thread_name_prefix="treesim", initializer=_mark_worker)
 
 
 def thread_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
-    """``[function(item) for item in items]`` in order, on all threads; the results do not depend on how many."""
+    """``[function(item) for item in items]`` in order, on all threads; the results do not depend on how many.
+
+    Called from a thread of the pool it works alone: waiting for others there could leave nobody to do the work.
+    """
     items = list(items)
     threads = n_threads()
-    if threads == 1 or len(items) <= 1:
+    if threads == 1 or len(items) <= 1 or getattr(_worker, "is_one", False):
         return [function(item) for item in items]
     return list(_pool(threads).map(function, items))
 

@@ -85,7 +85,7 @@ class RatioLaw:
         low = _expect(np.maximum(threshold - np.exp(self.lower_log_ratio), 0.0), self.lower_mass)
         high = _expect(np.maximum(threshold - np.exp(self.upper_log_ratio), 0.0), self.upper_mass)
         rounding = self.rounding * max(1.0, threshold)
-        return max(0.0, low - rounding), high + threshold * self.dropped + rounding
+        return max(0.0, low - rounding), float(high + threshold * self.dropped + rounding)
 
     def cdf(self, log_ratio: float) -> tuple[float, float]:
         """Bounds on the probability under q that log r <= `log_ratio`.
@@ -164,13 +164,12 @@ class RatioProblem:
         self.least, self.most, self.escape = np.zeros(n), np.zeros(n), np.zeros(n)
         self.flow[0] = 1.0
         self._set_gauges()
-        self._set_extremes()
-        self._find_lattice()
+        self._look_back()
         self._bound_rounding()
 
     @property
     def log_largest_ratio(self) -> float:
-        """log C_inf: the largest log(p/q) over the paths that q takes; infinite never."""
+        """log C_inf: the largest log(p/q) over the paths that q takes."""
         return float(self.most[0])
 
     def edges(self, t: int) -> tuple[FloatArray, FloatArray]:
@@ -236,8 +235,23 @@ class RatioProblem:
                 self.flow[below], self.gauge[below], best,
             )  # fmt: skip
 
-    def _set_extremes(self) -> None:
+    def residuals(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Residuals, log ratios and q of the edges from level `t`."""
+        log_ratio, q = self.edges(t)
+        return self._residuals(t, log_ratio), log_ratio, q
+
+    def _residuals(self, t: int, log_ratio: FloatArray) -> FloatArray:
+        layer, here, below = self.graph.layer(t), self.graph.level(t), self.graph.level(t + 1)
+        out = np.empty(len(log_ratio))
+        residuals_level(layer.ptr, layer.child, log_ratio, self.flow[here], self.gauge[here], self.gauge[below], out)
+        return out
+
+    def _look_back(self) -> None:
+        """From the leaves up: what the rest of a path can add; and the sizes of all residuals."""
         graph = self.graph
+        values: FloatArray | None = np.empty(0)
+        squares, largest = 0.0, float(np.abs(self.gauge).max())
+        noise, n_lattice_levels = 0.0, 0
         for t in reversed(range(graph.horizon)):
             layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
             log_ratio, _ = self.edges(t)
@@ -246,47 +260,23 @@ class RatioProblem:
                 self.least[below], self.most[below], self.escape[below],
                 self.least[here], self.most[here], self.escape[here],
             )  # fmt: skip
-
-    def residuals(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Residuals, log ratios and q of the edges from level `t`."""
-        graph = self.graph
-        layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
-        log_ratio, q = self.edges(t)
-        out = np.empty(len(q))
-        residuals_level(layer.ptr, layer.child, log_ratio, self.flow[here], self.gauge[here], self.gauge[below], out)
-        return out, log_ratio, q
-
-    def _find_lattice(self) -> None:
-        """The step of which all residuals are multiples, how far off they are, and a first step for a grid."""
-        values: FloatArray | None = np.empty(0)
-        squares, largest = 0.0, 0.0
-        for t in range(self.graph.horizon):
-            found, log_ratio, _ = self.residuals(t)
+            found = self._residuals(t, log_ratio)
             found = np.abs(found[~np.isnan(found)])
             size = found.max(initial=0.0)
             squares += size**2
             largest = max(largest, size, np.abs(log_ratio[np.isfinite(log_ratio)]).max(initial=0.0))
             if values is not None:
-                values = _distinct(np.concatenate([values, found[found > LATTICE_TOLERANCE]]))
+                is_some = found > LATTICE_TOLERANCE
+                noise += found[~is_some].max(initial=0.0)
+                n_lattice_levels += bool(is_some.any())
+                values = _distinct(np.concatenate([values, found[is_some]]))
                 if len(values) > MOST_LATTICE_RESIDUALS:
                     values = None
-        self.largest_log = float(max(largest, np.abs(self.gauge).max()))
-        self.first_step = min(_LARGEST_STEP, max(math.sqrt(squares) / 50, 1e-12))
-        self.lattice: float | None = None
-        self.lattice_error = 0.0
-        if values is None:
-            return
-        if not len(values):
-            self.lattice = 1.0
-            return
-        step = float(values[0])
-        for value in values[1:]:
-            step = _common_divisor(step, float(value))
-        multiples = np.round(values / step)
-        step = float((values * multiples).sum() / (multiples**2).sum())
-        self.lattice_error = float(np.abs(values - multiples * step).max())
-        if self.lattice_error <= LATTICE_TOLERANCE and squares**0.5 / step < MOST_LATTICE_CELLS:
-            self.lattice = step
+        self.largest_log = largest
+        spread = math.sqrt(squares)
+        self.first_step = min(_LARGEST_STEP, max(spread / 50, 1e-12))
+        self.lattice, lattice_error = _lattice(values, spread)
+        self.lattice_error = noise + n_lattice_levels * lattice_error
 
     def _bound_rounding(self) -> None:
         """Relative error of a path's mass and ratio, level by level: edges, sums over edges into a node, logs."""
@@ -294,10 +284,9 @@ class RatioProblem:
         into = max(int(np.bincount(layer.child).max()) if len(layer.child) else 1 for layer in graph.distinct_layers())
         a_step = 2 * (self.p.relative_error + self.q.relative_error)
         a_step += UNIT * (2 * into + 4 * self.largest_log + 16)
-        # Residuals below the tolerance count as zero even off a lattice.
+        self.rounding = float(2 * graph.horizon * a_step + 64 * UNIT)
         if self.lattice is not None:
-            a_step += self.lattice_error + UNIT * self.largest_log
-        self.rounding = 2 * graph.horizon * a_step + 64 * UNIT
+            self.rounding += self.lattice_error
 
     def _levels(
         self, step: float, share: float, spread: bool, closing: bool, progress: Progress | None
@@ -365,7 +354,7 @@ class RatioProblem:
                 rest = _expect(np.maximum(-np.expm1(log_ratio), 0.0), mass)
             else:
                 rest = float(np.maximum(mass - moment * np.exp(log_ratio), 0.0).sum())
-            total = closed + vanished + rest
+            total = float(closed + vanished + rest)
             return total, dropped, moves
 
         upper = lower = bound(True) if self.lattice is not None else None
@@ -432,6 +421,21 @@ def _distinct(values: FloatArray) -> FloatArray:
     """The values that differ by more than the tolerance, sorted."""
     values = np.sort(values)
     return values[np.concatenate([[True], np.diff(values) > LATTICE_TOLERANCE])] if len(values) else values
+
+
+def _lattice(values: FloatArray | None, spread: float) -> tuple[float | None, float]:
+    """The step of which all values are multiples, if a grid of that step is not too fine; and how far off they are."""
+    if values is None:
+        return None, 0.0
+    if not len(values):
+        return 1.0, 0.0
+    step = float(values[0])
+    for value in values[1:]:
+        step = _common_divisor(step, float(value))
+    multiples = np.round(values / step)
+    step = float((values * multiples).sum() / (multiples**2).sum())
+    error = float(np.abs(values - multiples * step).max())
+    return (step, error) if error <= LATTICE_TOLERANCE and spread / step < MOST_LATTICE_CELLS else (None, error)
 
 
 def _common_divisor(a: float, b: float) -> float:

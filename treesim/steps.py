@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.kernels.forward import guided_edges, push_mass
-from treesim.kernels.selection import pool_edges
+from treesim.kernels.selection import LARGEST_BINOMIAL_POOL, LARGEST_BINOMIAL_RANGE, pool_edges
 from treesim.layered import LayeredGraph
 from treesim.parallel import chunked
 from treesim.scaled import Scaled
@@ -95,7 +95,17 @@ class PoolSteps(Steps):
     value: Scaled
     pool: int
     by_quadrature: bool = False
-    relative_error = POOL_ERROR
+
+    @cached_property
+    def relative_error(self) -> float:  # type: ignore[override]
+        if self.by_quadrature or self.graph.max_degree > 2 or self.pool > LARGEST_BINOMIAL_POOL:
+            return POOL_ERROR
+        log_value = self.value.log()
+        finite = log_value[np.isfinite(log_value)]
+        if np.ptp(finite) >= LARGEST_BINOMIAL_RANGE:
+            return POOL_ERROR
+        # A sum over the binomial counts: each of its masses is a product of at most `pool` quotients.
+        return (6 * self.pool + 16) * _UNIT
 
     def edges(self, t: int) -> Scaled:
         layer = self.graph.layer(t)

@@ -236,6 +236,10 @@ class Trellis(LayeredGraph):
             arrays["edge_token"] = np.concatenate(self.tokens)
         return arrays
 
+    def same_as(self, other: LayeredGraph) -> bool:
+        """Whether the two are the same trellis, to the bit, names and vocabulary included."""
+        return super().same_as(other) and _listed(self.vocabulary) == _listed(getattr(other, "vocabulary", None))
+
     def layer(self, t: int) -> Layer:
         """The edges between levels `t` and ``t + 1``."""
         return self.layers[self.order[t]]
@@ -332,6 +336,10 @@ class Trellis(LayeredGraph):
         for token, layer in zip(tokens, self.layers, strict=True):
             if len(token) != len(layer.prob) or token.min() < 0 or token.max() >= len(self.vocabulary):
                 raise TreeError(f"tokens of a layer are not {len(layer.prob)} numbers below {len(self.vocabulary)}")
+
+
+def _listed(words: Sequence[str] | None) -> list[str] | None:
+    return None if words is None else list(words)
 
 
 def _full_layer(prob: FloatArray, child: IntArray) -> Layer:

@@ -18,6 +18,40 @@ def test_blowup_as_json(run):
     assert Path("b.svg").exists()
 
 
+def test_constrained_tells_its_story_and_draws_it(run):
+    text = run("demo", "constrained", "--horizon", 20, "--order", 2, "--contains", "is").stdout
+    for name in ("the model alone", "sees the constraint only", "looks 10 letters ahead", "the optimal twist"):
+        assert name in text
+    assert "given that the text contains 'is'" in text
+    assert Path("constrained.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_constrained_as_json(run):
+    document = run.json("demo", "constrained", "--horizon", 15, "--order", 2, "--constraint", "[a-m .]*", "-o", "c.svg")
+    alone, *guided = document["rows"]
+    assert alone["meets"] == pytest.approx(1 - alone["tv"]["lo"], rel=1e-9)
+    for row in guided:
+        assert row["meets"] == pytest.approx(1.0)
+        assert set(row["text"]) <= set("abcdefghijklm .")
+        assert len(row["progress"]) == len(row["text"]) == 15
+    assert guided[-1]["tv"]["hi"] < 1e-9
+    assert Path("c.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--contains", "@"], "the letter '@', which is not in the vocabulary"),
+        (["--constraint", "(a"], "is no regular expression"),
+        (["--horizon", "3", "--contains", "python"], "no text of 3 letters meets the constraint"),
+        (["--text", "none.txt"], "cannot read the text none.txt"),
+        (["-o", "c.bmp"], "expected .png, .pdf or .svg"),
+    ],
+)
+def test_wrong_constraints_are_one_line(run, arguments, message):
+    assert message in run.error("demo", "constrained", *arguments)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

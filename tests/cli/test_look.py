@@ -161,3 +161,73 @@ def test_wrong_input_is_one_line(run, instance, arguments, message):
     before = Path(instance).read_bytes()
     assert message in run.error(*[a.format(instance) for a in arguments])
     assert Path(instance).read_bytes() == before
+
+
+@pytest.fixture
+def chain(run):
+    run("generate", "markov", "--horizon", 40, "--perturbation", "log-uniform", "--epsilon", "1/T", "-o", "m.st")
+    return "m.st"
+
+
+def test_inspect_counts_the_paths_of_a_trellis(run, chain):
+    document = run.json("inspect", chain)
+    assert document["nodes"] == 121
+    assert document["log2_paths"] == pytest.approx(40 * np.log2(3))
+    run("inspect", chain, "--plot", "m.png")
+    assert Path("m.png").stat().st_size > 10_000
+
+
+def test_tv_encloses_what_it_cannot_know_exactly(run, chain):
+    base, guided, corrected = run.json("tv", chain, "base", "sp-gsmc", "sp-gsmc:mh=3")["rows"]
+    assert base["tv"]["kind"] == "exact"
+    assert guided["tv"]["kind"] == corrected["tv"]["kind"] == "certified"
+    assert 0 < guided["tv"]["hi"] - guided["tv"]["lo"] <= 1e-6
+    assert corrected["tv"]["hi"] < guided["tv"]["lo"]
+    assert corrected["kl"] is None
+    fine = run.json("tv", chain, "sp-gsmc", "--width", 1e-9)["rows"][0]["tv"]
+    assert guided["tv"]["lo"] <= fine["lo"] <= fine["hi"] <= guided["tv"]["hi"]
+    assert "±" in run("tv", chain, "sp-gsmc").stdout
+
+
+def test_a_budget_that_is_too_small_is_said(run, chain):
+    result = run("tv", chain, "sp-gsmc", "--width", 1e-9, "--budget", 1000)
+    assert "wider than 1e-09: raise --budget" in result.stderr
+
+
+def test_samples_of_a_trellis_are_paths(run, chain):
+    document = run.json("sample", chain, "sp-gsmc", "-n", 5)
+    assert all(len(row) == 40 and set(row) <= {0, 1, 2} for row in document["choices"])
+
+
+def test_a_trellis_goes_out_as_a_graph_and_comes_back(run, chain):
+    run("export", chain, "-o", "m.json")
+    back = run.json("generate", "graph", "m.json", "-o", "b.st")
+    assert back["log_partition"] == pytest.approx(run.json("inspect", chain)["log_partition"], rel=1e-12)
+    assert back["log2_paths"] == pytest.approx(40 * np.log2(3))
+
+
+def test_samples_of_texts_are_printed(run):
+    Path("text.txt").write_text("the cat sat on the mat and the rat sat on the cat " * 3)
+    run(
+        "generate",
+        "ngram",
+        "--text",
+        "text.txt",
+        "--horizon",
+        30,
+        "--contains",
+        "rat",
+        "--excludes",
+        "mat",
+        "-o",
+        "n.st",
+    )
+    rows = list(csv.DictReader(io.StringIO(run("sample", "n.st", "sp-gsmc", "-n", 8).stdout)))
+    assert all("rat" in row["text"] and "mat" not in row["text"] and len(row["text"]) == 30 for row in rows)
+    document = run.json("sample", "n.st", "sp-gsmc", "-n", 8)
+    assert document["text"] == [row["text"] for row in rows]
+    run("sample", "n.st", "sp-gsmc", "-n", 8, "-o", "t.npz")
+    with np.load("t.npz") as arrays:
+        assert arrays["text"].tolist() == document["text"]
+    refused = run("sample", "n.st", "rejection:budget=1,fallback=fail", "-n", 3).stdout
+    assert ",-1,,,nan" in refused
