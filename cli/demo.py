@@ -125,7 +125,7 @@ def constrained(
             "demo": "constrained", "constraint": what, "horizon": horizon, "seed": seed, "figure": str(output),
             "paths_log2": problem.product.trellis.log2_paths,
             "rows": [{
-                "name": row.name, "meets": row.meets, "value_queries": row.queries, "text": row.text,
+                "name": row.name, "bellman_error": row.bellman_error, "meets": row.meets, "value_queries": row.queries, "text": row.text,
                 "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind}, "progress": row.progress,
             } for row in rows],
         })  # fmt: skip
@@ -137,7 +137,17 @@ def constrained(
         "distances certified.\n"
     )
     print_table(
-        ["guided by", "P(meets it)", "TV", "values asked", "one text"],
-        [[row.name, number(row.meets), tv_text(row.tv.lo, row.tv.hi), number(row.queries), row.text] for row in rows],
+        ["guided by", "Bellman error", "P(meets it)", "TV", "values asked", "one text"],
+        [
+            [
+                row.name,
+                number(row.bellman_error),
+                number(row.meets),
+                tv_text(row.tv.lo, row.tv.hi),
+                number(row.queries),
+                row.text,
+            ]
+            for row in rows
+        ],
     )
     click.echo(f"\nfigure: {output}")

@@ -92,9 +92,12 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, as_json:
     for sampler, spec in zip(progress(chosen, "laws", instance.graph.n_nodes > LONG_WORK), specs, strict=True):
         with levels(spec) as report:
             rows.append(documents.describe_sampler(sampler, instance, width, budget, report))
-        gap = rows[-1]["tv"]["hi"] - rows[-1]["tv"]["lo"]
-        if gap > width:
-            click.echo(f"{spec}: the interval is {gap:.2g} wide, wider than {width:g}: raise --budget", err=True)
+        found = rows[-1]["tv"]
+        if found["wanted_budget"] is not None:
+            gap, wanted = found["hi"] - found["lo"], found["wanted_budget"]
+            click.echo(
+                f"{spec}: the interval is {gap:.2g} wide; for {width:g} raise --budget to about {wanted:.1g}", err=True
+            )
     if as_json:
         print_json({"file": str(file), "rows": rows})
         return

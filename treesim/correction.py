@@ -160,7 +160,7 @@ class MHLaw(OutputLaw):
             raise NoExactLaw("the law of an MH chain can be compared with its own target only")
         problem = self.proposal.problem(target)
         found = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), width, budget, progress)[1]
-        return TV(found.lo, found.hi, "certified")
+        return TV(found.lo, found.hi, "certified", wanted=found.wanted)
 
     def _bounds(self, ratio: RatioLaw, escape: float) -> tuple[float, float]:
         """Bounds on the TV, given the mass of p where q never goes."""
@@ -211,7 +211,7 @@ class MixtureLaw(OutputLaw):
         if self.share == 0.0:
             return TV(0.0, 0.0, "exact")
         found = self.proposal.tv(target, min(1.0, width / self.share), budget, progress)
-        return TV(self.share * found.lo, self.share * found.hi, found.kind)
+        return TV(self.share * found.lo, self.share * found.hi, found.kind, wanted=found.wanted)
 
     def kl(self, target: OutputLaw) -> None:
         """Not known."""

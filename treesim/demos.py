@@ -88,6 +88,8 @@ class ConstrainedRow:
     Attributes
     ----------
     name : str
+    bellman_error : float or None
+        Of the value that guides; None without one.
     meets : float
         Probability that a text meets the constraint, exact.
     tv : TV
@@ -101,6 +103,7 @@ class ConstrainedRow:
     """
 
     name: str
+    bellman_error: float | None
     meets: float
     tv: TV
     queries: float
@@ -136,6 +139,7 @@ def constrained(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterato
         progress = [float(mass.to_float()[problem.meets].sum()) for mass, _ in marginals(steps)]
         yield ConstrainedRow(
             name=name,
+            bellman_error=None if isinstance(sampler, Base) else instance.audit.bellman_error,
             meets=progress[-1],
             tv=law.tv(instance.target, width=width),
             queries=sampler.cost(instance).value_queries,

@@ -62,7 +62,7 @@ def describe_sampler(
     tv, cost, bound = law.tv(target, width, budget, progress), sampler.cost(instance), bound_for(sampler, instance)
     return {
         "sampler": spell(sampler),
-        "tv": {"lo": tv.lo, "hi": tv.hi, "kind": tv.kind},
+        "tv": {"lo": tv.lo, "hi": tv.hi, "kind": tv.kind, "wanted_budget": tv.wanted},
         "kl": law.kl(target),
         "kl_from_target": target.kl(law),
         "chi2": law.chi2(target),

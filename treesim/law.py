@@ -34,12 +34,15 @@ class TV:
         ``estimated``: a confidence interval, of the given `level`.
     level : float or None
         Confidence level of an estimate.
+    wanted : float or None
+        Where the interval stayed wider than asked: the budget, in cell moves, that would have been enough, about.
     """
 
     lo: float
     hi: float
     kind: Literal["exact", "certified", "estimated"]
     level: float | None = None
+    wanted: float | None = None
 
 
 class OutputLaw(ABC):
@@ -99,7 +102,7 @@ class Law(OutputLaw):
     --------
     >>> law, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
     >>> law.tv(target)
-    TV(lo=0.25, hi=0.25, kind='exact', level=None)
+    TV(lo=0.25, hi=0.25, kind='exact', level=None, wanted=None)
     >>> round(law.kl(target), 6), round(law.chi2(target), 6)
     (0.143841, 0.333333)
     """
@@ -224,7 +227,7 @@ class PathLaw(OutputLaw):
         found = RatioProblem(steps, self.steps).tv(width, budget, progress)
         if found.exact is not None:
             return TV(found.exact, found.exact, "exact")
-        return TV(found.lo, found.hi, "certified")
+        return TV(found.lo, found.hi, "certified", wanted=found.wanted)
 
     def ratio_law(
         self,

@@ -137,15 +137,15 @@ class Bounds:
         The number itself, off by less than 1e-12, where a lattice makes it known.
     moves : int
         Cell moves spent.
-    moves_wanted : float
-        Those that the refinement which was not made, or the last one, would have brought the sum to.
+    wanted : float or None
+        Where they are further apart than asked: the cell moves that would be enough, about.
     """
 
     lo: float
     hi: float
     exact: float | None
     moves: int
-    moves_wanted: float
+    wanted: float | None
 
 
 class RatioProblem:
@@ -208,7 +208,7 @@ class RatioProblem:
         if self.lattice is not None:
             lo, hi, moves = run(self.lattice, 1e-17 / self.graph.horizon)
             exact = min(1.0, lo) if self.rounding <= EXACT else None
-            return Bounds(max(0.0, lo - rounding), min(1.0, hi + rounding), exact, moves, moves)
+            return Bounds(max(0.0, lo - rounding), min(1.0, hi + rounding), exact, moves, None)
         step = self.first_step
         best_lo, best_hi, spent, wanted = 0.0, 1.0, 0, 0.0
         for _ in range(_ROUNDS):
@@ -216,13 +216,14 @@ class RatioProblem:
             best_lo, best_hi, spent = max(best_lo, lo - rounding), min(best_hi, hi + rounding), spent + moves
             gap = best_hi - best_lo
             if gap <= width:
-                return Bounds(best_lo, best_hi, None, spent, spent)
-            finer = step * max(0.02, min(0.7, math.sqrt(SAFETY * width / gap)))
-            wanted = spent + moves * step / finer
+                return Bounds(best_lo, best_hi, None, spent, None)
+            # The gap is second order in the step, and moves go with its inverse.
+            enough = step * min(0.7, math.sqrt(SAFETY * width / gap))
+            wanted = spent + moves * step / enough
             if wanted > budget or gap <= 4 * self.rounding:
                 break
-            step = finer
-        return Bounds(best_lo, best_hi, None, spent, max(wanted, spent))
+            step = max(0.02 * step, enough)
+        return Bounds(best_lo, best_hi, None, spent, wanted)
 
     def _set_gauges(self) -> None:
         graph = self.graph
@@ -276,7 +277,7 @@ class RatioProblem:
         spread = math.sqrt(squares)
         self.first_step = min(_LARGEST_STEP, max(spread / 50, 1e-12))
         self.lattice, lattice_error = _lattice(values, spread)
-        self.lattice_error = noise + n_lattice_levels * lattice_error
+        self.lattice_error = float(noise + n_lattice_levels * lattice_error)
 
     def _bound_rounding(self) -> None:
         """Relative error of a path's mass and ratio, level by level: edges, sums over edges into a node, logs."""

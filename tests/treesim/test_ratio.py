@@ -175,6 +175,9 @@ def test_a_budget_that_is_too_small_gives_a_wider_interval_that_still_contains_t
     fine = law.tv(instance.target, width=1e-8)
     coarse = law.tv(instance.target, width=1e-8, budget=1e5)
     assert fine.hi - fine.lo <= 1e-8 < coarse.hi - coarse.lo
+    assert fine.wanted is None
+    enough = law.tv(instance.target, width=1e-8, budget=3 * coarse.wanted)
+    assert enough.hi - enough.lo <= 1e-8
     assert coarse.lo <= fine.lo
     assert fine.hi <= coarse.hi
 
