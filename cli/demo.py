@@ -125,7 +125,8 @@ def constrained(
             "demo": "constrained", "constraint": what, "horizon": horizon, "seed": seed, "figure": str(output),
             "paths_log2": problem.product.trellis.log2_paths,
             "rows": [{
-                "name": row.name, "bellman_error": row.bellman_error, "meets": row.meets, "value_queries": row.queries, "text": row.text,
+                "name": row.name, "bellman_error": row.bellman_error, "meets": row.meets,
+                "value_queries": row.queries, "text": row.text,
                 "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind}, "progress": row.progress,
             } for row in rows],
         })  # fmt: skip
