@@ -23,7 +23,7 @@ import numpy as np
 
 from treesim.errors import NoExactLaw
 from treesim.law import TV, Law, OutputLaw, PathLaw
-from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress, RatioLaw
+from treesim.ratio import Effort, RatioLaw
 from treesim.scaled import FloatArray, Scaled
 
 
@@ -148,18 +148,12 @@ class MHLaw(OutputLaw):
     target: Law
     steps: int
 
-    def tv(
-        self,
-        target: OutputLaw,
-        width: float = DEFAULT_WIDTH,
-        budget: float = DEFAULT_BUDGET,
-        progress: Progress | None = None,
-    ) -> TV:
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
         """Total variation distance to the target of the chain."""
         if target is not self.target:
             raise NoExactLaw("the law of an MH chain can be compared with its own target only")
         problem = self.proposal.problem(target)
-        found = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), width, budget, progress)[1]
+        found = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), effort)[1]
         return TV(found.lo, found.hi, "certified", wanted=found.wanted)
 
     def _bounds(self, ratio: RatioLaw, escape: float) -> tuple[float, float]:
@@ -198,19 +192,13 @@ class MixtureLaw(OutputLaw):
     target: Law
     share: float
 
-    def tv(
-        self,
-        target: OutputLaw,
-        width: float = DEFAULT_WIDTH,
-        budget: float = DEFAULT_BUDGET,
-        progress: Progress | None = None,
-    ) -> TV:
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
         """Total variation distance to the target: share times that of the proposal."""
         if target is not self.target:
             raise NoExactLaw("a law mixed with its target can be compared with that target only")
         if self.share == 0.0:
             return TV(0.0, 0.0, "exact")
-        found = self.proposal.tv(target, min(1.0, width / self.share), budget, progress)
+        found = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
         return TV(self.share * found.lo, self.share * found.hi, found.kind, wanted=found.wanted)
 
     def kl(self, target: OutputLaw) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from treesim.errors import NoExactLaw
 from treesim.kernels.arithmetic import LN2
 from treesim.layered import LayeredGraph
-from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress, RatioLaw, RatioProblem, path_divergences
+from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Effort, Progress, RatioLaw, RatioProblem, path_divergences
 from treesim.scaled import FloatArray, Scaled
 from treesim.steps import GuidedSteps, ReferenceSteps, Steps, descend
 from treesim.tree import Tree
@@ -48,7 +48,6 @@ class TV:
 class OutputLaw(ABC):
     """The law of one output of a sampler."""
 
-    @abstractmethod
     def tv(
         self,
         target: OutputLaw,
@@ -69,6 +68,11 @@ class OutputLaw(ABC):
         progress : callable (done, total), optional
             Called after each level of a recursion.
         """
+        return self._tv(target, Effort(width, budget, progress))
+
+    @abstractmethod
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """The same."""
 
     @abstractmethod
     def kl(self, target: OutputLaw) -> float | None:
@@ -115,16 +119,10 @@ class Law(OutputLaw):
         """Log-probability of each leaf, in nats, shape [n_leaves]."""
         return self.prob.log()
 
-    def tv(
-        self,
-        target: OutputLaw,
-        width: float = DEFAULT_WIDTH,
-        budget: float = DEFAULT_BUDGET,
-        progress: Progress | None = None,
-    ) -> TV:
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
         """Total variation distance, 1/2 sum |law - target|, exact between two laws known by their leaves."""
         if not isinstance(target, Law):
-            return target.tv(self, width, budget, progress)
+            return target._tv(self, effort)
         gap = np.abs(self.prob.to_float() - target.prob.to_float()).sum() + abs(self.failure - target.failure)
         value = min(1.0, 0.5 * float(gap))
         return TV(value, value, "exact")
@@ -213,18 +211,12 @@ class PathLaw(OutputLaw):
         """Probability of each node of level T, shape [n_leaves]."""
         return descend(self.steps)[0]
 
-    def tv(
-        self,
-        target: OutputLaw,
-        width: float = DEFAULT_WIDTH,
-        budget: float = DEFAULT_BUDGET,
-        progress: Progress | None = None,
-    ) -> TV:
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
         """Total variation distance: certified, or exact where the log density ratio lives on a lattice."""
         steps = target.steps_down(self.steps.graph)
         if steps is None:
-            return target.tv(self, width, budget, progress)
-        found = RatioProblem(steps, self.steps).tv(width, budget, progress)
+            return target._tv(self, effort)
+        found = RatioProblem(steps, self.steps).tv(effort)
         if found.exact is not None:
             return TV(found.exact, found.exact, "exact")
         return TV(found.lo, found.hi, "certified", wanted=found.wanted)
@@ -237,7 +229,7 @@ class PathLaw(OutputLaw):
         progress: Progress | None = None,
     ) -> RatioLaw:
         """The law of log(target / law) under this law, enclosed: its cdf, quantiles, and E[(x - target/law)_+]."""
-        return self.problem(target).enclose(lambda law: law.below(1.0), width, budget, progress)[0]
+        return self.problem(target).enclose(lambda law: law.below(1.0), Effort(width, budget, progress))[0]
 
     def log_largest_ratio(self, target: OutputLaw) -> float:
         """log C_inf, the largest log(target / law) over the paths that this law takes."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,6 +50,14 @@ _ROUNDS = 8
 _GUARD = 1e-9
 
 Progress = Callable[[int, int], None]
+
+
+class Effort(NamedTuple):
+    """How far apart bounds may be, how many cell moves may be spent on them, and who is told of each level done."""
+
+    width: float = DEFAULT_WIDTH
+    budget: float = DEFAULT_BUDGET
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,31 +188,26 @@ class RatioProblem:
         edge_log_ratios(p.mantissa, p.exponent, q.mantissa, q.exponent, log_ratio)
         return log_ratio, q.to_float()
 
-    def tv(self, width: float, budget: float, progress: Progress | None = None) -> Bounds:
-        """Bounds on TV(p, q), refined until they are `width` apart or the next refinement exceeds the budget."""
-        return self._refine(lambda step, share: self._close(step, share, progress), self.rounding, width, budget)
+    def tv(self, effort: Effort) -> Bounds:
+        """Bounds on TV(p, q), refined until they are near enough or the next refinement exceeds the budget."""
+        return self._refine(lambda step, share: self._close(step, share, effort.progress), self.rounding, effort)
 
-    def enclose(
-        self,
-        figure: Callable[[RatioLaw], tuple[float, float]],
-        width: float,
-        budget: float,
-        progress: Progress | None = None,
-    ) -> tuple[RatioLaw, Bounds]:
-        """Laws that enclose the law of r, refined until the bounds on a figure of it are `width` apart, as in `tv`."""
+    def enclose(self, figure: Callable[[RatioLaw], tuple[float, float]], effort: Effort) -> tuple[RatioLaw, Bounds]:
+        """Laws that enclose the law of r, refined until the bounds on a figure of it are near enough, as in `tv`."""
         laws: list[RatioLaw] = []
 
         def run(step: float, share: float) -> tuple[float, float, int]:
-            laws.append(self._whole(step, share, progress))
+            laws.append(self._whole(step, share, effort.progress))
             return *figure(laws[-1]), laws[-1].moves
 
-        bounds = self._refine(run, 0.0, width, budget)
+        bounds = self._refine(run, 0.0, effort)
         return laws[-1], bounds
 
     def _refine(
-        self, run: Callable[[float, float], tuple[float, float, int]], rounding: float, width: float, budget: float
+        self, run: Callable[[float, float], tuple[float, float, int]], rounding: float, effort: Effort
     ) -> Bounds:
         """Run at smaller and smaller steps; `rounding` is what the bounds of a run lack on either side."""
+        width, budget, _ = effort
         share = DROPPED_SHARE * width / (4.0 * self.graph.horizon)
         if self.lattice is not None:
             lo, hi, moves = run(self.lattice, 1e-17 / self.graph.horizon)
@@ -445,6 +449,3 @@ def _common_divisor(a: float, b: float) -> float:
         rest = math.fmod(a, b)
         a, b = b, min(rest, b - rest)
     return a
-
-
-__all__ = ["DEFAULT_BUDGET", "DEFAULT_WIDTH", "Bounds", "Progress", "RatioLaw", "RatioProblem", "path_divergences"]
