@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from treesim.scaled import FloatArray
 from treesim.spec import require_at_least, require_one_of
 
 ADDITIVE = 0.1
-LARGEST_CHAIN = 1 << 26
+LARGEST_CHAIN = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,9 +102,7 @@ def tokenize(text: str, unit: str, size: int) -> tuple[list[int], list[str]]:
     return [number[piece] for piece in pieces if piece in number], frequent
 
 
-def train(
-    text: str, unit: str = "letter", order: int = 3, vocabulary: int = 64, smoothing: str = "witten-bell"
-) -> NGram:
+def train(text: str, unit: str = "letter", order: int = 3, tokens: int = 64, smoothing: str = "witten-bell") -> NGram:
     """An n-gram model of a text.
 
     Parameters
@@ -113,7 +112,7 @@ def train(
         ``letter`` or ``word``.
     order : int
         n: the next token depends on the last n - 1, or as many of them as the text has shown together.
-    vocabulary : int
+    tokens : int
         Most tokens to keep, the frequent ones.
     smoothing : str
         ``witten-bell``: (count + d P(shorter context)) / (total + d), d the number of different tokens seen after the
@@ -132,7 +131,7 @@ def train(
 
     Examples
     --------
-    >>> model = train("abababac", order=2, vocabulary=3)
+    >>> model = train("abababac", order=2, tokens=3)
     >>> model.vocabulary, model.contexts
     (['a', 'b', 'c'], [(), (0,), (1,)])
     >>> model.chain.prob.round(3)[1]
@@ -141,11 +140,11 @@ def train(
     require_one_of("unit", unit, ("letter", "word"))
     require_one_of("smoothing", smoothing, ("witten-bell", "additive"))
     require_at_least("order", order, 1)
-    require_at_least("vocabulary", vocabulary, 2)
-    numbers, tokens = tokenize(text, unit, vocabulary)
-    if len(tokens) < 2:
-        raise ConstraintError(f"the text has {len(tokens)} different {unit}s, expected at least two to learn from")
-    size = len(tokens)
+    require_at_least("tokens", tokens, 2)
+    numbers, vocabulary = tokenize(text, unit, tokens)
+    if len(vocabulary) < 2:
+        raise ConstraintError(f"the text has {len(vocabulary)} different {unit}s, expected at least two to learn from")
+    size = len(vocabulary)
     counts: dict[tuple[int, ...], Counter[int]] = {(): Counter(numbers)}
     for length in range(1, order):
         for i in range(length, len(numbers)):
@@ -157,16 +156,20 @@ def train(
     contexts = sorted(counts, key=lambda context: (len(context), context))
     state = {context: i for i, context in enumerate(contexts)}
     prob = np.empty((len(contexts), size))
-    next_state = np.empty((len(contexts), size), np.int64)
-    for context, i in state.items():
-        shorter = prob[state[context[1:]]] if context else np.full(size, 1.0 / size)
-        prob[i] = _smoothed(counts[context], shorter, smoothing)
-        for token in range(size):
-            longest = (*context, token)[-(order - 1) :] if order > 1 else ()
-            while longest not in state:
-                longest = longest[1:]
-            next_state[i, token] = state[longest]
-    return NGram(TokenChain(prob / prob.sum(axis=1, keepdims=True), next_state), tokens, contexts)
+    next_state = np.zeros((len(contexts), size), np.int64)
+    for length, group in itertools.groupby(state.items(), key=lambda item: len(item[0])):
+        members = list(group)
+        # A context is where the one without its last token leads to; then its own tokens lead where they lead from its
+        # suffix, until longer contexts say otherwise.
+        for context, i in members:
+            if length:
+                next_state[state[context[:-1]], context[-1]] = i
+        for context, i in members:
+            suffix = state[context[1:]]
+            shorter = prob[suffix] if length else np.full(size, 1.0 / size)
+            prob[i] = _smoothed(counts[context], shorter, smoothing)
+            next_state[i] = next_state[suffix]
+    return NGram(TokenChain(prob / prob.sum(axis=1, keepdims=True), next_state), vocabulary, contexts)
 
 
 def _smoothed(count: Counter[int], shorter: FloatArray, smoothing: str) -> FloatArray:

@@ -82,7 +82,7 @@ def test_texts_that_cannot_be_read_are_refused(tmp_path):
 
 
 def test_parameters_out_of_range_are_refused():
-    for wrong in ({"unit": "line"}, {"order": 0}, {"vocabulary": 1}, {"smoothing": "none"}):
+    for wrong in ({"unit": "line"}, {"order": 0}, {"tokens": 1}, {"smoothing": "none"}):
         with pytest.raises(SpecError):
             train("abcabc", **wrong)
 
