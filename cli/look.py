@@ -77,12 +77,22 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
     show_default=True,
     help="Work a TV may cost, in cell moves of about a nanosecond; past it the interval stays wider.",
 )
+@click.option(
+    "--n",
+    "runs",
+    type=click.IntRange(min=20),
+    default=100_000,
+    show_default=True,
+    help="Runs that estimate a TV where there is no exact law.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of those runs.")
 @_json
-def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, as_json: bool) -> None:
+def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: int, seed: int, as_json: bool) -> None:
     """Distance to the target of each sampler, one row a SPEC.
 
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
-    sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4
+    sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4 |
+    smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal
     """
     from treesim import documents, samplers, storage
 
@@ -91,7 +101,7 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, as_json:
     rows = []
     for sampler, spec in zip(progress(chosen, "laws", instance.graph.n_nodes > LONG_WORK), specs, strict=True):
         with levels(spec) as report:
-            rows.append(documents.describe_sampler(sampler, instance, width, budget, report))
+            rows.append(documents.describe_sampler(sampler, instance, width, budget, report, runs, seed))
         found = rows[-1]["tv"]
         if found["wanted_budget"] is not None:
             gap, wanted = found["hi"] - found["lo"], found["wanted_budget"]

@@ -160,6 +160,75 @@ def beam(tree: Tree, value: Vector, width: int, score: str) -> int | None:
     return kept[0][0] - (tree.n_nodes - tree.n_leaves)
 
 
+def smc(tree: Tree, value: Vector, particles: int, proposal: str) -> Vector:
+    """N-particle SMC, multinomial resampling at every step: every ordered population."""
+    law = [Fraction(0)] * tree.n_leaves
+
+    def moves(v: int) -> list[tuple[int, Fraction, Fraction]]:
+        """(child, probability, weight) of one particle."""
+        edges = [(c, p) for c, p in children(tree, v) if p > 0]
+        before = value[v] if value[v] else Fraction(1)
+        if proposal == "reference":
+            return [(c, p, value[c] / before) for c, p in edges]
+        norm = sum(p * value[c] for c, p in edges)
+        if not norm:
+            return [(c, p, Fraction(0)) for c, p in edges]
+        return [(c, p * value[c] / norm, norm / before) for c, p in edges if value[c]]
+
+    def follow(population: tuple[int, ...], chance: Fraction, t: int) -> None:
+        for steps in itertools.product(*(moves(v) for v in population)):
+            here = chance * product(p for _, p, _ in steps)
+            weights = [w for _, _, w in steps]
+            shares = normalised(weights) if any(weights) else [Fraction(1, particles)] * particles
+            if t == tree.horizon:
+                for (c, _, _), share in zip(steps, shares, strict=True):
+                    law[c - (tree.n_nodes - tree.n_leaves)] += here * share
+                continue
+            for drawn in itertools.product(range(particles), repeat=particles):
+                survived = product(shares[i] for i in drawn)
+                if survived:
+                    follow(tuple(steps[i][0] for i in drawn), here * survived, t + 1)
+
+    follow((0,) * particles, Fraction(1), 1)
+    return law
+
+
+def pooled_walks(tree: Tree, value: Vector, pool: int) -> dict[tuple[int, Fraction], Fraction]:
+    """Probability of every (leaf, product of pool mean / value before), by every ordered pool at every step."""
+    atoms = {(0, Fraction(1)): Fraction(1)}
+    for _ in range(tree.horizon):
+        after: dict[tuple[int, Fraction], Fraction] = {}
+        for (v, weight), chance in atoms.items():
+            edges = children(tree, v)
+            for drawn in itertools.product(range(len(edges)), repeat=pool):
+                here = chance * product(edges[i][1] for i in drawn)
+                total = sum(value[edges[i][0]] for i in drawn)
+                for i in drawn:
+                    c = edges[i][0]
+                    kept = value[c] / total if total else Fraction(1, pool)
+                    # The value of the child stands in the next step's denominator.
+                    key = (c, weight * (total / pool) / value[c] if value[c] else Fraction(0))
+                    if here * kept:
+                        after[key] = after.get(key, Fraction(0)) + here * kept
+        atoms = after
+    first = tree.n_nodes - tree.n_leaves
+    return {(c - first, weight * value[c]): chance for (c, weight), chance in atoms.items()}
+
+
+def metropolis(q: Vector, weight: Vector, steps: int) -> Vector:
+    """Law over atoms after `steps` offers, the first always taken, later ones with probability min(1, w'/w)."""
+    law = list(q)
+    for _ in range(steps - 1):
+        new = [Fraction(0)] * len(q)
+        for x, mass in enumerate(law):
+            for y, offer in enumerate(q):
+                accept = Fraction(1) if weight[y] >= weight[x] else weight[y] / weight[x]
+                new[y] += mass * offer * accept
+                new[x] += mass * offer * (1 - accept)
+        law = new
+    return law
+
+
 def tv(p: Vector, q: Vector, failure: Fraction = Fraction(0)) -> Fraction:
     return (sum(abs(a - b) for a, b in zip(p, q, strict=True)) + failure) / 2
 

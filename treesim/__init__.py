@@ -34,6 +34,7 @@ from treesim.perturb import PERTURBATIONS, Perturbation, epsilon_schedule, pertu
 from treesim.rewards import REWARDS, Reward
 from treesim.samplers import (
     SAMPLERS,
+    SMC,
     Base,
     BeamSearch,
     BestOfN,
@@ -58,6 +59,7 @@ __all__ = [
     "PERTURBATIONS",
     "REWARDS",
     "SAMPLERS",
+    "SMC",
     "TV",
     "Audit",
     "Base",

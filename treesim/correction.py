@@ -109,18 +109,34 @@ def corrected_law(proposal: OutputLaw, target: Law, steps: int) -> OutputLaw:
     live = np.flatnonzero(proposal.prob.mantissa > 0)
     q, p = proposal.prob[live], target.prob[live]
     log_ratio = p.log() - q.log()
-    order = np.argsort(log_ratio, kind="stable")
-    offers = Offers(log_ratio[order], q.log()[order], steps)
-    positive = log_ratio > -np.inf
-    given = np.empty(len(live))
-    given[positive] = offers.log_survival(log_ratio[positive]) + p.log()[positive]
-    # Where r is zero a path stays only if nothing better is ever offered.
-    hopeless = q[np.flatnonzero(~positive)]
-    with np.errstate(divide="ignore"):
-        given[~positive] = hopeless.log() + (steps - 1) * np.log(hopeless.to_float().sum())
     log_prob = np.full(len(proposal.prob), -np.inf)
-    log_prob[live] = given
+    log_prob[live] = log_corrected(q.log(), log_ratio, steps)
     return Law(Scaled.from_log(log_prob))
+
+
+def log_corrected(log_mass: FloatArray, log_ratio: FloatArray, steps: int) -> FloatArray:
+    """Log of the mass that each atom of a proposal has after `steps` offers.
+
+    Parameters
+    ----------
+    log_mass : ndarray, shape [n]
+        log q.
+    log_ratio : ndarray, shape [n]
+        log(p/q), p being normalised over the atoms or, where q does not go everywhere, beyond them.
+    steps : int
+        H.
+    """
+    order = np.argsort(log_ratio, kind="stable")
+    offers = Offers(log_ratio[order], log_mass[order], steps)
+    positive = log_ratio > -np.inf
+    given = np.empty(len(log_mass))
+    if positive.any():
+        given[positive] = offers.log_survival(log_ratio[positive]) + log_mass[positive] + log_ratio[positive]
+    # Where r is zero a path stays only if nothing better is ever offered.
+    hopeless = log_mass[~positive]
+    if len(hopeless):
+        given[~positive] = hopeless + (steps - 1) * np.logaddexp.reduce(hopeless)
+    return given
 
 
 def mixed_law(proposal: OutputLaw, target: Law, share: float) -> OutputLaw:

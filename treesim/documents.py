@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from treesim.bounds import bound_for
+from treesim.errors import NoExactLaw
+from treesim.estimate import DEFAULT_RUNS, estimate
 from treesim.instance import Instance
 from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress
 from treesim.samplers import Sampler
@@ -52,21 +54,32 @@ def describe_sampler(
     width: float = DEFAULT_WIDTH,
     budget: float = DEFAULT_BUDGET,
     progress: Progress | None = None,
+    runs: int = DEFAULT_RUNS,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Distances of the sampler's law to the target, its expected reward and cost, and the theorem that covers it.
 
     ``kl`` and ``chi2`` are of the law from the target; ``kl_from_target`` is the other way round; None where a figure
-    is not known. Width, budget and progress are those of `treesim.OutputLaw.tv`.
+    is not known. Width, budget and progress are those of `treesim.OutputLaw.tv`; where there is no exact law, `runs`
+    runs with this seed estimate the TV and the expected reward.
     """
-    law, target = sampler.law(instance), instance.target
-    tv, cost, bound = law.tv(target, width, budget, progress), sampler.cost(instance), bound_for(sampler, instance)
+    cost, bound = sampler.cost(instance), bound_for(sampler, instance)
+    kl = kl_from_target = chi2 = None
+    try:
+        law, target = sampler.law(instance), instance.target
+        tv = law.tv(target, width, budget, progress)
+        kl, kl_from_target, chi2 = law.kl(target), target.kl(law), law.chi2(target)
+        expected_reward = law.expected(instance.reward)
+    except NoExactLaw:
+        found = estimate(sampler, instance, runs, seed)
+        tv, expected_reward = found.tv, found.expected_reward
     return {
         "sampler": spell(sampler),
-        "tv": {"lo": tv.lo, "hi": tv.hi, "kind": tv.kind, "wanted_budget": tv.wanted},
-        "kl": law.kl(target),
-        "kl_from_target": target.kl(law),
-        "chi2": law.chi2(target),
-        "expected_reward": law.expected(instance.reward),
+        "tv": {"lo": tv.lo, "hi": tv.hi, "kind": tv.kind, "level": tv.level, "wanted_budget": tv.wanted},
+        "kl": kl,
+        "kl_from_target": kl_from_target,
+        "chi2": chi2,
+        "expected_reward": expected_reward,
         "cost": {"reference_draws": cost.reference_draws, "value_queries": cost.value_queries},
         "bound": bound and {"theorem": bound.theorem, "value": bound.value, "sharp": bound.sharp},
     }

@@ -16,6 +16,7 @@ class Stream(IntEnum):
     REWARD = 1
     PERTURBATION = 2
     SIMULATION = 3
+    ESTIMATION = 4
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

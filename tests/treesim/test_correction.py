@@ -14,20 +14,8 @@ from treesim.correction import corrected_law, mixed_law
 
 
 def chain_law(q, p, steps):
-    """H offers one by one: the state after each, in rationals; weights compare r = p/q."""
-    r = [a / b if b else Fraction(0) for a, b in zip(p, q, strict=True)]
-    law = list(q)
-    for _ in range(steps - 1):
-        new = [Fraction(0)] * len(q)
-        for x, mass in enumerate(law):
-            if not mass:
-                continue
-            for y, offer in enumerate(q):
-                accept = Fraction(1) if r[y] >= r[x] else r[y] / r[x]
-                new[y] += mass * offer * accept
-                new[x] += mass * offer * (1 - accept)
-        law = new
-    return law
+    """The state after each offer, weighed by p/q."""
+    return naive.metropolis(q, [a / b if b else Fraction(0) for a, b in zip(p, q, strict=True)], steps)
 
 
 def rejection_law(q, p, budget):
@@ -103,8 +91,8 @@ def test_a_mixture_is_what_it_says():
 def test_corrections_that_exclude_each_other_are_refused():
     with pytest.raises(SpecError, match="at most one correction"):
         GuidedSMC(mh=2, reject=2)
-    with pytest.raises(SpecError, match="a pool of 3 cannot be corrected"):
-        GuidedSMC(pool=3, mh=2)
+    with pytest.raises(SpecError, match="a pool of 3 cannot be corrected by rejection"):
+        GuidedSMC(pool=3, reject=2)
 
 
 def test_corrected_laws_know_the_distance_to_their_own_target_only():

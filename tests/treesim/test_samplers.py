@@ -39,6 +39,12 @@ SPECS = [
     "sp-gsmc",
     "sp-gsmc:pool=1",
     "sp-gsmc:pool=4",
+    "sp-gsmc:mh=3",
+    "sp-gsmc:reject=3",
+    "sp-gsmc:pool=2,mh=3",
+    "smc:particles=1",
+    "smc:particles=2",
+    "smc:particles=2,proposal=optimal",
 ]
 
 

@@ -72,8 +72,11 @@ def step_guided(ptr, prob, child, mantissa, exponent, node, log_weight, rng):
 
 
 @njit(nogil=True, cache=True)
-def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
-    """Draw `draws` edges from pi_ref and keep one in proportion to V, the first if all values are zero."""
+def step_pool(ptr, prob, child, mantissa, exponent, draws, node, log_weight, rng):
+    """Draw `draws` edges from pi_ref and keep one in proportion to V, the first if all values are zero.
+
+    Where there is room for them, the log weights gain log(mean V of the pool / V of the child kept).
+    """
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for i in range(node.shape[0]):
@@ -93,6 +96,12 @@ def step_pool(ptr, prob, child, mantissa, exponent, draws, node, rng):
                     chosen = k
             elif j == 0:
                 chosen = k
+        if log_weight.shape[0]:
+            if norm == 0.0:
+                log_weight[i] = -math.inf
+            else:
+                c = chosen if is_tree else child[chosen]
+                log_weight[i] += math.log(norm / draws / mantissa[c]) + (top - exponent[c]) * LN2
         node[i] = chosen
 
 

@@ -4,10 +4,11 @@ from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
+from treesim.samplers.smc import SMC
 from treesim.spec import parse
 
 SAMPLERS: dict[str, type[Sampler]] = {
-    kind.name: kind for kind in (Base, BestOfN, SoftBestOfN, Importance, Rejection, BeamSearch, GuidedSMC)
+    kind.name: kind for kind in (Base, BestOfN, SoftBestOfN, Importance, Rejection, BeamSearch, GuidedSMC, SMC)
 }
 
 
@@ -29,6 +30,7 @@ def sampler(spec: str) -> Sampler:
 
 __all__ = [
     "SAMPLERS",
+    "SMC",
     "Base",
     "BeamSearch",
     "BestOfN",

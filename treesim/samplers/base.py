@@ -17,7 +17,7 @@ from treesim.law import OutputLaw
 from treesim.layered import LayeredGraph
 from treesim.parallel import thread_map
 from treesim.randomness import Stream, generator
-from treesim.scaled import IntArray
+from treesim.scaled import FloatArray, IntArray
 from treesim.tree import Tree
 from treesim.trellis import Trellis
 
@@ -85,12 +85,15 @@ class Draws:
         a tree, where the leaf tells.
     reference_draws, value_queries : int
         What all of them cost together.
+    log_partition : ndarray, shape [n], or None
+        log of the unbiased estimate of Z that each run makes, in nats, if the sampler makes one.
     """
 
     leaf: IntArray
     edges: NDArray[np.int32] | None
     reference_draws: int
     value_queries: int
+    log_partition: FloatArray | None = None
 
     def choices(self, graph: LayeredGraph, i: int) -> list[int] | None:
         """Which child is taken at each step by output `i`, shape [horizon]; None if it is nothing."""
@@ -100,6 +103,31 @@ class Draws:
             return graph.choices(self.edges[i])
         assert isinstance(graph, Tree)
         return graph.choices(int(self.leaf[i]))
+
+
+@dataclass(frozen=True, eq=False)
+class Clouds:
+    """The last populations of runs: given one, the output is a leaf drawn in proportion to the weights.
+
+    Attributes
+    ----------
+    leaf : ndarray of int64, shape [n, particles]
+    weight : ndarray, shape [n, particles]
+        With mean one in every run.
+    log_partition : ndarray, shape [n]
+        log of the estimate of Z.
+    reference_draws, value_queries : int
+    edges, ancestors : list of ndarray of int32, shape [n, particles], or None
+        On a trellis, step by step: the edge each particle took, and which particle of the step before it came from.
+    """
+
+    leaf: IntArray
+    weight: FloatArray
+    log_partition: FloatArray
+    reference_draws: int
+    value_queries: int
+    edges: list[NDArray[np.int32]] | None
+    ancestors: list[NDArray[np.int32]]
 
 
 class Sampler(ABC):
@@ -123,6 +151,19 @@ class Sampler(ABC):
         """How many leaves one output looks at, at the most: sets the size of the blocks."""
         return 1
 
+    def block_size(self, instance: Instance) -> int:
+        """Outputs of one block: by the problem alone, so that the bits do not depend on the threads."""
+        draws = BLOCK_DRAWS if isinstance(instance.graph, Tree) else max(1, BLOCK_EDGES // instance.graph.horizon)
+        return max(1, min(BLOCK_DRAWS, draws) // self.draws_per_output(instance))
+
+    def population(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
+        """The leaves among which each of `n` runs picks its output, and with which probabilities, both [n, k].
+
+        A run that knows no more than its output has one. Outputs that are nothing have weight zero.
+        """
+        leaf = self.block(instance, n, rng).leaf[:, None]
+        return np.maximum(leaf, 0), (leaf >= 0).astype(np.float64)
+
     def simulate(self, instance: Instance, n: int, seed: int) -> Draws:
         """`n` independent outputs; the same bits for any number of threads.
 
@@ -143,8 +184,7 @@ class Sampler(ABC):
         """
         if n < 1 or seed < 0:
             raise SpecError(f"n is {n} and the seed {seed}, expected at least 1 and at least 0")
-        draws = BLOCK_DRAWS if isinstance(instance.graph, Tree) else max(1, BLOCK_EDGES // instance.graph.horizon)
-        size = max(1, min(BLOCK_DRAWS, draws) // self.draws_per_output(instance))
+        size = self.block_size(instance)
         sizes = [min(size, n - start) for start in range(0, n, size)]
         blocks = thread_map(
             lambda i: self.block(instance, sizes[i], generator(seed, Stream.SIMULATION, i)), range(len(sizes))
@@ -156,7 +196,13 @@ class Sampler(ABC):
             else np.concatenate([block.edges for block in blocks if block.edges is not None]),
             sum(block.reference_draws for block in blocks),
             sum(block.value_queries for block in blocks),
+            _joined([block.log_partition for block in blocks]),
         )
+
+
+def _joined(parts: list[FloatArray | None]) -> FloatArray | None:
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known else None
 
 
 def walk(graph: LayeredGraph, n: int, step: Callable[[int, IntArray], None]) -> Paths:

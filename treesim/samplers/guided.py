@@ -13,6 +13,7 @@ from treesim.errors import SpecError
 from treesim.instance import Instance
 from treesim.kernels.walk import step_guided, step_pool
 from treesim.law import Law, OutputLaw, PathLaw, walk_law
+from treesim.pools import algorithm_2_law
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, walk
 from treesim.scaled import FloatArray, IntArray
 from treesim.spec import require_at_least
@@ -24,7 +25,8 @@ class GuidedSMC(Sampler):
     """SP-gSMC, single-particle guided SMC: each step in proportion to pi_ref V^, exactly or by a pool.
 
     Where no child has value the step is pi_ref's; in a pool of zeros the pick is uniform. The path can be corrected
-    towards the target, exact normaliser only: by independent Metropolis-Hastings, or by rejection with a budget.
+    towards the target: by independent Metropolis-Hastings (with a pool that is Algorithm 2 of the paper), or, exact
+    normaliser only, by rejection with a budget.
 
     Parameters
     ----------
@@ -63,10 +65,12 @@ class GuidedSMC(Sampler):
         require_at_least("reject", self.reject, 1)
         if self.mh > 1 and self.reject > 1:
             raise SpecError(f"mh is {self.mh} and reject {self.reject}, expected at most one correction")
-        if self.pool and (self.mh > 1 or self.reject > 1):
-            raise SpecError(f"a pool of {self.pool} cannot be corrected, expected pool=0 with mh or reject")
+        if self.pool and self.reject > 1:
+            raise SpecError(f"a pool of {self.pool} cannot be corrected by rejection, expected pool=0 or mh=H")
 
     def law(self, instance: Instance) -> OutputLaw:
+        if self.pool and self.mh > 1:
+            return algorithm_2_law(instance, self.pool, self.mh)
         proposal = walk_law(self._steps(instance))
         if self.mh > 1:
             return corrected_law(proposal, instance.target, self.mh)
@@ -140,7 +144,7 @@ class GuidedSMC(Sampler):
             nonlocal reads
             ahead = value[graph.level(t + 1)]
             if self.pool:
-                step_pool(*graph.layer(t), ahead.mantissa, ahead.exponent, self.pool, node, rng)
+                step_pool(*graph.layer(t), ahead.mantissa, ahead.exponent, self.pool, node, log_weight, rng)
                 reads += self.pool * n
             else:
                 reads += step_guided(*graph.layer(t), ahead.mantissa, ahead.exponent, node, log_weight, rng)

@@ -1,0 +1,188 @@
+"""N-particle SMC: the exact law against every ordered population, simulation against the law, Z without bias."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests import naive
+from tests.statistics import FALSE_ALARM, fit_p_value
+from tests.strategies import small_instances
+from treesim import SMC, Draws, NoExactLaw, SpecError, family, sampler, unroll
+from treesim.samplers import smc
+
+INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
+SMALL = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
+
+
+def bernoulli(particles: int, ratio: float) -> float:
+    """Chance of a one at each step of the product model: E[K r / (K r + N - K)], K ~ Bin(N, 1/2)."""
+    k = np.arange(particles + 1)
+    return float((stats.binom.pmf(k, particles, 0.5) * k * ratio / (k * ratio + particles - k)).sum())
+
+
+@given(small_instances(most_leaves=4), st.sampled_from(["reference", "optimal"]), st.integers(1, 2))
+@settings(max_examples=60)
+def test_the_law_is_that_of_every_ordered_population(instance, proposal, particles):
+    exact = naive.smc(instance.graph, naive.fractions(instance.value.to_float()), particles, proposal)
+    found = SMC(particles, proposal=proposal).law(instance).prob.to_float()
+    np.testing.assert_allclose(found, [float(x) for x in exact], rtol=1e-9, atol=1e-13)
+
+
+def test_three_particles_too():
+    instance = family("dirichlet", horizon=2, perturbation="log-normal:sigma=1", seed=4)
+    exact = naive.smc(instance.graph, naive.fractions(instance.value.to_float()), 3, "reference")
+    np.testing.assert_allclose(SMC(3).law(instance).prob.to_float(), [float(x) for x in exact], rtol=1e-11)
+
+
+@pytest.mark.parametrize("particles", [1, 2, 5, 8])
+def test_the_product_model_gives_independent_steps(particles):
+    instance = family("product", horizon=4, ratio=1.7)
+    one = bernoulli(particles, 1.7)
+    ones = np.array([bin(x).count("1") for x in range(16)])
+    found = SMC(particles).law(instance).prob.to_float()
+    np.testing.assert_allclose(found, one**ones * (1 - one) ** (4 - ones), rtol=1e-12)
+
+
+def test_one_particle_with_the_optimal_proposal_is_guidance():
+    guided = sampler("sp-gsmc").law(INSTANCE).prob.to_float()
+    np.testing.assert_allclose(SMC(1, proposal="optimal").law(INSTANCE).prob.to_float(), guided, rtol=1e-12)
+
+
+@pytest.mark.parametrize("spec", ["smc:particles=2", "smc:particles=5", "smc:particles=4,proposal=optimal"])
+def test_simulation_follows_the_law(spec):
+    law = sampler(spec).law(SMALL)
+    assert fit_p_value(sampler(spec).simulate(SMALL, 150_000, seed=1), law) > FALSE_ALARM
+
+
+def test_paths_on_a_trellis_follow_the_law_of_the_unrolled_tree():
+    instance = family("markov", horizon=4, states=2, perturbation="log-normal:sigma=0.7", seed=3)
+    plain = unroll(instance)
+    place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
+    draws = SMC(3).simulate(instance, 60_000, seed=2)
+    leaf = np.array([place[tuple(draws.choices(instance.graph, i))] for i in range(60_000)])
+    assert fit_p_value(Draws(leaf, None, 0, 0), SMC(3).law(plain)) > FALSE_ALARM
+
+
+def _wrong_weight(*arguments):
+    """Forgets to divide by the parent's value."""
+    *head, value, value_exp, next_value, next_value_exp, node, weight, edge, rng = arguments
+    smc_propose(
+        *head, np.ones_like(value), np.zeros_like(value_exp), next_value, next_value_exp, node, weight, edge, rng
+    )
+
+
+def _off_by_one(weight, ess, least, scheme, rng, ancestor):
+    smc_resample(weight, ess, least, scheme, rng, ancestor)
+    np.mod(ancestor + 1, ancestor.shape[1], out=ancestor)
+
+
+def _uniform_pick(weight, rng, out):
+    out[:] = rng.integers(0, weight.shape[1], len(out))
+
+
+smc_propose, smc_resample = smc.propose_reference, smc.resample
+
+
+@pytest.mark.parametrize(
+    ("kernel", "bug"),
+    [("propose_reference", _wrong_weight), ("resample", _off_by_one), ("pick_particle", _uniform_pick)],
+)
+def test_a_planted_bug_is_caught(kernel, bug, monkeypatch):
+    law = SMC(4).law(SMALL)
+    monkeypatch.setattr(smc, kernel, bug)
+    assert fit_p_value(SMC(4).simulate(SMALL, 150_000, seed=1), law) < FALSE_ALARM
+
+
+@pytest.mark.parametrize("resampling", ["multinomial", "residual", "stratified", "systematic"])
+@pytest.mark.parametrize("threshold", [1.0, 0.5])
+@pytest.mark.parametrize("proposal", ["reference", "optimal", "pool"])
+def test_z_times_the_output_has_no_bias(resampling, threshold, proposal):
+    """E[Z^ 1{output = x}] = pi_ref(x) phi(x) at every leaf, for every way to propose and to resample."""
+    n = 40_000
+    draws = SMC(6, resampling, threshold, proposal, 3 if proposal == "pool" else 0).simulate(SMALL, n, seed=7)
+    z = np.exp(draws.log_partition)
+    exact = SMALL.reference.prob.to_float() * SMALL.reward.to_float()
+    leaves = np.argsort(exact)[-6:]
+    hits = z[:, None] * (draws.leaf[:, None] == leaves)
+    scores = (hits.mean(axis=0) - exact[leaves]) / (hits.std(axis=0) / math.sqrt(n))
+    total = (z.mean() - exact.sum()) / (z.std() / math.sqrt(n))
+    # 168 scores in all: 6.2 standard errors are a false alarm in 10^7.
+    assert np.abs(scores).max() < 6.2
+    assert abs(total) < 6.2
+
+
+@pytest.mark.parametrize("scheme", ["multinomial", "residual", "stratified", "systematic"])
+def test_resampling_keeps_the_mean(scheme):
+    rng = np.random.default_rng(0)
+    weight = np.array([0.0, 0.3, 2.45, 0.0, 1.25, 2.0, 0.0])
+    weight *= 7 / weight.sum()
+    n = 40_000
+    rows, ancestor = np.tile(weight, (n, 1)), np.empty((n, 7), np.int64)
+    smc.resample(rows, np.full(n, 1.0), np.inf, smc.SCHEMES[scheme], rng, ancestor)
+    assert scheme == "residual" or (np.diff(ancestor, axis=1) >= 0).all()
+    copies = (ancestor[:, :, None] == np.arange(7)).sum(axis=1)
+    error = (copies.mean(axis=0) - weight) / np.maximum(copies.std(axis=0), 1e-9) * math.sqrt(n)
+    assert np.abs(error[copies.std(axis=0) > 0]).max() < 5.7
+    assert (copies[:, weight == 0] == 0).all()
+    spread = copies - np.floor(weight)
+    if scheme == "systematic":
+        assert ((spread >= 0) & (spread <= 1)).all()
+    if scheme == "residual":
+        assert (spread >= 0).all()
+    if scheme == "stratified":
+        assert (np.abs(copies - weight) < 2).all()
+    if scheme == "multinomial":
+        np.testing.assert_allclose(copies.var(axis=0), weight * (1 - weight / 7), rtol=0.05, atol=1e-9)
+
+
+def test_populations_without_weight_go_on_and_say_that_z_is_zero():
+    instance = family("uniform", horizon=5, reward="sparse:share=0.02", seed=1)
+    draws = SMC(1).simulate(instance, 2_000, seed=0)
+    assert np.isneginf(draws.log_partition).any()
+    assert fit_p_value(draws, instance.reference) > FALSE_ALARM
+
+
+def test_simulation_has_the_same_bits_for_any_number_of_threads(monkeypatch):
+    found = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("TREESIM_THREADS", threads)
+        found.append(SMC(16, "systematic").simulate(INSTANCE, 5_000, seed=5))
+    assert np.array_equal(found[0].leaf, found[1].leaf)
+    assert np.array_equal(found[0].log_partition, found[1].log_partition)
+
+
+def test_costs_count_the_children_asked_for():
+    draws = SMC(4, proposal="optimal").simulate(INSTANCE, 30_000, seed=2)
+    expected = SMC(4, proposal="optimal").cost(INSTANCE).value_queries
+    assert draws.value_queries / 30_000 == pytest.approx(expected, rel=0.2)
+    assert SMC(4).cost(SMALL).value_queries == 16
+    assert SMC(4, proposal="pool", pool=3).cost(SMALL).value_queries == 48
+    assert SMC(4, proposal="optimal").cost(SMALL).value_queries == 32
+
+
+def test_laws_that_are_out_of_reach_say_what_they_would_cost():
+    with pytest.raises(NoExactLaw, match=r"the exact law of smc:particles=64 takes .* operations"):
+        SMC(64).law(SMALL)
+    with pytest.raises(NoExactLaw, match="multinomial resampling at every step"):
+        SMC(4, "systematic").law(SMALL)
+    with pytest.raises(NoExactLaw, match="exact law on trees"):
+        SMC(4).law(family("markov", horizon=4))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"particles": 0}, "particles is 0"),
+        ({"particles": 2, "resampling": "lottery"}, "resampling is 'lottery'"),
+        ({"particles": 2, "threshold": 1.5}, "threshold is 1.5"),
+        ({"particles": 2, "proposal": "pool"}, "expected pool=M for proposal=pool"),
+        ({"particles": 2, "pool": 4}, "expected pool=M for proposal=pool"),
+    ],
+)
+def test_parameters_out_of_range_are_refused(parameters, message):
+    with pytest.raises(SpecError, match=message):
+        SMC(**parameters)
