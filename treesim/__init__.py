@@ -35,6 +35,7 @@ from treesim.rewards import REWARDS, Reward
 from treesim.samplers import (
     SAMPLERS,
     SMC,
+    Backtracking,
     Base,
     BeamSearch,
     BestOfN,
@@ -42,10 +43,13 @@ from treesim.samplers import (
     Draws,
     GuidedSMC,
     Importance,
+    RandomSuffix,
     Rejection,
     Sampler,
     SoftBestOfN,
     sampler,
+    spectral_gap,
+    stationary_law,
 )
 from treesim.scaled import Scaled
 from treesim.storage import load, save
@@ -62,6 +66,7 @@ __all__ = [
     "SMC",
     "TV",
     "Audit",
+    "Backtracking",
     "Base",
     "BeamSearch",
     "BestOfN",
@@ -82,6 +87,7 @@ __all__ = [
     "PathLaw",
     "Perturbation",
     "PerturbationError",
+    "RandomSuffix",
     "Rejection",
     "Reward",
     "RewardError",
@@ -108,5 +114,7 @@ __all__ = [
     "read_graph",
     "sampler",
     "save",
+    "spectral_gap",
+    "stationary_law",
     "unroll",
 ]

@@ -2,13 +2,26 @@
 
 from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
+from treesim.samplers.chains import Backtracking, RandomSuffix, spectral_gap, stationary_law
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
 from treesim.samplers.smc import SMC
 from treesim.spec import parse
 
 SAMPLERS: dict[str, type[Sampler]] = {
-    kind.name: kind for kind in (Base, BestOfN, SoftBestOfN, Importance, Rejection, BeamSearch, GuidedSMC, SMC)
+    kind.name: kind
+    for kind in (
+        Base,
+        BestOfN,
+        SoftBestOfN,
+        Importance,
+        Rejection,
+        BeamSearch,
+        GuidedSMC,
+        SMC,
+        Backtracking,
+        RandomSuffix,
+    )
 }
 
 
@@ -31,6 +44,7 @@ def sampler(spec: str) -> Sampler:
 __all__ = [
     "SAMPLERS",
     "SMC",
+    "Backtracking",
     "Base",
     "BeamSearch",
     "BestOfN",
@@ -38,8 +52,11 @@ __all__ = [
     "Draws",
     "GuidedSMC",
     "Importance",
+    "RandomSuffix",
     "Rejection",
     "Sampler",
     "SoftBestOfN",
     "sampler",
+    "spectral_gap",
+    "stationary_law",
 ]
