@@ -1,22 +1,46 @@
 """The console script ``treesim``."""
 
+from pathlib import Path
+
 import click
 
 from cli.demo import demo
 from cli.generate import generate
 from cli.look import export, inspect, sample, tv
-from cli.output import Group
+from cli.output import Failure, Group
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="treesim")
-def main() -> None:
+@click.option(
+    "--import",
+    "modules",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE.py",
+    help="Run a Python file first, such as one that registers samplers of your own; may be given again.",
+)
+def main(modules: tuple[Path, ...]) -> None:
     """The exact laboratory for inference-time scaling.
 
     Build a tree whose reference policy, reward and optimal twist are known exactly, and compute how far what a sampler
     returns is from what it should return. Start with: treesim demo blowup
     """
+    for path in modules:
+        run_file(path)
 
 
 for command in (generate, inspect, tv, sample, export, demo):
     main.add_command(command)
+
+
+def run_file(path: Path) -> None:
+    """Run a Python file for what it registers."""
+    import runpy
+
+    if not path.is_file():
+        raise Failure(f"{path} does not exist")
+    try:
+        runpy.run_path(str(path), run_name="treesim_import")
+    except Exception as error:
+        raise Failure(f"{path} cannot be imported: {type(error).__name__}: {error}") from None

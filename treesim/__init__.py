@@ -18,18 +18,21 @@ from treesim.errors import (
     InstanceFileError,
     MemoryBudgetError,
     NoExactLaw,
+    OracleError,
     PerturbationError,
     RewardError,
     SpecError,
     TreeError,
     TreesimError,
 )
+from treesim.estimation import Estimate, estimate
 from treesim.families import FAMILIES, family
 from treesim.graphs import graph_from_instance, instance_from_graph, read_graph
 from treesim.instance import Instance
 from treesim.law import TV, Law, OutputLaw, PathLaw
 from treesim.layered import Layer
 from treesim.merging import MergeReport, merge, unroll
+from treesim.oracle import Oracle, Prefix
 from treesim.perturb import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
 from treesim.rewards import REWARDS, Reward
 from treesim.samplers import (
@@ -47,6 +50,7 @@ from treesim.samplers import (
     Rejection,
     Sampler,
     SoftBestOfN,
+    register_sampler,
     sampler,
     spectral_gap,
     stationary_law,
@@ -74,6 +78,7 @@ __all__ = [
     "ConstraintError",
     "Cost",
     "Draws",
+    "Estimate",
     "GuidedSMC",
     "Importance",
     "Instance",
@@ -83,10 +88,13 @@ __all__ = [
     "MemoryBudgetError",
     "MergeReport",
     "NoExactLaw",
+    "Oracle",
+    "OracleError",
     "OutputLaw",
     "PathLaw",
     "Perturbation",
     "PerturbationError",
+    "Prefix",
     "RandomSuffix",
     "Rejection",
     "Reward",
@@ -103,6 +111,7 @@ __all__ = [
     "audit",
     "bound_for",
     "epsilon_schedule",
+    "estimate",
     "family",
     "graph_from_instance",
     "guidance_bound",
@@ -112,6 +121,7 @@ __all__ = [
     "optimal_twist",
     "perturb",
     "read_graph",
+    "register_sampler",
     "sampler",
     "save",
     "spectral_gap",

@@ -6,7 +6,7 @@ from typing import Any
 
 from treesim.bounds import bound_for
 from treesim.errors import NoExactLaw
-from treesim.estimate import DEFAULT_RUNS, estimate
+from treesim.estimation import DEFAULT_RUNS, estimate
 from treesim.instance import Instance
 from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress
 from treesim.samplers import Sampler

@@ -33,5 +33,9 @@ class InstanceFileError(TreesimError):
     """An instance file is damaged, foreign, edited, or of a newer format."""
 
 
+class OracleError(TreesimError):
+    """A sampler asked the oracle what it may not, or returned what it never reached."""
+
+
 class NoExactLaw(TreesimError):
     """The sampler's exact law is out of reach here; the message says what would do instead."""

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,3 +35,30 @@ def test_every_command_explains_itself(run, name):
 
 def test_an_unknown_command_is_one_line(run):
     assert run.error("simulate") == "Error: No such command 'simulate'."
+
+
+MINE = """
+import treesim
+
+@treesim.register_sampler("mine")
+class Mine:
+    def simulate(self, oracle, rng):
+        prefix = oracle.root
+        while prefix.level < oracle.horizon:
+            prefix = oracle.draw(prefix)
+        return prefix
+"""
+
+
+def test_samplers_of_ones_own_join_by_import(run, instance):
+    Path("mine.py").write_text(MINE)
+    row = run.json("--import", "mine.py", "tv", instance, "mine", "--n", 2000)["rows"][0]
+    assert row["tv"]["kind"] == "estimated"
+    assert row["cost"] == {"reference_draws": 4.0, "value_queries": 0.0}
+    assert len(run.json("--import", "mine.py", "sample", instance, "mine", "-n", 4)["leaf"]) == 4
+
+
+def test_imports_that_fail_are_one_line(run, instance):
+    assert "none.py does not exist" in run.error("--import", "none.py", "inspect", instance)
+    Path("bad.py").write_text("1 / 0")
+    assert "bad.py cannot be imported: ZeroDivisionError" in run.error("--import", "bad.py", "inspect", instance)

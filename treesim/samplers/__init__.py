@@ -1,11 +1,16 @@
 """Every sampler, by the name that specs use."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from treesim.errors import SpecError
 from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.chains import Backtracking, RandomSuffix, spectral_gap, stationary_law
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
 from treesim.samplers.smc import SMC
+from treesim.samplers.user import UserSampler, adapter, from_entry_points
 from treesim.spec import parse
 
 SAMPLERS: dict[str, type[Sampler]] = {
@@ -25,6 +30,44 @@ SAMPLERS: dict[str, type[Sampler]] = {
 }
 
 
+Kind = TypeVar("Kind", bound=type)
+
+
+def register_sampler(name: str) -> Callable[[Kind], Kind]:
+    """Make a user's class known under a name: it then works in specs, in `treesim tv`, `sample` and everywhere else.
+
+    The class has one method, ``simulate(oracle, rng)``, which returns a complete prefix of the oracle's, or None; its
+    parameters are the fields of a dataclass, of type int, float or str. An installed package can offer samplers by the
+    entry point group ``treesim.samplers`` instead.
+
+    Raises
+    ------
+    SpecError
+        If the name is taken, or the class is not of this form.
+
+    Examples
+    --------
+    >>> @register_sampler("greedy-doc")
+    ... class Greedy:
+    ...     def simulate(self, oracle, rng):
+    ...         prefix = oracle.root
+    ...         while prefix.level < oracle.horizon:
+    ...             prefix = max((child for child, _ in oracle.children(prefix)), key=oracle.value)
+    ...         return prefix
+    >>> from treesim import family
+    >>> sampler("greedy-doc").simulate(family("product", horizon=3, ratio=2.0), 2, seed=0).leaf
+    array([7, 7])
+    """
+
+    def add(kind: Kind) -> Kind:
+        if name in SAMPLERS:
+            raise SpecError(f"there is a sampler named {name!r} already; choose another name")
+        SAMPLERS[name] = adapter(name, kind)
+        return kind
+
+    return add
+
+
 def sampler(spec: str) -> Sampler:
     """The sampler of a spec such as ``importance:n=16``.
 
@@ -38,6 +81,11 @@ def sampler(spec: str) -> Sampler:
     >>> sampler("sp-gsmc:pool=8")
     GuidedSMC(pool=8, mh=1, reject=1)
     """
+    name = spec.partition(":")[0].strip()
+    if name not in SAMPLERS:
+        offered = from_entry_points()
+        if name in offered:
+            register_sampler(name)(offered[name]())
     return parse(spec, SAMPLERS, "sampler")
 
 
@@ -56,6 +104,8 @@ __all__ = [
     "Rejection",
     "Sampler",
     "SoftBestOfN",
+    "UserSampler",
+    "register_sampler",
     "sampler",
     "spectral_gap",
     "stationary_law",

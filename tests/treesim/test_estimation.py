@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from treesim import SMC, Importance, Rejection, SpecError, family
-from treesim.estimate import estimate
+from treesim.estimation import estimate
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
 
