@@ -134,7 +134,7 @@ def test_an_exception_of_the_sampler_is_told_with_its_name():
 def test_classes_of_another_form_are_refused():
     with pytest.raises(SpecError, match=r"no method simulate\(oracle, rng\)"):
         register_sampler("mine")(type("Mine", (), {}))
-    with pytest.raises(SpecError, match="named 'base' already"):
+    with pytest.raises(SpecError, match="built-in sampler named 'base'"):
         register_sampler("base")(Guided)
 
     @dataclass

@@ -40,10 +40,12 @@ def register_sampler(name: str) -> Callable[[Kind], Kind]:
     parameters are the fields of a dataclass, of type int, float or str. An installed package can offer samplers by the
     entry point group ``treesim.samplers`` instead.
 
+    Registered again, a name stands for the newer class.
+
     Raises
     ------
     SpecError
-        If the name is taken, or the class is not of this form.
+        If the name is a built-in sampler's, or the class is not of this form.
 
     Examples
     --------
@@ -60,8 +62,8 @@ def register_sampler(name: str) -> Callable[[Kind], Kind]:
     """
 
     def add(kind: Kind) -> Kind:
-        if name in SAMPLERS:
-            raise SpecError(f"there is a sampler named {name!r} already; choose another name")
+        if name in SAMPLERS and not issubclass(SAMPLERS[name], UserSampler):
+            raise SpecError(f"there is a built-in sampler named {name!r}; choose another name")
         SAMPLERS[name] = adapter(name, kind)
         return kind
 
