@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress, tv_text
+
+if TYPE_CHECKING:
+    from treesim import Instance, Sampler
 
 # Trees of more nodes than this make the user wait.
 LONG_WORK = 1 << 20
@@ -135,8 +138,14 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: in
 @click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many outputs.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write .csv or .npz instead of stdout.")
+@click.option("--diagnose", is_flag=True, help="Look inside 200 runs instead: ESS, ancestors, acceptance, a verdict.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="With --diagnose: ESS, ancestors, genealogy."
+)
 @_json
-def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as_json: bool) -> None:
+def sample(
+    file: Path, spec: str, count: int, seed: int, output: Path | None, diagnose: bool, plot: Path | None, as_json: bool
+) -> None:
     """Simulate outputs of a sampler: leaf, choices at each step, log reward."""
     import csv
     import io
@@ -148,8 +157,13 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
 
     if output is not None and output.suffix not in (".csv", ".npz"):
         raise Failure(f"{output} ends in {output.suffix!r}, expected .csv or .npz")
+    if plot is not None and not diagnose:
+        raise Failure("--plot draws what --diagnose finds; give both")
     sampler = samplers.sampler(spec)
     instance = storage.load(file)
+    if diagnose:
+        _diagnose(sampler, instance, spec, seed, plot, as_json)
+        return
     draws = sampler.simulate(instance, count, seed)
     log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
     choices = [draws.choices(instance.graph, i) for i in range(count)]
@@ -195,6 +209,40 @@ def sample(file: Path, spec: str, count: int, seed: int, output: Path | None, as
         sys.stdout.write(text.getvalue())
     else:
         write_whole(distinct_output(output, file), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
+
+
+def _diagnose(sampler: Sampler, instance: Instance, spec: str, seed: int, plot: Path | None, as_json: bool) -> None:
+    """Print what is found inside the sampler's runs, and draw it."""
+    from treesim import diagnosis
+
+    found = diagnosis.diagnose(sampler, instance, seed=seed)
+    if plot is not None:
+        from treesim.plots import diagnosis_figure, save_figure
+
+        if found.ess is None:
+            raise Failure(f"there is nothing to draw inside {spec}, expected smc")
+        save_figure(diagnosis_figure(found, diagnosis.one_run(sampler, instance, seed), spec), plot)
+    columns = {"ess": found.ess, "weight_range": found.weight_range, "ancestors": found.ancestors}
+    if as_json:
+        print_json({
+            "sampler": spec, "runs": found.runs,
+            **{key: None if column is None else column.tolist() for key, column in columns.items()},
+            "log_partition_spread": found.log_partition_spread, "extinct": found.extinct,
+            "acceptance": found.acceptance, "verdict": list(found.verdict),
+        })  # fmt: skip
+        return
+    if found.ess is not None:
+        rows = [[t + 1, *map(number, row)] for t, row in enumerate(zip(*columns.values(), strict=True))]
+        print_table(["level", "ESS / N", "largest weight / mean", "ancestors / N"], rows)
+        click.echo()
+    if found.acceptance is not None:
+        click.echo(f"acceptance rate {found.acceptance:.4f}")
+    if found.log_partition_spread is not None:
+        click.echo(f"log of the estimates of Z: standard deviation {number(found.log_partition_spread)}")
+    for line in found.verdict:
+        click.echo(line)
+    if plot is not None:
+        click.echo(f"figure: {plot}")
 
 
 @click.command(short_help="The graph as node-link JSON, GraphML or DOT.")

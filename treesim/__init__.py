@@ -13,6 +13,7 @@ True
 from treesim._version import __version__
 from treesim.bounds import Bound, bound_for, guidance_bound
 from treesim.constrained import PARTIAL_VALUES
+from treesim.diagnosis import Diagnosis, diagnose
 from treesim.errors import (
     ConstraintError,
     InstanceFileError,
@@ -77,6 +78,7 @@ __all__ = [
     "Bound",
     "ConstraintError",
     "Cost",
+    "Diagnosis",
     "Draws",
     "Estimate",
     "GuidedSMC",
@@ -110,6 +112,7 @@ __all__ = [
     "__version__",
     "audit",
     "bound_for",
+    "diagnose",
     "epsilon_schedule",
     "estimate",
     "family",

@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from treesim.demos import BlowupRow, ConstrainedRow
+from treesim.diagnosis import Diagnosis, genealogy
 from treesim.errors import TreesimError
 from treesim.files import write_whole
 from treesim.instance import Instance
+from treesim.samplers.base import Clouds
 from treesim.scaled import FloatArray
 from treesim.tree import Tree
 
@@ -93,6 +95,32 @@ def constrained_figure(rows: list[ConstrainedRow], what: str) -> Figure:
     _dress(distance, "Distance to the model's texts that meet it", "total variation (certified)", "")
     distance.grid(axis="y", visible=False)
     distance.xaxis.set_major_locator(MaxNLocator(6))
+    return figure
+
+
+def diagnosis_figure(found: Diagnosis, clouds: Clouds | None, title: str) -> Figure:
+    """ESS and distinct ancestors by level, and for small populations the genealogy of one run."""
+    figure = Figure(figsize=(11 if clouds else 6, 4.4), layout="constrained")
+    figure.suptitle(f"{title} — {'; '.join(found.verdict)}", fontsize=10, color=_GREY, wrap=True)
+    axes = figure.subplots(1, 2 if clouds else 1, squeeze=False)[0]
+    assert found.ess is not None and found.ancestors is not None
+    levels = np.arange(1, len(found.ess) + 1)
+    axes[0].plot(levels, found.ess, "o-", color=_BLUE, ms=4, label="effective sample size / N")
+    axes[0].plot(levels, found.ancestors, "s-", color=_ORANGE, ms=4, label="ancestors of the last population / N")
+    axes[0].set_ylim(0, 1.25)
+    axes[0].legend(frameon=False, fontsize=9)
+    _dress(axes[0], f"Health of the population ({found.runs} runs)", "level t", "share of particles (mean)")
+    if clouds:
+        parents, alive = genealogy(clouds, 0)
+        for colour, width, shown in ((_GREY, 0.4, 0), (_ORANGE, 1.4, 1)):
+            lines = [
+                [(t, parents[t, i]), (t + 1, i)]
+                for t in range(1, len(parents)) for i in np.flatnonzero(alive[t] == shown)
+            ]  # fmt: skip
+            axes[1].add_collection(LineCollection(lines, colors=colour, linewidths=width))
+        axes[1].autoscale()
+        _dress(axes[1], "Genealogy of one run: coloured lines survive", "level t", "particle")
+        axes[1].grid(visible=False)
     return figure
 
 

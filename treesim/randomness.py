@@ -17,6 +17,7 @@ class Stream(IntEnum):
     PERTURBATION = 2
     SIMULATION = 3
     ESTIMATION = 4
+    DIAGNOSIS = 5
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

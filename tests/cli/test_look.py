@@ -232,3 +232,25 @@ def test_samples_of_texts_are_printed(run):
         assert arrays["text"].tolist() == document["text"]
     refused = run("sample", "n.st", "rejection:budget=1,fallback=fail", "-n", 3).stdout
     assert ",-1,,,nan" in refused
+
+
+def test_diagnosis_speaks_and_draws(run, instance):
+    text = run("sample", instance, "smc:particles=8", "--diagnose", "--plot", "d.png").stdout
+    assert "ESS / N" in text
+    assert "neither weight degeneracy nor particle collapse" in text
+    assert Path("d.png").stat().st_size > 10_000
+    document = run.json("sample", instance, "smc:particles=8", "--diagnose")
+    assert len(document["ess"]) == len(document["ancestors"]) == 4
+    assert document["runs"] == 200
+    assert 0 < run.json("sample", instance, "sp-gsmc:mh=4", "--diagnose")["acceptance"] <= 1
+    assert "give both" in run.error("sample", instance, "base", "--plot", "d.png")
+    assert "nothing to draw" in run.error("sample", instance, "base", "--diagnose", "--plot", "d.png")
+
+
+def test_tv_estimates_where_there_is_no_exact_law(run, instance):
+    exact, estimated = run.json("tv", instance, "smc:particles=2", "smc:particles=64", "--n", 5000)["rows"]
+    assert exact["tv"]["kind"] == "exact"
+    assert estimated["tv"]["kind"] == "estimated"
+    assert estimated["tv"]["level"] == 0.99
+    assert estimated["tv"]["hi"] < exact["tv"]["lo"]
+    assert estimated["kl"] is None

@@ -117,8 +117,10 @@ class Clouds:
     log_partition : ndarray, shape [n]
         log of the estimate of Z.
     reference_draws, value_queries : int
-    edges, ancestors : list of ndarray of int32, shape [n, particles], or None
-        On a trellis, step by step: the edge each particle took, and which particle of the step before it came from.
+    ess, largest : list of ndarray, shape [n]
+        Step by step, before resampling: effective sample size, and the largest weight over the mean.
+    edges, ancestors : list of ndarray of int32, shape [n, particles]
+        If they are kept, step by step: the edge each particle took, and which particle of the step before it came from.
     """
 
     leaf: IntArray
@@ -126,7 +128,9 @@ class Clouds:
     log_partition: FloatArray
     reference_draws: int
     value_queries: int
-    edges: list[NDArray[np.int32]] | None
+    ess: list[FloatArray]
+    largest: list[FloatArray]
+    edges: list[NDArray[np.int32]]
     ancestors: list[NDArray[np.int32]]
 
 

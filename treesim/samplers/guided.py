@@ -15,7 +15,7 @@ from treesim.kernels.walk import step_guided, step_pool
 from treesim.law import Law, OutputLaw, PathLaw, walk_law
 from treesim.pools import algorithm_2_law
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, walk
-from treesim.scaled import FloatArray, IntArray
+from treesim.scaled import BoolArray, FloatArray, IntArray
 from treesim.spec import require_at_least
 from treesim.steps import GuidedSteps, PoolSteps, Steps, descend
 
@@ -112,11 +112,21 @@ class GuidedSMC(Sampler):
         for _ in range(1, self.mh):
             offer, offered, more = self._walk(instance, n, rng)
             reads += more
-            with np.errstate(invalid="ignore"):
-                taken = np.log(rng.random(n)) < np.where(offered == log_ratio, 0.0, offered - log_ratio)
+            taken = _accepts(log_ratio, offered, rng)
             paths = paths.put(np.flatnonzero(taken), offer.take(np.flatnonzero(taken)))
             log_ratio = np.where(taken, offered, log_ratio)
         return Draws(*paths, reads, reads)
+
+    def acceptance(self, instance: Instance, n: int, rng: np.random.Generator) -> float:
+        """Share of the offers after the first that `n` Metropolis-Hastings chains take."""
+        _, log_ratio, _ = self._walk(instance, n, rng)
+        taken = 0
+        for _ in range(1, self.mh):
+            _, offered, _ = self._walk(instance, n, rng)
+            accepted = _accepts(log_ratio, offered, rng)
+            taken += int(accepted.sum())
+            log_ratio = np.where(accepted, offered, log_ratio)
+        return taken / (n * (self.mh - 1))
 
     def _until_accepted(
         self, instance: Instance, paths: Paths, log_ratio: FloatArray, reads: int, rng: np.random.Generator
@@ -153,3 +163,9 @@ class GuidedSMC(Sampler):
         if len(log_weight):
             log_weight += instance.log_reward[paths.leaf] - instance.audit.log_partition
         return paths, log_weight, reads
+
+
+def _accepts(log_ratio: FloatArray, offered: FloatArray, rng: np.random.Generator) -> BoolArray:
+    """Which offers replace the current state, with probability min(1, r'/r); 0/0 counts as 1."""
+    with np.errstate(invalid="ignore"):
+        return np.log(rng.random(len(offered))) < np.where(offered == log_ratio, 0.0, offered - log_ratio)

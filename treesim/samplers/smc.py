@@ -130,14 +130,14 @@ class SMC(Sampler):
         return self.particles * max(1, self.pool)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        clouds = self.clouds(instance, n, rng)
+        keeps_paths = not isinstance(instance.graph, Tree)
+        clouds = self.clouds(instance, n, rng, keeps_ancestry=keeps_paths)
         chosen = np.empty(n, np.int64)
         pick_particle(clouds.weight, rng, chosen)
         rows = np.arange(n)
         leaf = clouds.leaf[rows, chosen]
-        edges = None
-        if clouds.edges is not None:
-            edges = np.empty((n, instance.graph.horizon), np.int32)
+        edges = np.empty((n, instance.graph.horizon), np.int32) if keeps_paths else None
+        if edges is not None:
             for t in reversed(range(instance.graph.horizon)):
                 edges[:, t] = clouds.edges[t][rows, chosen]
                 chosen = clouds.ancestors[t][rows, chosen].astype(np.int64)
@@ -148,13 +148,14 @@ class SMC(Sampler):
         clouds = self.clouds(instance, n, rng)
         return clouds.leaf, clouds.weight / self.particles
 
-    def clouds(self, instance: Instance, n: int, rng: np.random.Generator) -> Clouds:
-        """`n` runs: their last populations, and on a trellis the ancestry."""
+    def clouds(self, instance: Instance, n: int, rng: np.random.Generator, keeps_ancestry: bool = False) -> Clouds:
+        """`n` runs: their last populations, and the ancestry if it is to be kept."""
         graph, value = instance.graph, instance.value
         shape = (n, self.particles)
         node, edge, ancestor = np.zeros(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int64)
         weight, ess, log_z = np.ones(shape), np.empty(n), np.zeros(n)
-        keeps_paths = not isinstance(graph, Tree)
+        effective: list[FloatArray] = []
+        largest: list[FloatArray] = []
         history: list[NDArray[np.int32]] = []
         ancestry: list[NDArray[np.int32]] = []
         least = math.inf if self.threshold >= 1.0 else self.threshold * self.particles
@@ -172,7 +173,9 @@ class SMC(Sampler):
                 propose_reference(*where, node, weight, edge, rng)
                 reads += node.size
             normalise(weight, log_z, ess)
-            if keeps_paths:
+            effective.append(ess.copy())
+            largest.append(weight.max(axis=1))
+            if keeps_ancestry:
                 history.append(edge.astype(np.int32))
                 ancestry.append(ancestor.astype(np.int32))
             if t + 1 < graph.horizon:
@@ -180,11 +183,11 @@ class SMC(Sampler):
                 inherit(ancestor, edge, node)
             else:
                 node[:] = edge
-            if keeps_paths:
+            if len(graph.layer(t).child):
                 node[:] = graph.layer(t).ends(node)
         root = value[:1].log()[0]
-        return Clouds(node, weight, log_z + (0.0 if math.isinf(root) else root), reads, reads,
-                      history if keeps_paths else None, ancestry)  # fmt: skip
+        log_z += 0.0 if math.isinf(root) else root
+        return Clouds(node, weight, log_z, reads, reads, effective, largest, history, ancestry)
 
     def log_partition(self, instance: Instance, n: int, seed: int) -> FloatArray:
         """log of the unbiased estimate of Z that each of `n` runs makes, in nats, shape [n]."""
