@@ -13,8 +13,11 @@ from tests.strategies import small_instances
 from treesim import (
     Backtracking,
     Draws,
+    Instance,
     NoExactLaw,
     RandomSuffix,
+    Scaled,
+    Tree,
     TreeError,
     family,
     sampler,
@@ -72,6 +75,15 @@ def test_the_first_leaf_is_that_of_the_absorbing_chain():
     found = Backtracking(0, "first-leaf").law(INSTANCE)
     np.testing.assert_allclose(found.prob.to_float(), law, rtol=1e-10)
     np.testing.assert_allclose(_visits(_moves(INSTANCE)), fundamental[0], rtol=1e-10)
+
+
+def test_where_no_leaf_can_be_reached_the_walk_returns_nothing():
+    tree = Tree.complete(2, 2)
+    instance = Instance(tree, Scaled.from_float(np.array([1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])))
+    sampler = Backtracking(0, "first-leaf")
+    assert sampler.law(instance).failure == 1.0
+    assert (sampler.simulate(instance, 5, seed=0).leaf == -1).all()
+    assert sampler.cost(instance).value_queries == 0.0
 
 
 def test_with_the_optimal_twist_the_first_leaf_has_the_law_of_the_target():

@@ -59,6 +59,7 @@ def register_sampler(name: str) -> Callable[[Kind], Kind]:
     >>> from treesim import family
     >>> sampler("greedy-doc").simulate(family("product", horizon=3, ratio=2.0), 2, seed=0).leaf
     array([7, 7])
+    >>> _ = SAMPLERS.pop("greedy-doc")  # forgotten again
     """
 
     def add(kind: Kind) -> Kind:

@@ -45,7 +45,7 @@ class Backtracking(Sampler):
     steps : int
     stop : str
         ``after`` the steps; or ``first-leaf``: return the first leaf reached, never lazy, `steps` being left aside. Its
-        law is pi~ if V^ = V*.
+        law is pi~ if V^ = V*; where no leaf can be reached it returns nothing.
 
     References
     ----------
@@ -72,7 +72,8 @@ class Backtracking(Sampler):
         """The exact law of the leaf, and the probability of standing at none."""
         walk = _moves(instance)
         if self.stop == "first-leaf":
-            return Law(Scaled.from_float(_harmonic(walk)))
+            first = _harmonic(walk)
+            return Law(Scaled.from_float(first), 0.0 if first.any() else 1.0)
         law, room = np.zeros(walk.tree.n_nodes), np.empty(walk.tree.n_nodes)
         law[0] = 1.0
         backtracking_steps(self.steps, walk.tree.edge_ptr, walk.parent, walk.up, walk.down, law, room)
@@ -97,6 +98,8 @@ class Backtracking(Sampler):
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         walk = _moves(instance)
         first_leaf = walk.tree.leaves.start
+        if self.stop == "first-leaf" and not _harmonic(walk).any():
+            return Draws(np.full(n, -1), None, 0, 0)
         node, taken = np.empty(n, np.int64), np.empty(n, np.int64)
         asked = walk_backtracking(
             self.steps, first_leaf, self.stop == "first-leaf", walk.tree.edge_ptr, walk.parent, walk.up, walk.down,
@@ -303,7 +306,8 @@ def _visits(walk: _Walk) -> FloatArray:
     """
     tree, escape = walk.tree, _escape(walk)
     visits = np.zeros(tree.n_nodes)
-    visits[0] = 1.0 / float(walk.down[: tree.n_level(1)] @ escape[tree.level(1)])
+    leaving = float(walk.down[: tree.n_level(1)] @ escape[tree.level(1)])
+    visits[0] = 1.0 / leaving if leaving > 0 else 0.0
     for t in range(1, tree.horizon):
         here = tree.level(t)
         odds = walk.down[here.start - 1 : here.stop - 1] / np.where(walk.up[here] > 0, walk.up[here], 1.0)
