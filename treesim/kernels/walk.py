@@ -9,8 +9,10 @@ from treesim.kernels.arithmetic import LN2, NO_EXPONENT, shifted
 
 @njit(nogil=True, cache=True)
 def draw_edge(start, stop, prob, rng):
-    """One edge of ``start..stop`` by its probability."""
+    """One edge of ``start..stop`` by its probability; of two without a branch that could be mispredicted."""
     left = rng.random()
+    if stop - start == 2 and prob[start + 1] > 0.0:
+        return start + (left >= prob[start])
     last = start
     for k in range(start, stop):
         if prob[k] > 0.0:
