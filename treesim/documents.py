@@ -8,9 +8,13 @@ from treesim.bounds import bound_for
 from treesim.errors import NoExactLaw
 from treesim.estimation import DEFAULT_RUNS, estimate
 from treesim.instance import Instance
+from treesim.merging import unroll
 from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Progress
 from treesim.samplers import Sampler
 from treesim.spec import spell
+from treesim.trellis import Trellis
+
+SMALL_LOG2_PATHS = 14.0
 
 
 def describe_instance(instance: Instance) -> dict[str, Any]:
@@ -60,10 +64,10 @@ def describe_sampler(
     """Distances of the sampler's law to the target, its expected reward and cost, and the theorem that covers it.
 
     ``kl`` and ``chi2`` are of the law from the target; ``kl_from_target`` is the other way round; None where a figure
-    is not known. Width, budget and progress are those of `treesim.OutputLaw.tv`; where there is no exact law, `runs`
-    runs with this seed estimate the TV and the expected reward.
+    is not known. Width, budget and progress are those of `treesim.OutputLaw.tv`. A small trellis is unrolled for
+    samplers that have a law on trees only; where there is no exact law at all, `runs` runs with this seed estimate the
+    TV and the expected reward.
     """
-    cost, bound = sampler.cost(instance), bound_for(sampler, instance)
     kl = kl_from_target = chi2 = None
     try:
         law, target = sampler.law(instance), instance.target
@@ -71,8 +75,11 @@ def describe_sampler(
         kl, kl_from_target, chi2 = law.kl(target), target.kl(law), law.chi2(target)
         expected_reward = law.expected(instance.reward)
     except NoExactLaw:
+        if isinstance(instance.graph, Trellis) and instance.graph.log2_paths <= SMALL_LOG2_PATHS:
+            return describe_sampler(sampler, unroll(instance), width, budget, progress, runs, seed)
         found = estimate(sampler, instance, runs, seed)
         tv, expected_reward = found.tv, found.expected_reward
+    cost, bound = sampler.cost(instance), bound_for(sampler, instance)
     return {
         "sampler": spell(sampler),
         "tv": {"lo": tv.lo, "hi": tv.hi, "kind": tv.kind, "level": tv.level, "wanted_budget": tv.wanted},

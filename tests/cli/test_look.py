@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from treesim import load, sampler
+from treesim import load, sampler, unroll
 
 SPECS = [
     "base",
@@ -254,3 +254,13 @@ def test_tv_estimates_where_there_is_no_exact_law(run, instance):
     assert estimated["tv"]["level"] == 0.99
     assert estimated["tv"]["hi"] < exact["tv"]["lo"]
     assert estimated["kl"] is None
+
+
+def test_a_small_trellis_is_unrolled_for_samplers_that_have_a_law_on_trees(run, chain):
+    run("generate", "markov", "--horizon", 3, "--perturbation", "log-normal:sigma=0.5", "-o", "s.st")
+    small = unroll(load("s.st"))
+    specs = ["smc:particles=2", "vgb:steps=5", "random-suffix:steps=3", "sp-gsmc:pool=2,mh=3"]
+    for row in run.json("tv", "s.st", *specs)["rows"]:
+        assert row["tv"]["kind"] == "exact"
+        assert row["tv"]["lo"] == pytest.approx(sampler(row["sampler"]).law(small).tv(small.target).lo, abs=1e-14)
+    assert "vgb walks on the prefixes of a tree" in run.error("tv", chain, "vgb:steps=5")

@@ -18,7 +18,6 @@ from treesim import (
     RandomSuffix,
     Scaled,
     Tree,
-    TreeError,
     family,
     sampler,
     spectral_gap,
@@ -161,7 +160,7 @@ def test_costs_are_what_simulation_spends(spec):
 
 def test_what_needs_a_tree_says_so():
     trellis = family("markov", horizon=4)
-    with pytest.raises(TreeError, match="vgb walks on the prefixes of a tree"):
+    with pytest.raises(NoExactLaw, match="vgb walks on the prefixes of a tree"):
         Backtracking(3).law(trellis)
     with pytest.raises(NoExactLaw, match="random-suffix has an exact law on trees"):
         RandomSuffix(3).law(trellis)

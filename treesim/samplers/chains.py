@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.errors import NoExactLaw, TreeError
+from treesim.errors import NoExactLaw
 from treesim.instance import Instance
 from treesim.kernels.chains import backtracking_steps, suffix_step, walk_backtracking
 from treesim.kernels.walk import step_reference
@@ -251,7 +251,7 @@ def _moves(instance: Instance) -> _Walk:
     """Up with odds 1 : b(v), b = P V^ / V^; at the root always down, at a leaf always up."""
     tree = instance.graph
     if not isinstance(tree, Tree):
-        raise TreeError("vgb walks on the prefixes of a tree, and this is a trellis; unroll it if it is small")
+        raise NoExactLaw("vgb walks on the prefixes of a tree, and this is a trellis; unroll it if it is small")
     value = instance.value
     parent = np.zeros(tree.n_nodes, np.int64)
     parent[1:] = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr))
