@@ -11,12 +11,12 @@ import pytest
 
 from treesim import GuidedSMC, Layer, Scaled, Trellis, audit, family, optimal_twist
 
-HORIZON, NODES, DEGREE = 40, 5_000, 50
+HORIZON, NODES, DEGREE = 10, 20_000, 50
 
 
 @pytest.fixture(scope="module")
 def trellis():
-    """10^7 edges in 40 distinct layers, 50 tokens a node."""
+    """10^7 edges in 10 distinct layers, 50 tokens a node."""
     rng = np.random.default_rng(0)
     layers = [Layer(np.array([0, NODES]), np.full(NODES, 1.0 / NODES), np.arange(NODES, dtype=np.int32))]
     for _ in range(HORIZON):

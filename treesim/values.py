@@ -27,7 +27,7 @@ from treesim.parallel import chunked, thread_map
 from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
 
 MOST_PARTS = 8
-SMALLEST_PART = 1 << 18
+SMALLEST_PART = 1 << 17
 NO_UNDERFLOW = 1e-300
 
 
@@ -232,7 +232,8 @@ def _audit_level(
     bounds = _partition(
         len(here), len(layer.prob), len(layer.prob) // (8 * len(below)) if names_children else MOST_PARTS
     )
-    hands_down = t + 1 < graph.horizon
+    # The last level has no use for its reach; where paths meet, the faster kernel wants room for it all the same.
+    hands_down = t + 1 < graph.horizon or names_children
     reach_below = np.zeros((len(bounds) - 1 if names_children else 1, len(below) if hands_down else 0))
     is_shared = (
         names_children

@@ -116,15 +116,15 @@ class SMC(Sampler):
         return Law(smc_law(ReferenceSteps(graph), log_weight, self.particles, name))
 
     def cost(self, instance: Instance) -> Cost:
-        draws = float(self.particles * instance.graph.horizon)
-        if self.proposal == "reference":
-            return Cost(draws, draws)
-        if self.proposal == "pool":
-            return Cost(self.pool * draws, self.pool * draws)
-        if instance.graph.max_degree == min(int(np.diff(p.ptr).min()) for p in instance.graph.distinct_layers()):
-            return Cost(draws * instance.graph.max_degree, draws * instance.graph.max_degree)
-        reads = self.particles * descend(GuidedSteps(instance.graph, instance.value))[1]
-        return Cost(reads, reads)
+        """The expected cost of one run.
+
+        With the optimal proposal it is that of N guided walks: exact where all nodes have as many children, near it
+        where they do not, resampling moving the particles elsewhere.
+        """
+        steps = float(self.particles * instance.graph.horizon)
+        if self.proposal == "optimal":
+            steps = self.particles * descend(GuidedSteps(instance.graph, instance.value))[1]
+        return Cost(steps * max(1, self.pool), steps * max(1, self.pool))
 
     def draws_per_output(self, instance: Instance) -> int:
         return self.particles * max(1, self.pool)
