@@ -67,8 +67,8 @@ def pose(
     tokens: int = 64,
     smoothing: str = "witten-bell",
     constraint: str | None = None,
-    contains: tuple[str, ...] = (),
-    excludes: tuple[str, ...] = (),
+    contains: str | tuple[str, ...] = (),
+    excludes: str | tuple[str, ...] = (),
     violation: float = 0.0,
 ) -> Problem:
     """The problem that family `ngram` has with these parameters.
@@ -79,6 +79,7 @@ def pose(
         If there is no constraint, it is malformed, too large, or no text of this length meets it.
     """
     require_at_least("horizon", horizon, 1)
+    contains, excludes = ((texts,) if isinstance(texts, str) else texts for texts in (contains, excludes))
     if not 0.0 <= violation < 1.0:
         raise ConstraintError(f"violation is {violation}, expected at least 0 and below 1, the reward of the others")
     model = train(read_text(text), unit, order, tokens, smoothing)
@@ -172,8 +173,8 @@ def ngram(
     tokens: int = 64,
     smoothing: str = "witten-bell",
     constraint: str | None = None,
-    contains: tuple[str, ...] = (),
-    excludes: tuple[str, ...] = (),
+    contains: str | tuple[str, ...] = (),
+    excludes: str | tuple[str, ...] = (),
     violation: float = 0.0,
     value: str = "exact",
     perturbation: str | None = None,
@@ -193,7 +194,7 @@ def ngram(
         Of the model: see `treesim.ngram.train`.
     constraint : str, optional
         A regular expression that the whole text must match.
-    contains, excludes : tuple of str
+    contains, excludes : str or tuple of str
         What the text must contain, and what it must not.
     violation : float
         Reward of texts that do not meet the constraint, below 1: above zero it is soft.

@@ -23,7 +23,8 @@ import numpy as np
 
 from treesim.errors import NoExactLaw
 from treesim.law import TV, Law, OutputLaw, PathLaw
-from treesim.ratio import Effort, RatioLaw
+from treesim.ratio import Effort
+from treesim.ratio_law import RatioLaw
 from treesim.scaled import FloatArray, Scaled
 
 

@@ -10,10 +10,12 @@ from typing import Literal
 
 import numpy as np
 
+from treesim.divergence import path_divergences
 from treesim.errors import NoExactLaw
 from treesim.kernels.arithmetic import LN2
 from treesim.layered import LayeredGraph
-from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Effort, Progress, RatioLaw, RatioProblem, path_divergences
+from treesim.ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Effort, Progress, RatioProblem
+from treesim.ratio_law import RatioLaw
 from treesim.scaled import FloatArray, Scaled
 from treesim.steps import GuidedSteps, ReferenceSteps, Steps, descend
 from treesim.tree import Tree

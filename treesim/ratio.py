@@ -30,9 +30,9 @@ from treesim.kernels.ratio import (
     trim_level,
     windows_level,
 )
-from treesim.layered import LayeredGraph
 from treesim.memory import require_memory
 from treesim.parallel import thread_map
+from treesim.ratio_law import RatioLaw, expect
 from treesim.scaled import FloatArray
 from treesim.steps import Steps
 
@@ -58,81 +58,6 @@ class Effort(NamedTuple):
     width: float = DEFAULT_WIDTH
     budget: float = DEFAULT_BUDGET
     progress: Progress | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class RatioLaw:
-    """Two laws that enclose the law of r = p/q under q in the convex order.
-
-    Attributes
-    ----------
-    upper_log_ratio, upper_mass : ndarray, shape [a]
-        The spread: log r and mass of q; an atom of r = 0 has log r = -inf.
-    lower_log_ratio, lower_mass : ndarray, shape [b]
-        The contraction.
-    dropped : float
-        Mass of q, and of p, that neither holds, at most.
-    rounding : float
-        Bound on the rounding error of any expectation of a function of r with slope at most 1.
-    is_exact : bool
-        Whether the two are one: all residuals lie on a lattice.
-    moves : int
-        Cell moves it took.
-    """
-
-    upper_log_ratio: FloatArray
-    upper_mass: FloatArray
-    lower_log_ratio: FloatArray
-    lower_mass: FloatArray
-    dropped: float
-    rounding: float
-    is_exact: bool
-    moves: int
-
-    def below(self, threshold: float) -> tuple[float, float]:
-        """Bounds on E_q[(threshold - r)_+], shape of the law of r from which all others follow; 1 gives the TV."""
-        low = _expect(np.maximum(threshold - np.exp(self.lower_log_ratio), 0.0), self.lower_mass)
-        high = _expect(np.maximum(threshold - np.exp(self.upper_log_ratio), 0.0), self.upper_mass)
-        rounding = self.rounding * max(1.0, threshold)
-        return max(0.0, low - rounding), float(high + threshold * self.dropped + rounding)
-
-    def cdf(self, log_ratio: float) -> tuple[float, float]:
-        """Bounds on the probability under q that log r <= `log_ratio`.
-
-        E_q[(x - r)_+] is convex in x, and the cdf of r its slope: differences of bounds bound it.
-        """
-        x = math.exp(log_ratio)
-        lowest, highest = 0.0, 1.0
-        lo, hi = self.below(x)
-        # The longer the chord the less the bounds' gap weighs, and the less it says of the slope at x.
-        for d in x * math.sqrt(max(1e-15, hi - lo)) * np.array([0.1, 0.3, 1.0, 3.0, 10.0]):
-            _, hi_right = self.below(x + d)
-            _, hi_left = self.below(x - d) if d < x else (0.0, 0.0)
-            highest = min(highest, (hi_right - lo) / d)
-            lowest = max(lowest, (lo - hi_left) / d)
-        return lowest, highest
-
-    def quantile(self, probability: float) -> tuple[float, float]:
-        """Bounds on the quantile of log r under q: bisection on the bounds of the cdf.
-
-        Raises
-        ------
-        ValueError
-            If the probability is not strictly between 0 and 1.
-        """
-        if not 0.0 < probability < 1.0:
-            raise ValueError(f"probability is {probability}, expected strictly between 0 and 1")
-        finite = self.upper_log_ratio[np.isfinite(self.upper_log_ratio)]
-        ends = (finite.min() - 1.0, finite.max() + 1.0) if len(finite) else (-1.0, 1.0)
-
-        def crossing(side: int) -> float:
-            low, high = ends
-            for _ in range(60):
-                middle = (low + high) / 2
-                low, high = (low, middle) if self.cdf(middle)[side] >= probability else (middle, high)
-            return low if side else high
-
-        return crossing(1), crossing(0)
 
 
 @dataclass(frozen=True)
@@ -356,7 +281,7 @@ class RatioProblem:
                 step, share, spread, True, progress if spread else None
             )
             if spread:
-                rest = _expect(np.maximum(-np.expm1(log_ratio), 0.0), mass)
+                rest = expect(np.maximum(-np.expm1(log_ratio), 0.0), mass)
             else:
                 rest = float(np.maximum(mass - moment * np.exp(log_ratio), 0.0).sum())
             total = float(closed + vanished + rest)
@@ -388,38 +313,6 @@ class RatioProblem:
         return RatioLaw(
             *upper[:2], *lower[:2], max(upper[2], lower[2]), self.rounding, False, upper[3] + lower[3]
         )  # fmt: skip
-
-
-def path_divergences(p: Steps, q: Steps) -> tuple[float, float]:
-    """KL(q || p), in nats, and chi^2(q || p) of two walks on a graph, exactly, by a backward recursion.
-
-    KL(v) = sum_e q(e) (log q/p + KL(c)); chi^2(v) = sum_e [(q - p)^2 / p + q^2/p chi^2(c)]: no term is negative in the
-    second, and infinite where q goes and p does not.
-    """
-    graph: LayeredGraph = q.graph
-    kl, chi2 = np.zeros(graph.n_leaves), np.zeros(graph.n_leaves)
-    for t in reversed(range(graph.horizon)):
-        layer = graph.layer(t)
-        p_edge, q_edge = p.edges(t), q.edges(t)
-        log_ratio = np.empty(len(q_edge))
-        edge_log_ratios(p_edge.mantissa, p_edge.exponent, q_edge.mantissa, q_edge.exponent, log_ratio)
-        used = ~np.isnan(log_ratio)
-        ends = layer.ends(np.arange(len(used)))
-        mass = q_edge.to_float()
-        with np.errstate(over="ignore", invalid="ignore"):
-            surprise = np.where(used, mass * (kl[ends] - np.where(used, log_ratio, 0.0)), 0.0)
-            # (q - p)^2 / p = q (q/p - 1) - (q - p)
-            excess = np.expm1(-np.where(used, log_ratio, 0.0))
-            own = np.where(used, mass * excess * -np.expm1(np.where(used, log_ratio, 0.0)), p_edge.to_float())
-            later = np.where(used & (chi2[ends] > 0), mass * (excess + 1.0) * chi2[ends], 0.0)
-        starts = layer.ptr[:-1] - layer.ptr[0]
-        kl = np.add.reduceat(surprise, starts)
-        chi2 = np.add.reduceat(own + later, starts)
-    return max(0.0, float(kl[0])), float(chi2[0])
-
-
-def _expect(function: FloatArray, mass: FloatArray) -> float:
-    return float((function * mass).sum())
 
 
 def _distinct(values: FloatArray) -> FloatArray:

@@ -44,6 +44,11 @@ def test_log_z_is_the_probability_of_meeting_the_constraint(text):
         assert math.exp(instance.audit.log_partition) == pytest.approx(brute_force(4, 2, meets), rel=1e-12)
 
 
+def test_one_text_need_not_be_a_tuple(text):
+    one, other = (family("ngram", horizon=8, text=text, contains=wish) for wish in ("rat", ("rat",)))
+    assert one.audit.log_partition == other.audit.log_partition
+
+
 def test_samples_meet_the_constraint_and_spell_their_paths(text):
     instance = family("ngram", horizon=40, text=text, contains=("mat",), excludes=("rat",))
     draws = sampler("sp-gsmc").simulate(instance, 200, seed=0)
