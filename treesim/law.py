@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -215,7 +216,7 @@ class PathLaw(OutputLaw):
 
     def _tv(self, target: OutputLaw, effort: Effort) -> TV:
         """Total variation distance: certified, or exact where the log density ratio lives on a lattice."""
-        steps = target.steps_down(self.steps.graph)
+        steps = self._steps_of(target)
         if steps is None:
             return target._tv(self, effort)
         found = RatioProblem(steps, self.steps).tv(effort)
@@ -239,18 +240,16 @@ class PathLaw(OutputLaw):
 
     def kl(self, target: OutputLaw) -> float | None:
         """KL(law || target), in nats, exact; infinite where the law has mass that the target lacks."""
-        steps = target.steps_down(self.steps.graph)
-        return None if steps is None else path_divergences(steps, self.steps)[0]
+        return self._divergences(target)[0]
 
     def kl_from(self, target: OutputLaw) -> float | None:
         """KL(target || law), in nats, exact."""
-        steps = target.steps_down(self.steps.graph)
+        steps = self._steps_of(target)
         return None if steps is None else path_divergences(self.steps, steps)[0]
 
     def chi2(self, target: OutputLaw) -> float | None:
         """chi^2(law || target), exact; infinite where the law has mass that the target lacks."""
-        steps = target.steps_down(self.steps.graph)
-        return None if steps is None else path_divergences(steps, self.steps)[1]
+        return self._divergences(target)[1]
 
     def expected(self, reward: Scaled) -> float:
         """Expected reward under the law, linear; infinite where it leaves the range of a float."""
@@ -268,10 +267,30 @@ class PathLaw(OutputLaw):
         NoExactLaw
             If the target is no walk.
         """
-        steps = target.steps_down(self.steps.graph)
+        steps = self._steps_of(target)
         if steps is None:
             raise NoExactLaw("the density ratio to a law that is no walk is not known; compare with a walk instead")
         return RatioProblem(steps, self.steps)
+
+    @cached_property
+    def _met(self) -> WeakKeyDictionary[OutputLaw, tuple[Steps | None, list[tuple[float, float]]]]:
+        """Of each target met so far its steps, and KL and chi^2 once they were asked."""
+        return WeakKeyDictionary()
+
+    def _steps_of(self, target: OutputLaw) -> Steps | None:
+        if target not in self._met:
+            self._met[target] = (target.steps_down(self.steps.graph), [])
+        return self._met[target][0]
+
+    def _divergences(self, target: OutputLaw) -> tuple[float | None, float | None]:
+        """KL and chi^2 from the target: one recursion gives both."""
+        steps = self._steps_of(target)
+        if steps is None:
+            return None, None
+        found = self._met[target][1]
+        if not found:
+            found.append(path_divergences(steps, self.steps))
+        return found[0]
 
 
 def descend_reference(graph: LayeredGraph) -> Scaled:

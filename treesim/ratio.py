@@ -106,12 +106,12 @@ class RatioProblem:
         """log C_inf: the largest log(p/q) over the paths that q takes."""
         return float(self.most[0])
 
-    def edges(self, t: int) -> tuple[FloatArray, FloatArray]:
-        """log(p/q) and q of the edges from level `t`."""
+    def edges(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """log(p/q), p and q of the edges from level `t`."""
         p, q = self.p.edges(t), self.q.edges(t)
         log_ratio = np.empty(len(q))
         edge_log_ratios(p.mantissa, p.exponent, q.mantissa, q.exponent, log_ratio)
-        return log_ratio, q.to_float()
+        return log_ratio, p.to_float(), q.to_float()
 
     def tv(self, effort: Effort) -> Bounds:
         """Bounds on TV(p, q), refined until they are near enough or the next refinement exceeds the budget."""
@@ -158,7 +158,7 @@ class RatioProblem:
         graph = self.graph
         for t in range(graph.horizon):
             layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
-            log_ratio, q = self.edges(t)
+            log_ratio, _, q = self.edges(t)
             best = np.full(graph.n_level(t + 1), -1.0)
             gauge_level(
                 layer.ptr, layer.child, log_ratio, q, self.flow[here], self.gauge[here],
@@ -167,7 +167,7 @@ class RatioProblem:
 
     def residuals(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Residuals, log ratios and q of the edges from level `t`."""
-        log_ratio, q = self.edges(t)
+        log_ratio, _, q = self.edges(t)
         return self._residuals(t, log_ratio), log_ratio, q
 
     def _residuals(self, t: int, log_ratio: FloatArray) -> FloatArray:
@@ -184,9 +184,9 @@ class RatioProblem:
         noise, n_lattice_levels = 0.0, 0
         for t in reversed(range(graph.horizon)):
             layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
-            log_ratio, _ = self.edges(t)
+            log_ratio, p, _ = self.edges(t)
             extremes_level(
-                layer.ptr, layer.child, log_ratio, self.p.edges(t).to_float(),
+                layer.ptr, layer.child, log_ratio, p,
                 self.least[below], self.most[below], self.escape[below],
                 self.least[here], self.most[here], self.escape[here],
             )  # fmt: skip
@@ -308,10 +308,10 @@ class RatioProblem:
 
         if self.lattice is not None:
             log_ratio, mass, dropped, moves = run(True)
-            return RatioLaw(log_ratio, mass, log_ratio, mass, dropped, self.rounding, True, moves)
+            return RatioLaw(log_ratio, mass, log_ratio, mass, dropped, self.rounding, moves)
         upper, lower = thread_map(run, [True, False])
         return RatioLaw(
-            *upper[:2], *lower[:2], max(upper[2], lower[2]), self.rounding, False, upper[3] + lower[3]
+            *upper[:2], *lower[:2], max(upper[2], lower[2]), self.rounding, upper[3] + lower[3]
         )  # fmt: skip
 
 

@@ -24,8 +24,6 @@ class RatioLaw:
         Mass of q, and of p, that neither holds, at most.
     rounding : float
         Bound on the rounding error of any expectation of a function of r with slope at most 1.
-    is_exact : bool
-        Whether the two are one: all residuals lie on a lattice.
     moves : int
         Cell moves it took.
     """
@@ -36,7 +34,6 @@ class RatioLaw:
     lower_mass: FloatArray
     dropped: float
     rounding: float
-    is_exact: bool
     moves: int
 
     def below(self, threshold: float) -> tuple[float, float]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from functools import wraps
+from typing import Any, ClassVar, NamedTuple, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,23 @@ from treesim.trellis import Trellis
 BLOCK_DRAWS = 1 << 15
 # And the edges it keeps, on a trellis.
 BLOCK_EDGES = 1 << 22
+
+
+Answer = TypeVar("Answer")
+
+
+def remembered(function: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Answer ``function(instance, *key)`` once for each key, as long as the instance lives: blocks ask it again."""
+    known: WeakKeyDictionary[Instance, dict[tuple[Any, ...], Answer]] = WeakKeyDictionary()
+
+    @wraps(function)
+    def ask(instance: Instance, *key: Any) -> Answer:
+        answers = known.setdefault(instance, {})
+        if key not in answers:
+            answers[key] = function(instance, *key)
+        return answers[key]
+
+    return ask
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from treesim.instance import Instance
 from treesim.kernels.chains import backtracking_steps, suffix_step, walk_backtracking
 from treesim.kernels.walk import step_reference
 from treesim.law import Law
-from treesim.samplers.base import Cost, Draws, Paths, Sampler
+from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
 from treesim.scaled import FloatArray, IntArray, Scaled
 from treesim.spec import require_at_least, require_one_of
 from treesim.steps import GuidedSteps
@@ -247,6 +247,7 @@ class RandomSuffix(Sampler):
         return Draws(*paths, draws, n * (self.steps + 1))
 
 
+@remembered
 def _moves(instance: Instance) -> _Walk:
     """Up with odds 1 : b(v), b = P V^ / V^; at the root always down, at a leaf always up."""
     tree = instance.graph

@@ -12,9 +12,9 @@ from treesim.correction import corrected_law, mixed_law
 from treesim.errors import SpecError
 from treesim.instance import Instance
 from treesim.kernels.walk import step_guided, step_pool
-from treesim.law import Law, OutputLaw, PathLaw, walk_law
+from treesim.law import OutputLaw, PathLaw, walk_law
 from treesim.pools import algorithm_2_law
-from treesim.samplers.base import Cost, Draws, Paths, Sampler, walk
+from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered, walk
 from treesim.scaled import BoolArray, FloatArray, IntArray
 from treesim.spec import require_at_least
 from treesim.steps import GuidedSteps, PoolSteps, Steps, descend
@@ -75,16 +75,14 @@ class GuidedSMC(Sampler):
         if self.mh > 1:
             return corrected_law(proposal, instance.target, self.mh)
         if self.reject > 1:
-            return mixed_law(
-                proposal, instance.target, (1.0 - 1.0 / self._envelope(proposal, instance)) ** (self.reject - 1)
-            )
+            return mixed_law(proposal, instance.target, (1.0 - 1.0 / _envelope(instance)) ** (self.reject - 1))
         return proposal
 
     def cost(self, instance: Instance) -> Cost:
         total = float(self.pool * instance.graph.horizon) if self.pool else descend(self._steps(instance))[1]
         paths = float(self.mh)
         if self.reject > 1:
-            a = 1.0 / self._envelope(walk_law(self._steps(instance)), instance)
+            a = 1.0 / _envelope(instance)
             paths = 1.0 if a >= 1.0 else -math.expm1(self.reject * math.log1p(-a)) / a
         return Cost(total * paths, total * paths)
 
@@ -92,15 +90,6 @@ class GuidedSMC(Sampler):
         if self.pool:
             return PoolSteps(instance.graph, instance.value, self.pool)
         return GuidedSteps(instance.graph, instance.value)
-
-    def _envelope(self, proposal: Law | PathLaw, instance: Instance) -> float:
-        """C, the largest of target / proposal over the paths that the proposal takes, at least 1."""
-        if isinstance(proposal, PathLaw):
-            log_ratio = proposal.log_largest_ratio(instance.target)
-        else:
-            live = proposal.prob.mantissa > 0
-            log_ratio = float((instance.target.prob[live].log() - proposal.prob[live].log()).max())
-        return math.exp(min(700.0, max(0.0, log_ratio)))
 
     def draws_per_output(self, instance: Instance) -> int:
         return max(1, self.pool)
@@ -131,7 +120,7 @@ class GuidedSMC(Sampler):
     def _until_accepted(
         self, instance: Instance, paths: Paths, log_ratio: FloatArray, reads: int, rng: np.random.Generator
     ) -> Draws:
-        log_envelope = math.log(self._envelope(walk_law(self._steps(instance)), instance))
+        log_envelope = math.log(_envelope(instance))
         waiting = np.arange(len(log_ratio))
         for _ in range(1, self.reject):
             refused = np.log(rng.random(len(waiting))) >= log_ratio[waiting] - log_envelope
@@ -169,3 +158,15 @@ def _accepts(log_ratio: FloatArray, offered: FloatArray, rng: np.random.Generato
     """Which offers replace the current state, with probability min(1, r'/r); 0/0 counts as 1."""
     with np.errstate(invalid="ignore"):
         return np.log(rng.random(len(offered))) < np.where(offered == log_ratio, 0.0, offered - log_ratio)
+
+
+@remembered
+def _envelope(instance: Instance) -> float:
+    """C, the largest of target / guided law over the paths that guidance takes, at least 1."""
+    proposal = walk_law(GuidedSteps(instance.graph, instance.value))
+    if isinstance(proposal, PathLaw):
+        log_ratio = proposal.log_largest_ratio(instance.target)
+    else:
+        live = proposal.prob.mantissa > 0
+        log_ratio = float((instance.target.prob[live].log() - proposal.prob[live].log()).max())
+    return math.exp(min(700.0, max(0.0, log_ratio)))

@@ -188,9 +188,3 @@ class SMC(Sampler):
         root = value[:1].log()[0]
         log_z += 0.0 if math.isinf(root) else root
         return Clouds(node, weight, log_z, reads, reads, effective, largest, history, ancestry)
-
-    def log_partition(self, instance: Instance, n: int, seed: int) -> FloatArray:
-        """log of the unbiased estimate of Z that each of `n` runs makes, in nats, shape [n]."""
-        draws = self.simulate(instance, n, seed)
-        assert draws.log_partition is not None
-        return draws.log_partition

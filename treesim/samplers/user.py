@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
@@ -14,7 +13,7 @@ from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
 from treesim.instance import Instance
 from treesim.law import OutputLaw
 from treesim.oracle import Oracle, Prefix
-from treesim.samplers.base import Cost, Draws, Sampler
+from treesim.samplers.base import Cost, Draws, Sampler, remembered
 from treesim.tree import Tree
 
 COST_RUNS = 200
@@ -41,7 +40,7 @@ class UserSampler(Sampler):
 
     def cost(self, instance: Instance) -> Cost:
         """The mean over 200 runs."""
-        return _measured_cost(self, instance)
+        return _measured_cost(instance, self)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         user = self.kind(**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})  # type: ignore[arg-type]
@@ -70,8 +69,8 @@ class UserSampler(Sampler):
         return Draws(leaf, edges, draws, queries)
 
 
-@lru_cache(maxsize=64)
-def _measured_cost(sampler: UserSampler, instance: Instance) -> Cost:
+@remembered
+def _measured_cost(instance: Instance, sampler: UserSampler) -> Cost:
     draws = sampler.simulate(instance, COST_RUNS, seed=0)
     return Cost(draws.reference_draws / COST_RUNS, draws.value_queries / COST_RUNS)
 
