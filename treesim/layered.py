@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 
 from treesim.errors import TreeError
 from treesim.kernels.checks import first_bad_parent
+from treesim.kernels.forward import push_reach
+from treesim.parallel import MOST_PARTS, chunked, parts_of, thread_map
 from treesim.scaled import BoolArray, FloatArray, IntArray, read_only
 
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
@@ -130,16 +133,31 @@ class LayeredGraph(ABC):
         """The level of a node."""
         return int(np.searchsorted(self.level_ptr, node, side="right")) - 1
 
+    @cached_property
+    def reach(self) -> list[FloatArray]:
+        """For each level but the last, pi_ref of being at each of its nodes; positive wherever it can be reached."""
+        found = [np.ones(1)]
+        for t in range(self.horizon - 1):
+            found.append(read_only(self._reach_below(t, found[-1])))
+        return found
+
     def reachable(self) -> Iterator[BoolArray]:
         """Level by level, which nodes have positive probability under pi_ref, each of shape [n_nodes of the level]."""
-        reach = np.ones(1, bool)
-        for t in range(self.horizon):
-            yield reach
-            layer = self.layer(t)
-            live = np.repeat(reach, np.diff(layer.ptr)) & (layer.prob > 0)
-            reach = np.zeros(self.n_level(t + 1), bool)
-            reach[layer.ends(live)] = True
-        yield reach
+        for reach in self.reach:
+            yield reach > 0
+        yield self._reach_below(self.horizon - 1, self.reach[-1]) > 0
+
+    def _reach_below(self, t: int, reach: FloatArray) -> FloatArray:
+        layer, n_below = self.layer(t), self.n_level(t + 1)
+        if not len(layer.child):
+            below = np.zeros(n_below)
+            chunked(lambda lo, hi: push_reach(lo, hi, *layer, reach, below), len(reach), len(layer.prob))
+            return below
+        # Where paths meet, each part adds to its own, and there are no more parts than edges can pay for.
+        bounds = parts_of(len(reach), len(layer.prob), min(MOST_PARTS, len(layer.prob) // (8 * n_below)))
+        own = np.zeros((len(bounds) - 1, n_below))
+        thread_map(lambda i: push_reach(bounds[i], bounds[i + 1], *layer, reach, own[i]), range(len(own)))
+        return own.sum(axis=0)
 
     def same_as(self, other: LayeredGraph) -> bool:
         """Whether the two are the same graph, to the bit, names included."""

@@ -2,9 +2,9 @@
 
 import itertools
 import os
-import threading
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import TypeVar
 
@@ -14,7 +14,10 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 # Below this many steps of work a thread costs more than it saves.
-SMALLEST_CHUNK = 1 << 18
+SMALLEST_CHUNK = 1 << 17
+CHUNKS_A_THREAD = 4
+SMALLEST_PART = 1 << 17
+MOST_PARTS = 8
 
 
 def n_threads() -> int:
@@ -25,37 +28,60 @@ def n_threads() -> int:
     return int(text)
 
 
-_worker = threading.local()
-
-
-def _mark_worker() -> None:
-    _worker.is_one = True
-
-
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="treesim", initializer=_mark_worker)
+def _helpers(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="treesim")
 
 
 def thread_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
     """``[function(item) for item in items]`` in order, on all threads; the results do not depend on how many.
 
-    Called from a thread of the pool it works alone: waiting for others there could leave nobody to do the work.
+    The caller works too, and whoever is free takes the next item: helpers that wake up late, or are busy elsewhere,
+    hold nothing up, and a call from inside an item cannot wait for itself.
     """
     items = list(items)
-    threads = n_threads()
-    if threads == 1 or len(items) <= 1 or getattr(_worker, "is_one", False):
+    helpers = min(n_threads(), len(items)) - 1
+    if helpers < 1:
         return [function(item) for item in items]
-    return list(_pool(threads).map(function, items))
+    results: dict[int, Result] = {}
+    left = iter(range(len(items)))
+
+    def work() -> None:
+        try:
+            for i in left:
+                results[i] = function(items[i])
+        except BaseException:
+            deque(left, maxlen=0)  # nobody starts another
+            raise
+
+    futures = [_helpers(helpers).submit(work) for _ in range(helpers)]
+    try:
+        work()
+    finally:
+        started = [future for future in futures if not future.cancel()]
+        wait(started)
+    for future in started:
+        future.result()
+    return [results[i] for i in range(len(items))]
+
+
+def parts_of(size: int, work: int, most: int = MOST_PARTS) -> list[int]:
+    """Bounds of the parts of ``range(size)`` that threads share: by its size alone, so that sums keep their order.
+
+    Work is counted in steps of about a nanosecond.
+    """
+    parts = max(1, min(most, work // SMALLEST_PART, size))
+    return [size * i // parts for i in range(parts + 1)]
 
 
 def chunked(kernel: Callable[[int, int], object], size: int, work: int | None = None) -> None:
-    """Call ``kernel(start, stop)`` over a partition of ``range(size)``, one chunk a thread, if the work is worth it.
+    """Call ``kernel(start, stop)`` over a partition of ``range(size)``, on all threads if the work is worth it.
 
     Work is counted in steps of about a nanosecond; left out, it is one an item.
     """
-    chunks = min(n_threads(), size, (size if work is None else work) // SMALLEST_CHUNK)
-    if chunks <= 1:
+    threads = n_threads()
+    chunks = min(CHUNKS_A_THREAD * threads, size, (size if work is None else work) // SMALLEST_CHUNK)
+    if chunks <= 1 or threads == 1:
         kernel(0, size)
         return
     bounds = [size * i // chunks for i in range(chunks + 1)]

@@ -11,9 +11,9 @@ both over the prefixes that pi_ref reaches. Source: Zhu & Lu (2026), section 3, 
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,12 +23,8 @@ from treesim.kernels.arithmetic import LN2
 from treesim.kernels.backward import common_exponent, expect_children, expect_shared
 from treesim.kernels.forward import judge, look_ahead, look_ahead_shared
 from treesim.layered import Layer, LayeredGraph
-from treesim.parallel import chunked, thread_map
+from treesim.parallel import chunked, parts_of, thread_map
 from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
-
-MOST_PARTS = 8
-SMALLEST_PART = 1 << 17
-NO_UNDERFLOW = 1e-300
 
 
 def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -178,22 +174,24 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     worst, worst_node = -1.0, 0
     log_ratio, ratio_step = -1.0, (0, 1)
-    widest = max(graph.n_level(t) for t in range(horizon))
-    room = _Ahead(Scaled.empty(widest), np.empty(widest), np.empty(widest))
-    reach = np.ones(1)
-    for t in range(horizon):
-        parts, reach = _audit_level(graph, t, value, twist, reach, room)
-        for error, parent, reference, target, part_ratio, edge in parts:
-            sup[t] = max(sup[t], error)
-            if error > worst:
-                worst, worst_node = error, graph.level(t).start + parent
-            mean_reference[t] += reference
-            mean_target[t] += target
-            if part_ratio > log_ratio:
-                log_ratio, layer = part_ratio, graph.layer(t)
-                source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
-                child = int(layer.ends(np.array([edge]))[0])
-                ratio_step = (graph.level(t).start + source, graph.level(t + 1).start + child)
+    parts = [
+        (t, part)
+        for t in range(horizon)
+        for part in itertools.pairwise(parts_of(graph.n_level(t), len(graph.layer(t).prob)))
+    ]
+    reach = graph.reach
+    found = thread_map(lambda part: _audit_part(graph, reach[part[0]], value, twist, *part), parts)
+    for (t, _), (error, parent, reference, target, part_ratio, edge) in zip(parts, found, strict=True):
+        sup[t] = max(sup[t], error)
+        if error > worst:
+            worst, worst_node = error, graph.level(t).start + parent
+        mean_reference[t] += reference
+        mean_target[t] += target
+        if part_ratio > log_ratio:
+            log_ratio, layer = part_ratio, graph.layer(t)
+            source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
+            child = int(layer.ends(np.array([edge]))[0])
+            ratio_step = (graph.level(t).start + source, graph.level(t + 1).start + child)
     return Audit(
         bellman_error=float(sup.max()),
         bellman_error_node=worst_node,
@@ -207,63 +205,27 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     )
 
 
-class _Ahead(NamedTuple):
-    """Room for what the nodes of a level see one step ahead: mean, least and greatest value."""
-
-    mean: Scaled
-    lowest: FloatArray
-    highest: FloatArray
-
-
 # Sup error and its parent, mean errors under pi_ref and pi~, log of the largest ratio and its edge.
 _Part = tuple[float, int, float, float, float, int]
 
 
-def _audit_level(
-    graph: LayeredGraph, t: int, value: Scaled, twist: Scaled, reach: FloatArray, room: _Ahead
-) -> tuple[list[_Part], FloatArray]:
-    """What the parts of level `t` found, and the reach probability of the next level (empty after the last)."""
+def _audit_part(
+    graph: LayeredGraph, reach: FloatArray, value: Scaled, twist: Scaled, t: int, part: tuple[int, int]
+) -> _Part:
+    """What the parents ``part`` of level `t` find."""
     layer, here, below, here_twist = (
         graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)], twist[graph.level(t)]
     )  # fmt: skip
-    # Parents of different parts share children only where edges name them: then each part adds to its own, and
-    # there are no more parts than edges can pay for.
-    names_children = len(layer.child) > 0
-    bounds = _partition(
-        len(here), len(layer.prob), len(layer.prob) // (8 * len(below)) if names_children else MOST_PARTS
-    )
-    # The last level has no use for its reach; where paths meet, the faster kernel wants room for it all the same.
-    hands_down = t + 1 < graph.horizon or names_children
-    reach_below = np.zeros((len(bounds) - 1 if names_children else 1, len(below) if hands_down else 0))
-    is_shared = (
-        names_children
-        and hands_down
-        and graph.smallest_step(t) * reach[reach > 0].min(initial=1.0) > NO_UNDERFLOW
-        and common_exponent(below.exponent)[0]
-    )
+    is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.exponent)[0]
     look = look_ahead_shared if is_shared else look_ahead
-    ahead, ahead_exponent, lowest, highest = room.mean.mantissa, room.mean.exponent, room.lowest, room.highest
-
-    def audit_part(i: int) -> _Part:
-        part = bounds[i], bounds[i + 1]
-        look(
-            *part, *layer, below.mantissa, below.exponent, reach,
-            ahead, ahead_exponent, lowest, highest, reach_below[i % len(reach_below)],
-        )  # fmt: skip
-        return judge(
-            *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
-            twist.mantissa[0], twist.exponent[0], ahead, ahead_exponent, lowest, highest,
-            below.mantissa, below.exponent,
-        )  # fmt: skip
-
-    parts = thread_map(audit_part, range(len(bounds) - 1))
-    return parts, reach_below[0] if len(reach_below) == 1 else reach_below.sum(axis=0)
-
-
-def _partition(n_parents: int, n_edges: int, most: int) -> list[int]:
-    """Bounds of the parts of a layer that threads share: by its size alone, so that sums keep their order."""
-    parts = max(1, min(MOST_PARTS, most, n_edges // SMALLEST_PART, n_parents))
-    return [n_parents * i // parts for i in range(parts + 1)]
+    size = part[1] - part[0]
+    ahead, lowest, highest = Scaled.empty(size), np.empty(size), np.empty(size)
+    look(*part, *layer, below.mantissa, below.exponent, ahead.mantissa, ahead.exponent, lowest, highest)
+    return judge(
+        *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
+        twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, lowest, highest,
+        below.mantissa, below.exponent,
+    )  # fmt: skip
 
 
 def _linear_ratio(value: Scaled, step: tuple[int, int], log_ratio: float) -> float:

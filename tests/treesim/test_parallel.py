@@ -36,7 +36,7 @@ def test_chunks_cover_everything_once(monkeypatch):
     monkeypatch.setattr("treesim.parallel.SMALLEST_CHUNK", 2)
     parts = []
     chunked(lambda lo, hi: parts.append((lo, hi)), 11)
-    assert sorted(parts) == [(0, 3), (3, 7), (7, 11)]
+    assert sorted(parts) == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 11)]
 
 
 def test_a_number_of_threads_that_is_none_is_refused(monkeypatch):

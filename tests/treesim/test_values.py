@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from tests import naive
 from tests.strategies import small_instances, small_problems
-from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist, parallel, values
+from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist, parallel
 
 
 def log_fraction(x: Fraction) -> float:
@@ -154,15 +154,20 @@ def wide_chain() -> Trellis:
     return Trellis.markov(rng.dirichlet(np.ones(200), size=200), horizon=5)
 
 
-@pytest.mark.parametrize("graph", [Tree.complete(2, 17, policy=0.5, seed=1), wide_chain()], ids=["tree", "trellis"])
+def deep_tree() -> Tree:
+    return Tree.complete(2, 17, policy=0.5, seed=1)
+
+
+@pytest.mark.parametrize("build", [deep_tree, wide_chain])
 @pytest.mark.parametrize("scale", [1.0, 400.0])
-def test_any_number_of_threads_gives_the_same_bits(graph, scale, monkeypatch):
+def test_any_number_of_threads_gives_the_same_bits(build, scale, monkeypatch):
     monkeypatch.setattr(parallel, "SMALLEST_CHUNK", 1 << 10)
-    monkeypatch.setattr(values, "SMALLEST_PART", 1 << 10)
-    log_reward = np.random.default_rng(0).normal(size=graph.n_leaves) * scale
+    monkeypatch.setattr(parallel, "SMALLEST_PART", 1 << 10)
     found = []
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("TREESIM_THREADS", threads)
+        graph = build()
+        log_reward = np.random.default_rng(0).normal(size=graph.n_leaves) * scale
         twist = optimal_twist(graph, log_reward)
         audited = audit(graph, twist * twist, twist)
         found.append((twist, audited.bellman_error, audited.ratio_bound_step, audited.mean_target.tolist()))
@@ -173,11 +178,11 @@ def test_any_number_of_threads_gives_the_same_bits(graph, scale, monkeypatch):
 
 
 def test_parts_of_a_layer_add_up_to_the_audit_of_the_whole(monkeypatch):
-    graph = wide_chain()
+    graph, again = wide_chain(), wide_chain()
     twist = optimal_twist(graph, np.random.default_rng(0).normal(size=graph.n_leaves))
     whole = audit(graph, twist * twist, twist)
-    monkeypatch.setattr(values, "SMALLEST_PART", 1 << 10)
-    parts = audit(graph, twist * twist, twist)
+    monkeypatch.setattr(parallel, "SMALLEST_PART", 1 << 10)
+    parts = audit(again, twist * twist, twist)
     assert parts.bellman_error == whole.bellman_error
     assert parts.ratio_bound_step == whole.ratio_bound_step
     np.testing.assert_allclose(parts.mean_target, whole.mean_target, rtol=1e-13)

@@ -43,18 +43,31 @@ def push_mass(ptr, prob, child, mass, mass_exponent, edge, edge_exponent, out, o
 
 
 @njit(nogil=True, cache=True)
-def look_ahead(lo, hi, ptr, prob, child, mantissa, exponent, reach, ahead, ahead_exp, lowest, highest, next_reach):
-    """Of parents ``lo..hi``: P V, the least and greatest V of their children, and the reach that they hand down.
+def push_reach(lo, hi, ptr, prob, child, reach, out):
+    """Add reach(v) * p(c|v) to every child of the parents ``lo..hi``.
 
-    The extremes are mantissas; the least is NaN where the children differ in exponent or P V leaves the range. Positive
-    reach never underflows to zero, so that "unreachable" stays exact. There may be no room for reach.
+    Positive reach never underflows to zero, so that "unreachable" stays exact.
     """
     base = ptr[0]
     is_tree = child.shape[0] == 0
-    keeps_reach = next_reach.shape[0] > 0
     for v in range(lo, hi):
-        if reach[v] == 0.0:
+        mass = reach[v]
+        if mass == 0.0:
             continue
+        for k in range(ptr[v] - base, ptr[v + 1] - base):
+            if prob[k] > 0.0:
+                out[k if is_tree else np.uint32(child[k])] += mass * prob[k] + SMALLEST_REACH
+
+
+@njit(nogil=True, cache=True)
+def look_ahead(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead_exp, lowest, highest):
+    """Of parents ``lo..hi``: P V, the least and greatest V of their children.
+
+    The extremes are mantissas; the least is NaN where the children differ in exponent or P V leaves the range.
+    """
+    base = ptr[0]
+    is_tree = child.shape[0] == 0
+    for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         common = exponent[start if is_tree else child[start]]
         differs = common ^ common
@@ -67,42 +80,45 @@ def look_ahead(lo, hi, ptr, prob, child, mantissa, exponent, reach, ahead, ahead
             if prob[k] > 0.0:
                 least = min(least, number)
                 most = max(most, number)
-                if keeps_reach:
-                    next_reach[c] += reach[v] * prob[k] + SMALLEST_REACH
         if differs == 0 and LOWEST <= total < HIGHEST:
-            ahead[v], ahead_exp[v], lowest[v], highest[v] = total, common, least, most
+            ahead[v - lo], ahead_exp[v - lo], lowest[v - lo], highest[v - lo] = total, common, least, most
         else:
-            ahead[v], ahead_exp[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
-            lowest[v] = math.nan
+            ahead[v - lo], ahead_exp[v - lo] = careful_expectation(start, stop, prob, child, mantissa, exponent)
+            lowest[v - lo] = math.nan
 
 
 @njit(nogil=True, cache=True)
-def look_ahead_shared(
-    lo, hi, ptr, prob, child, mantissa, exponent, reach, ahead, ahead_exp, lowest, highest, next_reach
-):
-    """The same where edges name their children, all children have one exponent, there is room for reach, no edge has
-    probability zero and no reach can underflow."""
+def look_ahead_shared(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead_exp, lowest, highest):
+    """The same where edges name their children, all children have one exponent and no edge has probability zero.
+
+    Two sums and extremes at once, so that none waits for another.
+    """
     base = ptr[0]
     common = exponent[0]
     for v in range(lo, hi):
-        mass = reach[v]
-        if mass == 0.0:
-            continue
         start, stop = ptr[v] - base, ptr[v + 1] - base
         total, least, most = 0.0, math.inf, 0.0
-        for k in range(start, stop):
-            c = np.uint32(child[k])
-            p = prob[k]
-            number = mantissa[c]
-            total += p * number
-            least = min(least, number)
-            most = max(most, number)
-            next_reach[c] += mass * p
+        second_total, second_least, second_most = 0.0, math.inf, 0.0
+        for i in range((stop - start) // 2):
+            k = start + 2 * i
+            number, second = mantissa[np.uint32(child[k])], mantissa[np.uint32(child[k + 1])]
+            total += prob[k] * number
+            second_total += prob[k + 1] * second
+            least = number if number < least else least
+            most = number if number > most else most
+            second_least = second if second < second_least else second_least
+            second_most = second if second > second_most else second_most
+        if (stop - start) % 2:
+            number = mantissa[np.uint32(child[stop - 1])]
+            total += prob[stop - 1] * number
+            least, most = min(least, number), max(most, number)
+        total += second_total
         if LOWEST <= total < HIGHEST:
-            ahead[v], ahead_exp[v], lowest[v], highest[v] = total, common, least, most
+            ahead[v - lo], ahead_exp[v - lo] = total, common
+            lowest[v - lo], highest[v - lo] = min(least, second_least), max(most, second_most)
         else:
-            ahead[v], ahead_exp[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
-            lowest[v] = math.nan
+            ahead[v - lo], ahead_exp[v - lo] = careful_expectation(start, stop, prob, child, mantissa, exponent)
+            lowest[v - lo] = math.nan
 
 
 @njit(nogil=True, cache=True)
@@ -110,7 +126,7 @@ def judge(
     lo, hi, ptr, prob, child, reach, value, value_exp, twist, twist_exp, partition, partition_exp,
     ahead, ahead_exp, lowest, highest, next_value, next_value_exp,
 ):  # fmt: skip
-    """Bellman errors of the parents ``lo..hi`` and ratios along their edges.
+    """Bellman errors of the parents ``lo..hi`` and ratios along their edges, after a look ahead at the same parents.
 
     Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio and its
     edge.
@@ -125,15 +141,15 @@ def judge(
         if reach[v] == 0.0:
             continue
         error = 0.0
-        if ahead[v] == 0.0 or value[v] == 0.0:
-            if ahead[v] != value[v]:
+        mean, least, most = ahead[v - lo], lowest[v - lo], highest[v - lo]
+        shift = ahead_exp[v - lo] - value_exp[v]
+        if mean == 0.0 or value[v] == 0.0:
+            if mean != value[v]:
                 error = math.inf
+        elif shift > 0 or (shift == 0 and mean >= value[v]):
+            error = shifted(mean / value[v], shift) - 1.0
         else:
-            shift = ahead_exp[v] - value_exp[v]
-            if shift > 0 or (shift == 0 and ahead[v] >= value[v]):
-                error = shifted(ahead[v] / value[v], shift) - 1.0
-            else:
-                error = shifted(value[v] / ahead[v], -shift) - 1.0
+            error = shifted(value[v] / mean, -shift) - 1.0
         if error > worst:
             worst, worst_parent = error, v
         if error > 0.0:
@@ -141,8 +157,8 @@ def judge(
             tilt = reach[v] * shifted(twist[v] * per_partition, twist_exp[v] - partition_exp)
             if tilt > 0.0:
                 mean_target += tilt * error
-        is_plain = lowest[v] > 0.0 and value[v] > 0.0 and ahead_exp[v] == value_exp[v]
-        if is_plain and highest[v] <= ratio * value[v] and value[v] <= ratio * lowest[v]:
+        is_plain = least > 0.0 and value[v] > 0.0 and shift == 0
+        if is_plain and most <= ratio * value[v] and value[v] <= ratio * least:
             continue
         for k in range(ptr[v] - base, ptr[v + 1] - base):
             c = k if is_tree else child[k]
