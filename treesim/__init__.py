@@ -30,7 +30,7 @@ from treesim.estimation import Estimate, estimate
 from treesim.families import FAMILIES, family
 from treesim.graphs import graph_from_instance, instance_from_graph, read_graph
 from treesim.instance import Instance
-from treesim.law import TV, Law, OutputLaw, PathLaw
+from treesim.law import TV, Law, ListedLaw, OutputLaw, PathLaw
 from treesim.layered import Layer
 from treesim.merging import MergeReport, merge, unroll
 from treesim.oracle import Oracle, Prefix
@@ -87,6 +87,7 @@ __all__ = [
     "InstanceFileError",
     "Law",
     "Layer",
+    "ListedLaw",
     "MemoryBudgetError",
     "MergeReport",
     "NoExactLaw",

@@ -10,6 +10,7 @@ from typing import Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treesim.divergence import path_divergences
 from treesim.errors import NoExactLaw
@@ -21,6 +22,9 @@ from treesim.scaled import FloatArray, Scaled
 from treesim.steps import GuidedSteps, ReferenceSteps, Steps, descend
 from treesim.tree import Tree
 from treesim.values import optimal_twist
+
+# What a listing of all paths may lack of one by rounding.
+MISSED = 1e-12
 
 
 @dataclass(frozen=True)
@@ -291,6 +295,65 @@ class PathLaw(OutputLaw):
         if not found:
             found.append(path_divergences(steps, self.steps))
         return found[0]
+
+
+@dataclass(frozen=True, eq=False)
+class ListedLaw(OutputLaw):
+    """A law on a trellis that is no walk, known path by path.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    edges : ndarray of int32, shape [n_paths, horizon]
+        The edge of each step, numbered within its layer; every path that the law can take.
+    prob : Scaled, shape [n_paths]
+
+    Examples
+    --------
+    >>> from treesim import SMC, family
+    >>> instance = family("markov", horizon=4, states=2, perturbation="log-normal:sigma=0.5")
+    >>> law = SMC(particles=3).law(instance)
+    >>> law.edges.shape, law.tv(instance.target).kind
+    ((16, 4), 'exact')
+    """
+
+    graph: LayeredGraph
+    edges: NDArray[np.int32]
+    prob: Scaled
+
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """Total variation distance, exact: the paths that are not listed count by what the target gives them."""
+        return Law(self.prob)._tv(self._on_paths(target), effort)
+
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats, exact."""
+        return Law(self.prob).kl(self._on_paths(target))
+
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target), exact."""
+        return Law(self.prob).chi2(self._on_paths(target))
+
+    def expected(self, reward: Scaled) -> float:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float."""
+        end = self.graph.layer(self.graph.horizon - 1).ends(self.edges[:, -1].astype(np.int64))
+        return float((self.prob * reward[end]).to_float().sum())
+
+    def _on_paths(self, target: OutputLaw) -> Law:
+        """The target on the same paths, with what it gives to others as a failure.
+
+        Raises
+        ------
+        NoExactLaw
+            If the target is no walk.
+        """
+        steps = target.steps_down(self.graph)
+        if steps is None:
+            raise NoExactLaw("the law of a listed sampler can be compared with walks only")
+        prob = Scaled.from_float(np.ones(len(self.edges)))
+        for t in range(self.graph.horizon):
+            prob *= steps.edges(t)[self.edges[:, t].astype(np.int64)]
+        missed = 1.0 - math.fsum(prob.to_float())
+        return Law(prob, missed if missed > MISSED else 0.0)
 
 
 def descend_reference(graph: LayeredGraph) -> Scaled:

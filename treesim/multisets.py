@@ -1,40 +1,73 @@
-r"""The exact law of N-particle SMC on a small tree: a Markov chain on multisets of nodes.
+r"""The exact law of N-particle SMC: a Markov chain on multisets.
 
-Particles are exchangeable, so what counts is how many stand at each node. After multinomial resampling and a step, each
-of them stands at child c with probability rho(c) = pi(v) q(c|v), independently, where pi(v) is the share of the weight
-at its parent: so the counts of level t + 1 are multinomial given those of level t. The last step needs no counts: its
-output is one of N draws kept in proportion to its weight, the law of importance resampling.
+Particles are exchangeable, so what counts is how many are of each *kind*: at which node, with which weight. After
+multinomial resampling and a step each of them is of kind k' with probability rho(k') = sum_k pi(k) M(k, k'),
+independently, where pi(k) is the share of the weight that kind k holds: so the counts of level t + 1 are multinomial
+given those of level t. The last step needs no counts: its output is one of N draws kept in proportion to its weight,
+the law of importance resampling.
+
+On a tree the node tells the path. On a trellis the ancestry of one particle is followed beside the counts: a particle
+drawn from the population has ancestor k with probability (weight of k) / (weight of all), and the N - 1 others come as
+before. That takes one vector over the counts for each path.
+
+Where at every level all nodes offer the same weights with the same probabilities, the counts do not matter: each step
+is a draw of its own, and the law of the output a walk.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
-from itertools import combinations, pairwise
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treesim.errors import NoExactLaw
+from treesim.kernels.multisets import binomial_step
 from treesim.kernels.selection import log_selection
-from treesim.scaled import FloatArray, IntArray, Scaled, read_only
-from treesim.steps import Steps
+from treesim.law import Law, ListedLaw, PathLaw, walk_law
+from treesim.layered import LayeredGraph
+from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled, read_only
+from treesim.steps import POOL_ERROR, Steps
 from treesim.tree import Tree
 
 LARGEST_WORK = 2e9
 QUADRATURE_NODES = 500
+SAME_WEIGHT = 1e-13  # logs of weights this near count as one weight
 _NEVER = -1e5  # stands for log 0 where counts multiply it: exp of it is zero
 
 
-def smc_law(steps: Steps, log_weight: FloatArray, particles: int, name: str) -> Scaled:
-    """The law of the leaf, shape [n_leaves].
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """How particles move, and what weight they gain.
 
     Parameters
     ----------
     steps : Steps
-        The proposal, on a tree.
-    log_weight : ndarray, shape [n_nodes]
-        log of the weight that a particle gains on its step to the node; ``-inf`` is zero. Where all weights of a
-        population are zero they count as equal.
+    log_gain : callable
+        Given a level t, log of the weight that a particle gains on each edge from it, shape [n_edges of the layer];
+        ``-inf`` is zero. Where all weights of a population are zero they count as equal.
+    """
+
+    steps: Steps
+    log_gain: Callable[[int], FloatArray]
+
+    @property
+    def graph(self) -> LayeredGraph:
+        """The graph they move on."""
+        return self.steps.graph
+
+
+def smc_law(proposal: Proposal, particles: int, name: str) -> Law | PathLaw | ListedLaw:
+    """The law of the output, for multinomial resampling at every step.
+
+    Parameters
+    ----------
+    proposal : Proposal
     particles : int
         N.
     name : str
@@ -43,33 +76,43 @@ def smc_law(steps: Steps, log_weight: FloatArray, particles: int, name: str) -> 
     Raises
     ------
     NoExactLaw
-        If the chain has too many states: the message says how many.
+        If the chain has too many states, or a trellis too many paths: the message says how many.
 
     References
     ----------
     Del Moral (2004), "Feynman-Kac formulae", chapter 3: the particle model as a Markov chain.
     """
-    tree = steps.graph
-    assert isinstance(tree, Tree)
-    require_work(tree, particles, name)
-    counts, mass = np.array([[particles]]), np.ones(1)
-    for t in range(tree.horizon):
-        edge = steps.edges(t).to_float()
-        share = _shares(counts, log_weight[tree.level(t)])
-        rho = np.repeat(share, np.diff(tree.layer(t).ptr), axis=1) * edge
-        log_gain = log_weight[tree.level(t + 1)]
-        if t + 1 == tree.horizon:
-            return Scaled.from_float(_last_step(rho, mass, log_gain, particles))
-        below = multisets(rho.shape[1], particles)
-        mass = _arrive(below, rho, mass, particles)
-        alive = mass > 0
-        counts, mass = below[alive], mass[alive]
-    raise AssertionError("a tree has at least one step")
+    if particles == 1:
+        return walk_law(proposal.steps)
+    free = _FreeSteps.of(proposal, particles)
+    if free is not None:
+        return walk_law(free)
+    chain = _Chain.of(proposal, particles, name)
+    if isinstance(proposal.graph, Tree):
+        return Law(Scaled.from_float(chain.leaf_law()))
+    return chain.path_law()
+
+
+def conditional_laws(proposal: Proposal, particles: int, name: str) -> FloatArray:
+    """The law of the output of conditional SMC, given the leaf whose path is pinned, on a tree.
+
+    One particle keeps to the pinned path and survives every resampling; the output is one of all N.
+
+    Returns
+    -------
+    ndarray, shape [n_leaves, n_leaves]
+        A row for each pinned leaf; that of a leaf which the proposal cannot reach is zero.
+
+    References
+    ----------
+    Andrieu, Doucet & Holenstein (2010), "Particle Markov chain Monte Carlo methods", section 2.4.3.
+    """
+    return _Chain.of(proposal, particles, name).pinned_laws()
 
 
 @cache
 def multisets(kinds: int, size: int) -> IntArray:
-    """All counts of `size` things of `kinds` kinds, shape [n, kinds].
+    """All counts of `size` things of `kinds` kinds in lexicographic order, shape [n, kinds].
 
     Examples
     --------
@@ -85,47 +128,306 @@ def multisets(kinds: int, size: int) -> IntArray:
     return read_only(np.diff(walls, axis=1) - 1)
 
 
-def require_work(tree: Tree, particles: int, name: str) -> None:
-    """Raise `NoExactLaw` if the chain of multisets is too large to follow."""
-    states = [math.comb(tree.n_level(t) + particles - 1, particles) for t in range(tree.horizon)]
-    moves = sum(a * b * tree.n_level(t + 1) for t, (a, b) in enumerate(pairwise(states)))
-    work = float(moves + states[-1] * tree.n_leaves * QUADRATURE_NODES)
-    if work > LARGEST_WORK:
-        raise NoExactLaw(
-            f"the exact law of {name} takes {work:.2g} operations ({max(states):.2g} multisets on a level), more than "
-            f"{LARGEST_WORK:.0e}; take fewer particles or a smaller tree, or estimate its TV from runs"
-        )
+def rank(counts: IntArray) -> IntArray:
+    """The places of multisets of one size in the order of `multisets`, shape [n].
+
+    Examples
+    --------
+    >>> rank(multisets(3, 2)).tolist()
+    [0, 1, 2, 3, 4, 5]
+    """
+    n, kinds = counts.shape
+    place = np.zeros(n, np.int64)
+    left = counts.sum(axis=1)
+    for j in range(kinds - 1):
+        after = kinds - j - 1
+        ways = np.array([math.comb(r + after, after) for r in range(int(left.max(initial=0)) + 1)], np.int64)
+        place += ways[left] - ways[left - counts[:, j]]
+        left = left - counts[:, j]
+    return place
 
 
-def _shares(counts: IntArray, log_weight: FloatArray) -> FloatArray:
-    """The share of the weight at each node, shape [n, nodes]; where all weights are zero, that of the particles."""
-    log_share = np.where(counts > 0, np.log(np.maximum(counts, 1)) + log_weight, -np.inf)
-    top = log_share.max(axis=1, keepdims=True)
-    weightless = np.isneginf(top)
-    share = np.exp(log_share - np.where(weightless, 0.0, top))
-    share = np.where(weightless, counts, share)
-    return share / share.sum(axis=1, keepdims=True)
+class _Kinds(NamedTuple):
+    """The kinds of particles after a step: where they stand, what they weigh, and by which edges they came.
+
+    Attributes
+    ----------
+    node, log_weight : ndarray, shape [n_kinds]
+    edge, source, prob, kind : ndarray, shape [n live edges]
+        The edges that particles can take, their parents, their probabilities, the kind of particle that takes them.
+    """
+
+    node: IntArray
+    log_weight: FloatArray
+    edge: IntArray
+    source: IntArray
+    prob: FloatArray
+    kind: IntArray
 
 
-def _arrive(below: IntArray, rho: FloatArray, mass: FloatArray, particles: int) -> FloatArray:
-    """Probability of each multiset below: a mixture of multinomial laws."""
-    log_factorial = np.array([math.lgamma(k + 1) for k in range(particles + 1)])
-    ways = log_factorial[particles] - log_factorial[below].sum(axis=1)
+def _kinds(proposal: Proposal, t: int, live: BoolArray) -> _Kinds:
+    """The kinds of particles that a step from level `t` makes, its parents being those that are `live`."""
+    layer = proposal.graph.layer(t)
+    prob = proposal.steps.edges(t).to_float()
+    source = layer.sources()
+    edge = np.flatnonzero((prob > 0) & live[source])
+    end, gain = layer.ends(edge), proposal.log_gain(t)[edge]
+    order = np.lexsort((gain, end))
+    sorted_end, sorted_gain = end[order], np.maximum(gain[order], -1e300)
+    is_new = np.ones(len(edge), bool)
+    is_new[1:] = (np.diff(sorted_end) > 0) | (np.diff(sorted_gain) > SAME_WEIGHT)
+    kind = np.empty(len(edge), np.int64)
+    kind[order] = np.cumsum(is_new) - 1
+    first = order[is_new]
+    return _Kinds(end[first], gain[first], edge, source[edge], prob[edge], kind)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chain:
+    """The chain of the counts: the kinds that each step makes, those before the first step being one at the root."""
+
+    proposal: Proposal
+    particles: int
+    name: str
+    kinds: list[_Kinds]
+
+    @classmethod
+    def of(cls, proposal: Proposal, particles: int, name: str) -> _Chain:
+        """Raises `NoExactLaw` as soon as a level has more multisets than can be followed."""
+        graph = proposal.graph
+        found: list[_Kinds] = []
+        live = np.ones(1, bool)
+        before, moves = 1, 0.0
+        for t in range(graph.horizon):
+            found.append(_kinds(proposal, t, live))
+            n_kinds = len(found[-1].node)
+            if t + 1 < graph.horizon:
+                states = math.comb(n_kinds + particles - 1, particles)
+                moves += float(before) * float(min(states, 10**15)) * n_kinds
+                before = states
+            else:
+                moves += float(before) * n_kinds * QUADRATURE_NODES
+            if moves > LARGEST_WORK:
+                raise NoExactLaw(
+                    f"the exact law of {name} takes {moves:.2g} operations or more ({float(before):.2g} multisets on a "
+                    f"level), above {LARGEST_WORK:.0e}; take fewer particles or a smaller graph, or estimate its TV "
+                    "from runs"
+                )
+            live = np.zeros(graph.n_level(t + 1), bool)
+            live[found[-1].node] = True
+        return cls(proposal, particles, name, found)
+
+    def leaf_law(self) -> FloatArray:
+        """The law of the leaf, shape [n_leaves]."""
+        graph, n = self.proposal.graph, self.particles
+        mass = np.ones((1, 1))
+        for t in range(graph.horizon - 1):
+            mass = _step(self._arrivals(t, np.flatnonzero(mass[0])), mass[:, mass[0] > 0], n)
+        states = np.flatnonzero(mass[0])
+        law = np.zeros(graph.n_leaves)
+        chosen = self._kept(self._arrivals(graph.horizon - 1, states), n)
+        np.add.at(law, self.kinds[-1].node, mass[0, states] @ chosen)
+        return law
+
+    def path_law(self) -> ListedLaw:
+        """The law of the path, path by path."""
+        last = self.proposal.graph.horizon - 1
+        edges, kind, mass = np.zeros((1, 0), np.int32), np.zeros(1, np.int64), np.ones((1, 1))
+        for t in range(last):
+            states = np.flatnonzero(mass.any(axis=0))
+            mass = mass[:, states] * self.particles * self._shares(t, states)[:, kind].T
+            others = _step(self._arrivals(t, states), mass, self.particles - 1)
+            edges, kind, mass = self._extend(t, edges, kind, others)
+        states = np.flatnonzero(mass.any(axis=0))
+        mass = mass[:, states] * self.particles * self._shares(last, states)[:, kind].T
+        arrivals = self._arrivals(last, states)
+        chosen = self._kept(arrivals, self.particles)
+        with np.errstate(invalid="ignore"):
+            chosen = np.where(arrivals > 0, chosen / np.where(arrivals > 0, arrivals, 1.0), 0.0)
+        parent, edge = self._out_edges(last, kind)
+        found = self.kinds[last]
+        prob = found.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, found.kind[edge]])
+        edges = np.concatenate([edges[parent], found.edge[edge, None].astype(np.int32)], axis=1)
+        return ListedLaw(self.proposal.graph, edges, Scaled.from_float(prob))
+
+    def pinned_laws(self) -> FloatArray:
+        """The law of the leaf for each pinned leaf, on a tree."""
+        graph, n = self.proposal.graph, self.particles
+        last = graph.horizon - 1
+        kind, mass = np.zeros(1, np.int64), np.ones((1, 1))
+        for t in range(last):
+            states = np.flatnonzero(mass.any(axis=0))
+            others = _step(self._arrivals(t, states), mass[:, states], n - 1)
+            _, kind, mass = self._extend(t, np.zeros((len(kind), 0), np.int32), kind, others, by_law=False)
+        states = np.flatnonzero(mass.any(axis=0))
+        arrivals = self._arrivals(last, states)
+        found = self.kinds[last]
+        laws = np.zeros((graph.n_leaves, graph.n_leaves))
+        parent, edge = self._out_edges(last, kind)
+        for p, k in zip(parent.tolist(), found.kind[edge].tolist(), strict=True):
+            seen = np.flatnonzero(mass[p, states])
+            chosen = self._kept(arrivals[seen], n - 1, float(found.log_weight[k]))
+            row = laws[found.node[k]]
+            row[found.node] = mass[p, states[seen]] @ chosen
+            row[found.node[k]] += 1.0 - row.sum()
+        return laws
+
+    def _counts(self, t: int) -> IntArray:
+        """The counts before the step from level `t`, shape [states, kinds]."""
+        return multisets(1 if t == 0 else len(self.kinds[t - 1].node), self.particles)
+
+    def _shares(self, t: int, states: IntArray) -> FloatArray:
+        """What one particle of each kind holds of the weight, zero where there is none, shape [states, kinds]."""
+        counts = self._counts(t)[states]
+        log_weight = np.zeros(1) if t == 0 else self.kinds[t - 1].log_weight
+        log_held = np.where(counts > 0, log_weight, -np.inf)
+        top = log_held.max(axis=1, keepdims=True)
+        weightless = np.isneginf(top)
+        each = np.where(weightless, counts > 0, np.exp(log_held - np.where(weightless, 0.0, top)))
+        return each / (counts * each).sum(axis=1, keepdims=True)
+
+    def _arrivals(self, t: int, states: IntArray) -> FloatArray:
+        """The law rho of the kind of one particle after the step from level `t`, shape [states, kinds below]."""
+        found = self.kinds[t]
+        share = self._counts(t)[states] * self._shares(t, states)
+        node = np.zeros(1, np.int64) if t == 0 else self.kinds[t - 1].node
+        at_node = np.zeros((len(states), self.proposal.graph.n_level(t)))
+        np.add.at(at_node.T, node, share.T)
+        rho = np.zeros((len(states), len(found.node)))
+        np.add.at(rho.T, found.kind, (at_node[:, found.source] * found.prob).T)
+        return rho
+
+    def _out_edges(self, t: int, kind: IntArray) -> tuple[IntArray, IntArray]:
+        """For paths that end in particles of some kinds: which path and which live edge extend each other."""
+        found = self.kinds[t]
+        node = np.zeros(len(kind), np.int64) if t == 0 else self.kinds[t - 1].node[kind]
+        first = np.searchsorted(found.source, node)
+        degree = np.searchsorted(found.source, node, side="right") - first
+        parent = np.repeat(np.arange(len(kind)), degree)
+        edge = np.arange(len(parent)) - np.repeat(np.cumsum(degree) - degree, degree) + np.repeat(first, degree)
+        return parent, edge
+
+    def _extend(
+        self, t: int, edges: NDArray[np.int32], kind: IntArray, others: FloatArray, by_law: bool = True
+    ) -> tuple[NDArray[np.int32], IntArray, FloatArray]:
+        """Paths one step longer, the kinds of their ends, and the mass of the counts, the others' and their own."""
+        found = self.kinds[t]
+        parent, edge = self._out_edges(t, kind)
+        n_kinds = len(found.node)
+        below = multisets(n_kinds, self.particles - 1)
+        size = float(len(parent)) * math.comb(n_kinds + self.particles - 1, self.particles)
+        if size * n_kinds > LARGEST_WORK / 10:
+            raise NoExactLaw(
+                f"the exact law of {self.name} follows {len(parent)} paths through {size / len(parent):.2g} multisets "
+                "on a level, too many; take fewer particles, or estimate its TV from runs"
+            )
+        mass = np.zeros((len(parent), math.comb(n_kinds + self.particles - 1, self.particles)))
+        for k in range(n_kinds):
+            rows = np.flatnonzero(found.kind[edge] == k)
+            own = below.copy()
+            own[:, k] += 1
+            factor = found.prob[edge[rows], None] if by_law else 1.0
+            mass[rows[:, None], rank(own)] = others[parent[rows]] * factor
+        longer = np.concatenate([edges[parent], found.edge[edge, None].astype(np.int32)], axis=1)
+        return longer, found.kind[edge], mass
+
+    def _kept(self, rho: FloatArray, draws: int, log_beside: float | None = None) -> FloatArray:
+        """Of `draws` particles of law rho, beside which there may be one of a given weight, keep one in proportion to
+        its weight: the probability that it is one of the draws, and of which kind, shape [states, kinds]."""
+        log_weight = self.kinds[-1].log_weight
+        kept = np.zeros_like(rho)
+        for row, out in zip(rho, kept, strict=True):
+            live = np.flatnonzero(row > 0)
+            log_h = np.empty(len(live))
+            log_selection(
+                row[live], log_weight[live], float(draws), -np.inf if log_beside is None else log_beside, log_h
+            )
+            out[live] = row[live] * np.exp(log_h)
+            if log_beside is not None:
+                weightless = live[np.isneginf(log_weight[live])]
+                # Among nothing but zeros the pick is uniform, the one beside them included.
+                out[weightless] *= draws / (draws + 1.0) if np.isneginf(log_beside) else 0.0
+        return kept
+
+
+@dataclass(frozen=True, eq=False)
+class _FreeSteps(Steps):
+    """Steps of a particle that others of the same law compete with at each level, whatever they did before."""
+
+    graph: LayeredGraph
+    inner: Steps
+    log_factor: list[FloatArray]
+
+    @cached_property
+    def relative_error(self) -> float:  # type: ignore[override]
+        return self.inner.relative_error + POOL_ERROR + SAME_WEIGHT
+
+    def edges(self, t: int) -> Scaled:
+        return self.inner.edges(t) * Scaled.from_log(self.log_factor[t])
+
+    @classmethod
+    def of(cls, proposal: Proposal, particles: int) -> _FreeSteps | None:
+        """None if somewhere the weights to come depend on where the particles are."""
+        graph = proposal.graph
+        log_factors = []
+        for t in range(graph.horizon):
+            layer, gain = graph.layer(t), proposal.log_gain(t)
+            prob = np.where(graph.reach[t][layer.sources()] > 0, proposal.steps.edges(t).to_float(), 0.0)
+            offers = _same_offers(layer.ptr, prob, np.where(prob > 0, gain, np.nan))
+            if offers is None:
+                return None
+            weights, chances, place = offers
+            log_h = np.empty(len(weights))
+            log_selection(chances, weights, float(particles), -np.inf, log_h)
+            log_factors.append(np.where(place >= 0, log_h[place], 0.0))
+        return cls(graph, proposal.steps, log_factors)
+
+
+def _same_offers(
+    ptr: IntArray, prob: FloatArray, log_gain: FloatArray
+) -> tuple[FloatArray, FloatArray, IntArray] | None:
+    """The weights that every live parent offers, their probabilities, and the place of each edge's weight among them
+    (-1 for dead edges); None if not all offer the same."""
+    live = np.flatnonzero(prob > 0)
+    order = live[np.argsort(log_gain[live])]
+    is_new = np.ones(len(order), bool)
+    is_new[1:] = np.diff(np.maximum(log_gain[order], -1e300)) > SAME_WEIGHT
+    weights = log_gain[order[is_new]]
+    parents = len(ptr) - 1
+    if len(weights) > int(np.diff(ptr).max()):
+        return None
+    place = np.full(len(prob), -1)
+    place[order] = np.cumsum(is_new) - 1
+    source = np.repeat(np.arange(parents), np.diff(ptr))[live]
+    chances = np.bincount(source * len(weights) + place[live], prob[live], parents * len(weights))
+    table = chances.reshape(parents, -1)[np.unique(source)]
+    if np.abs(table - table[0]).max() > SAME_WEIGHT * table[0].min():
+        return None
+    return weights, table[0], place
+
+
+def _step(rho: FloatArray, mass: FloatArray, size: int) -> FloatArray:
+    """Mix multinomial laws: the mass that each multiset of `size` particles receives, shape [n, multisets].
+
+    Parameters
+    ----------
+    rho : ndarray, shape [states, kinds]
+        The law of one particle, given the state.
+    mass : ndarray, shape [n, states]
+        `n` mixtures at once.
+    """
+    kinds = rho.shape[1]
+    if kinds == 2:
+        mixed = np.zeros((len(mass), size + 1))
+        binomial_step(rho, mass, size, mixed)
+        return mixed
+    below = multisets(kinds, size)
+    log_factorial = np.array([math.lgamma(k + 1) for k in range(size + 1)])
+    ways = log_factorial[size] - log_factorial[below].sum(axis=1)
     with np.errstate(divide="ignore"):
         log_rho = np.maximum(np.log(rho), _NEVER)
-    arrived = np.zeros(len(below))
+    mixed = np.zeros((len(mass), len(below)))
     for start in range(0, len(rho), 256):
         part = slice(start, start + 256)
-        arrived += np.exp(ways[:, None] + below @ log_rho[part].T) @ mass[part]
-    return arrived
-
-
-def _last_step(rho: FloatArray, mass: FloatArray, log_gain: FloatArray, particles: int) -> FloatArray:
-    """Mixture over states of "draw N leaves from rho, keep one in proportion to its weight"."""
-    law = np.zeros(rho.shape[1])
-    for prob, share in zip(rho, mass, strict=True):
-        live = np.flatnonzero(prob > 0)
-        log_h = np.empty(len(live))
-        log_selection(prob[live], log_gain[live], float(particles), log_h)
-        law[live] += share * prob[live] * np.exp(log_h)
-    return law
+        mixed += mass[:, part] @ np.exp(ways + log_rho[part] @ below.T)
+    return mixed

@@ -90,7 +90,7 @@ def weighted_pick(log_weight: FloatArray, prob: FloatArray, draws: int) -> Float
     log_h = np.full(len(prob), -np.inf)
     if np.count_nonzero(live) <= LARGEST_DIRECT:
         part = np.empty(np.count_nonzero(live))
-        log_selection(prob[live], log_weight[live], float(draws), part)
+        log_selection(prob[live], log_weight[live], float(draws), -np.inf, part)
         log_h[live] = part
         return log_h
     weighted = np.flatnonzero(live & (log_weight > -np.inf))
@@ -108,7 +108,9 @@ def weighted_pick(log_weight: FloatArray, prob: FloatArray, draws: int) -> Float
     spread_mass(position, slot, prob[weighted], _NODES, _SIGNS, masses)
     node_weight = lowest + occupied[:, None] + _NODES
     node_log_h = np.empty(masses.size + 1)
-    log_selection(np.append(masses.ravel(), p_zero), np.append(node_weight.ravel(), -np.inf), float(draws), node_log_h)
+    log_selection(
+        np.append(masses.ravel(), p_zero), np.append(node_weight.ravel(), -np.inf), float(draws), -np.inf, node_log_h
+    )
     # h / w varies by at most a factor of e within a bin: that is what is interpolated.
     table = node_log_h[:-1].reshape(masses.shape) - node_weight
     top = table.max(axis=1)

@@ -10,8 +10,8 @@ from scipy import stats
 
 from tests import naive
 from tests.statistics import FALSE_ALARM, fit_p_value
-from tests.strategies import small_instances
-from treesim import SMC, Draws, NoExactLaw, SpecError, family, sampler, unroll
+from tests.strategies import small_instances, trellis_instances
+from treesim import SMC, Draws, Instance, ListedLaw, NoExactLaw, Scaled, SpecError, Trellis, family, sampler, unroll
 from treesim.samplers import smc
 
 INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
@@ -65,6 +65,45 @@ def test_paths_on_a_trellis_follow_the_law_of_the_unrolled_tree():
     draws = SMC(3).simulate(instance, 60_000, seed=2)
     leaf = np.array([place[tuple(draws.choices(instance.graph, i))] for i in range(60_000)])
     assert fit_p_value(Draws(leaf, None, 0, 0), SMC(3).law(plain)) > FALSE_ALARM
+
+
+@given(trellis_instances(most_edges=3, most_horizon=3), st.sampled_from(["reference", "optimal"]), st.integers(1, 3))
+@settings(max_examples=60)
+def test_the_law_of_every_path_of_a_trellis_is_that_of_its_leaf(instance, proposal, particles):
+    plain = unroll(instance)
+    place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
+    law, expected = (SMC(particles, proposal=proposal).law(one) for one in (instance, plain))
+    assert law.tv(instance.target).lo == pytest.approx(expected.tv(plain.target).lo, abs=1e-11)
+    np.testing.assert_allclose(law.expected(instance.reward), expected.expected(plain.reward), rtol=1e-9, atol=1e-13)
+    if isinstance(law, ListedLaw):
+        found = np.zeros(plain.graph.n_leaves)
+        found[[place[tuple(instance.graph.choices(path))] for path in law.edges]] = law.prob.to_float()
+        np.testing.assert_allclose(found, expected.prob.to_float(), rtol=1e-9, atol=1e-13)
+        if not (instance.target.prob.to_float()[expected.prob.to_float() == 0] > 0).any():
+            assert law.kl(instance.target) == pytest.approx(expected.kl(plain.target), rel=1e-6, abs=1e-9)
+
+
+def test_the_least_number_of_particles_on_the_product_model():
+    """For TV <= 0.02 with r = 1 + 2 c / T, c = 1/2: the reference table, T up to 2^256 leaves."""
+    least = []
+    for horizon in (8, 16, 32, 64, 128, 256):
+        instance = family("product", horizon=horizon, ratio=1 + 1 / horizon)
+        least.append(next(n for n in range(1, 9) if SMC(n).law(instance).tv(instance.target).hi <= 0.02))
+    assert least == [4, 3, 2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("particles", [2, 16, 4096])
+def test_two_kinds_are_a_chain_of_binomials(particles):
+    """One hidden node of level 2 among four, boosted on the next step: particles on it, off it."""
+    trellis = Trellis.from_layers([[[0.5, 0.5]], [[0.5, 0.5], [0.0, 1.0]], np.eye(2), np.eye(2)])
+    value = Scaled.from_float(np.array([1, 1, 1, 1, 1, 2, 0.5, 4, 0.25]))
+    n = np.arange(particles + 1)
+    kept = n * 2 / (n * 2 + (particles - n) / 2)
+    mass = stats.binom.pmf(n, particles, 0.5)
+    for rho in (n / particles / 2, n / particles, kept):
+        mass = mass @ stats.binom.pmf(n, particles, rho[:, None])
+    law = SMC(particles).law(Instance(trellis, value))
+    assert law.expected(Scaled.from_float([1.0, 0.0])) == pytest.approx(float(mass @ kept), rel=1e-11)
 
 
 def _wrong_weight(*arguments):
@@ -169,8 +208,8 @@ def test_laws_that_are_out_of_reach_say_what_they_would_cost():
         SMC(64).law(SMALL)
     with pytest.raises(NoExactLaw, match="multinomial resampling at every step"):
         SMC(4, "systematic").law(SMALL)
-    with pytest.raises(NoExactLaw, match="exact law on trees"):
-        SMC(4).law(family("markov", horizon=4))
+    with pytest.raises(NoExactLaw, match=r"follows \d+ paths through"):
+        SMC(8).law(family("markov", horizon=40, states=2))
 
 
 @pytest.mark.parametrize(

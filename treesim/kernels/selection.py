@@ -25,8 +25,11 @@ LARGEST_BINOMIAL_RANGE = 600.0  # log of V(high) / V(low): its inverse is still 
 
 
 @njit(nogil=True, cache=True)
-def log_selection(prob, log_weight, draws, out):
-    """log h at every atom; where a weight is zero, p0^(N-1): among nothing but zeros the pick is uniform."""
+def log_selection(prob, log_weight, draws, log_beside, out):
+    """log h at every atom; where a weight is zero, p0^(N-1): among nothing but zeros the pick is uniform.
+
+    Beside the draws there may be one more that can be kept, of a given weight: a factor exp(-s weight) inside.
+    """
     lowest, highest, p_zero = math.inf, -math.inf, 0.0
     for k in range(log_weight.shape[0]):
         if log_weight[k] == -math.inf:
@@ -34,11 +37,12 @@ def log_selection(prob, log_weight, draws, out):
         else:
             lowest = min(lowest, log_weight[k])
             highest = max(highest, log_weight[k])
+    top_weight = max(highest, log_beside)
     others = draws - 1.0
     if highest == -math.inf:
         out[:] = 0.0
         return
-    first = -LEFT_TAIL - math.log(draws) - highest
+    first = -LEFT_TAIL - math.log(draws) - top_weight
     size = math.ceil((RIGHT_TAIL - lowest - first) / STEP) + 1
     log_rest = np.empty(size)
     for q in range(size):
@@ -53,7 +57,7 @@ def log_selection(prob, log_weight, draws, out):
             log_psi = math.log(psi) if psi > 0.0 else -1e300
         else:
             log_psi = math.log1p(drop)
-        log_rest[q] = u + others * log_psi
+        log_rest[q] = u + others * log_psi - math.exp(u + log_beside)
     scale = math.log(draws * STEP)
     for j in range(log_weight.shape[0]):
         if log_weight[j] == -math.inf:
@@ -126,7 +130,7 @@ def pool_edges(lo, hi, ptr, prob, child, log_value, draws, by_quadrature, out_ma
             out_mantissa[edges[high]], out_exponent[edges[high]] = canonical(keep_high, 0)
             out_mantissa[edges[low]], out_exponent[edges[low]] = canonical(keep_low, 0)
         else:
-            log_selection(probs[:live], weights[:live], draws, log_h[:live])
+            log_selection(probs[:live], weights[:live], draws, -math.inf, log_h[:live])
             for i in range(live):
                 if log_h[i] > -math.inf:
                     block = BLOCK * math.floor(log_h[i] / (BLOCK * LN2))

@@ -24,12 +24,12 @@ from treesim.kernels.particles import (
     propose_reference,
     resample,
 )
-from treesim.law import Law
-from treesim.multisets import smc_law
+from treesim.law import OutputLaw, walk_law
+from treesim.multisets import Proposal, smc_law
 from treesim.samplers.base import Clouds, Cost, Draws, Sampler
-from treesim.scaled import FloatArray, IntArray
+from treesim.scaled import FloatArray, IntArray, Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
-from treesim.steps import GuidedSteps, ReferenceSteps, descend
+from treesim.steps import GuidedSteps, PoolSteps, ReferenceSteps, descend
 from treesim.tree import Tree
 from treesim.values import expect_ahead
 
@@ -86,34 +86,46 @@ class SMC(Sampler):
         if (self.proposal == "pool") != (self.pool > 0):
             raise SpecError(f"proposal is {self.proposal!r} and pool {self.pool}, expected pool=M for proposal=pool")
 
-    def law(self, instance: Instance) -> Law:
-        """The exact law of the leaf, on a small tree, for multinomial resampling at every step.
+    def law(self, instance: Instance) -> OutputLaw:
+        """The exact law of the output, for multinomial resampling at every step.
+
+        It is a walk if N = 1, or if all nodes of a level offer the same weights with the same probabilities; else it
+        is known on small trees, and on trellises of few nodes a level and not too many paths.
 
         Raises
         ------
         NoExactLaw
             Otherwise; the message says why, and what it would cost.
         """
-        graph, value = instance.graph, instance.value
         name = f"smc:particles={self.particles}"
+        if self.particles == 1 and self.proposal == "pool":
+            return walk_law(PoolSteps(instance.graph, instance.value, self.pool))
         if self.particles > 1 and (self.resampling != "multinomial" or self.threshold < 1 or self.proposal == "pool"):
             raise NoExactLaw(
                 "smc has an exact law for multinomial resampling at every step and the reference or optimal proposal; "
                 "estimate its TV from runs"
             )
-        if not isinstance(graph, Tree):
-            raise NoExactLaw("smc has an exact law on trees; unroll a small trellis, or estimate its TV from runs")
-        log_value = value.log()
-        parent = np.repeat(np.arange(len(graph.edge_ptr) - 1), np.diff(graph.edge_ptr))
-        before = np.where(np.isneginf(log_value), 0.0, log_value)[parent]
-        log_weight = np.empty(graph.n_nodes)
-        log_weight[0] = 0.0
+        return smc_law(self._proposal(instance), self.particles, name)
+
+    def _proposal(self, instance: Instance) -> Proposal:
+        graph, value = instance.graph, instance.value
+
+        def reference_gain(t: int) -> FloatArray:
+            layer, edges = graph.layer(t), np.arange(len(graph.layer(t).prob))
+            return value[graph.level(t + 1)][layer.ends(edges)].over(before(t)[layer.sources()]).log()
+
+        def optimal_gain(t: int) -> FloatArray:
+            layer = graph.layer(t)
+            ahead = expect_ahead(layer, value[graph.level(t + 1)])
+            return ahead.over(before(t)).log()[layer.sources()]
+
+        def before(t: int) -> Scaled:
+            here = value[graph.level(t)]
+            return Scaled(np.where(here.mantissa > 0, here.mantissa, 1.0), here.exponent)
+
         if self.proposal == "optimal":
-            ahead = [expect_ahead(graph.layer(t), value[graph.level(t + 1)]).log() for t in range(graph.horizon)]
-            log_weight[1:] = np.concatenate(ahead)[parent] - before
-            return Law(smc_law(GuidedSteps(graph, value), log_weight, self.particles, name))
-        log_weight[1:] = log_value[1:] - before
-        return Law(smc_law(ReferenceSteps(graph), log_weight, self.particles, name))
+            return Proposal(GuidedSteps(graph, value), optimal_gain)
+        return Proposal(ReferenceSteps(graph), reference_gain)
 
     def cost(self, instance: Instance) -> Cost:
         """The expected cost of one run.
