@@ -94,7 +94,7 @@ def genealogy(clouds: Clouds, run: int) -> tuple[IntArray, IntArray]:
     alive : ndarray of int, shape [horizon, particles]
         1 where the last population descends from the particle.
     """
-    parents = np.stack([ancestor[run] for ancestor in clouds.ancestors]).astype(np.int64)
+    parents = np.stack([origin[run] for _, origin in clouds.history]).astype(np.int64)
     alive = np.zeros_like(parents)
     alive[-1] = 1
     for t in reversed(range(len(parents) - 1)):
@@ -106,14 +106,13 @@ def one_run(sampler: Sampler, instance: Instance, seed: int = 0) -> Clouds | Non
     """One run with its ancestry, to be drawn; None where the population or the horizon is too large for a picture."""
     if not isinstance(sampler, SMC) or sampler.particles > MOST_DRAWN or instance.graph.horizon > MOST_DRAWN:
         return None
-    return sampler.clouds(instance, 1, generator(seed, Stream.DIAGNOSIS, 0), keeps_ancestry=True)
+    return sampler.clouds(instance, 1, generator(seed, Stream.DIAGNOSIS, 0), keeps_ancestry=True, apart=True)
 
 
 def _of_particles(sampler: SMC, instance: Instance, n: int, rng: np.random.Generator) -> Diagnosis:
-    clouds = sampler.clouds(instance, n, rng, keeps_ancestry=True)
+    clouds = sampler.clouds(instance, n, rng, keeps_ancestry=True, apart=True)
     size = sampler.particles
-    ess = np.array([level.mean() for level in clouds.ess]) / size
-    weight_range = np.array([level.mean() for level in clouds.largest])
+    ess, weight_range = np.array([[ess.mean() / size, largest.mean()] for ess, largest in clouds.seen]).T
     ancestors = np.mean([genealogy(clouds, run)[1].mean(axis=1) for run in range(n)], axis=0)
     log_z = clouds.log_partition
     alive = np.isfinite(log_z)

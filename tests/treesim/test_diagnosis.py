@@ -9,7 +9,7 @@ SHORT = family("product", horizon=3, ratio=1.5)
 
 
 def test_weights_and_ancestors_are_those_of_the_runs():
-    clouds = SMC(5).clouds(SHORT, 50, np.random.default_rng(0), keeps_ancestry=True)
+    clouds = SMC(5).clouds(SHORT, 50, np.random.default_rng(0), keeps_ancestry=True, apart=True)
     for run in range(50):
         parents, alive = genealogy(clouds, run)
         survivors = {tuple(np.flatnonzero(row)) for row in alive[-1:]}
@@ -18,8 +18,8 @@ def test_weights_and_ancestors_are_those_of_the_runs():
             assert set(np.flatnonzero(alive[t])) == {parents[t + 1, i] for i in np.flatnonzero(alive[t + 1])}
     # After the last step the weights are those that the population still has.
     squares = (clouds.weight**2).sum(axis=1)
-    np.testing.assert_allclose(clouds.ess[-1], 25 / squares, rtol=1e-12)
-    np.testing.assert_allclose(clouds.largest[-1], clouds.weight.max(axis=1))
+    np.testing.assert_allclose(clouds.seen[-1][0], 25 / squares, rtol=1e-12)
+    np.testing.assert_allclose(clouds.seen[-1][1], clouds.weight.max(axis=1))
 
 
 def test_equal_weights_are_healthy():

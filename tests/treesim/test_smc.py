@@ -12,7 +12,9 @@ from tests import naive
 from tests.statistics import FALSE_ALARM, fit_p_value
 from tests.strategies import small_instances, trellis_instances
 from treesim import SMC, Draws, Instance, ListedLaw, NoExactLaw, Scaled, SpecError, Trellis, family, sampler, unroll
-from treesim.samplers import smc
+from treesim.kernels.particles import Runs
+from treesim.kernels.uniforms import state_of
+from treesim.samplers import base, smc
 
 INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
 SMALL = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
@@ -106,33 +108,40 @@ def test_two_kinds_are_a_chain_of_binomials(particles):
     assert law.expected(Scaled.from_float([1.0, 0.0])) == pytest.approx(float(mass @ kept), rel=1e-11)
 
 
-def _wrong_weight(*arguments):
+def _wrong_weight(where, is_optimal, apart, here, *rest):
     """Forgets to divide by the parent's value."""
-    *head, value, value_exp, next_value, next_value_exp, node, weight, edge, rng = arguments
-    smc_propose(
-        *head, np.ones_like(value), np.zeros_like(value_exp), next_value, next_value_exp, node, weight, edge, rng
-    )
+    here.value[:] = 1.0
+    return smc_propose(where, is_optimal, apart, here, *rest)
 
 
-def _off_by_one(weight, ess, least, scheme, rng, ancestor):
-    smc_resample(weight, ess, least, scheme, rng, ancestor)
-    np.mod(ancestor + 1, ancestor.shape[1], out=ancestor)
+def _off_by_one(child, below, *rest):
+    here = rest[6]
+    smc_resample(child, below, *rest)
+    if rest[0] > 0:
+        here.place[:] = np.take_along_axis(below.place, (here.origin + 1) % below.size[:, None], axis=1)
 
 
-def _uniform_pick(weight, rng, out):
-    out[:] = rng.integers(0, weight.shape[1], len(out))
+def _uniform_pick(runs, state, out):
+    in_use = np.arange(runs.place.shape[1]) < runs.size[:, None]
+    upto = np.where(in_use, runs.members, 0).cumsum(axis=1)
+    drawn = np.random.default_rng(state).integers(0, upto[:, -1])
+    out[:] = (upto <= drawn[:, None]).sum(axis=1)
 
 
-smc_propose, smc_resample = smc.propose_reference, smc.resample
+smc_propose, smc_resample = smc.propose, smc.resample
 
 
 @pytest.mark.parametrize(
-    ("kernel", "bug"),
-    [("propose_reference", _wrong_weight), ("resample", _off_by_one), ("pick_particle", _uniform_pick)],
+    ("room", "kernel", "bug"),
+    [
+        (smc, "propose", _wrong_weight),
+        (smc, "resample", _off_by_one),
+        (base, "pick_run", _uniform_pick),
+    ],
 )
-def test_a_planted_bug_is_caught(kernel, bug, monkeypatch):
+def test_a_planted_bug_is_caught(room, kernel, bug, monkeypatch):
     law = SMC(4).law(SMALL)
-    monkeypatch.setattr(smc, kernel, bug)
+    monkeypatch.setattr(room, kernel, bug)
     assert fit_p_value(SMC(4).simulate(SMALL, 150_000, seed=1), law) < FALSE_ALARM
 
 
@@ -154,28 +163,63 @@ def test_z_times_the_output_has_no_bias(resampling, threshold, proposal):
     assert abs(total) < 6.2
 
 
+def _offspring(scheme, members, weight, n, rng, pin=-1) -> np.ndarray:
+    """How often each run is an ancestor, in each of `n` resamplings."""
+    below, here = (Runs.room(n, members.sum()) for _ in range(2))
+    below.size[:] = len(members)
+    below.members[:, : len(members)], below.weight[:, : len(members)] = members, weight
+    room = [np.empty(n) for _ in range(3)]
+    empty, pins = np.empty(0, np.int32), np.full(n, pin)
+    smc.resample(empty, below, np.inf, smc.SCHEMES[scheme], False, *room, here, pins, state_of(rng), rng)
+    in_use = np.arange(members.sum()) < here.size[:, None]
+    if pin >= 0:
+        assert (np.take_along_axis(here.origin, pins[:, None], axis=1) == pin).all()
+    copies = np.zeros((n, len(members)), np.int64)
+    np.add.at(copies, (np.arange(n)[:, None], here.origin), np.where(in_use, here.members, 0))
+    return copies
+
+
+@pytest.mark.parametrize("scheme", ["multinomial", "residual", "stratified", "systematic"])
+@pytest.mark.parametrize("pin", [1, 2, 4])
+def test_resampling_with_a_pinned_particle_is_resampling_given_that_it_survives(scheme, pin):
+    """Counts given a tagged ancestor have the law of counts, reweighed by how many have that ancestor."""
+    members, weight = np.array([1, 1, 2, 1, 1]), np.array([0.4, 0.15, 1.15, 0.0, 1.25])
+    weight *= 6 / (members @ weight)
+    n, rng = 60_000, np.random.default_rng(pin)
+    plain = _offspring(scheme, members, weight, n, rng)
+    given = _offspring(scheme, members, weight, n, rng, pin)
+    assert (given[:, pin] >= 1).all()
+    for k in range(len(members)):
+        for count in range(1, 5):
+            weighed = plain[:, pin] * (plain[:, k] == count) / (members[pin] * weight[pin])
+            hits = (given[:, k] == count).astype(float)
+            error = math.sqrt((weighed.var() + hits.var() + 1 / n) / n)
+            # 240 scores in all: 6.3 standard errors are a false alarm in 10^7.
+            assert abs(weighed.mean() - hits.mean()) < 6.3 * error
+
+
 @pytest.mark.parametrize("scheme", ["multinomial", "residual", "stratified", "systematic"])
 def test_resampling_keeps_the_mean(scheme):
     rng = np.random.default_rng(0)
-    weight = np.array([0.0, 0.3, 2.45, 0.0, 1.25, 2.0, 0.0])
-    weight *= 7 / weight.sum()
+    members = np.array([1, 1, 2, 1, 1, 3, 1])
+    weight = np.array([0.0, 0.3, 1.15, 0.0, 1.25, 0.7, 0.0])
+    weight *= 10 / (members @ weight)
     n = 40_000
-    rows, ancestor = np.tile(weight, (n, 1)), np.empty((n, 7), np.int64)
-    smc.resample(rows, np.full(n, 1.0), np.inf, smc.SCHEMES[scheme], rng, ancestor)
-    assert scheme == "residual" or (np.diff(ancestor, axis=1) >= 0).all()
-    copies = (ancestor[:, :, None] == np.arange(7)).sum(axis=1)
+    copies = _offspring(scheme, members, weight, n, rng)
+    weight *= members
     error = (copies.mean(axis=0) - weight) / np.maximum(copies.std(axis=0), 1e-9) * math.sqrt(n)
     assert np.abs(error[copies.std(axis=0) > 0]).max() < 5.7
     assert (copies[:, weight == 0] == 0).all()
+    assert (copies.sum(axis=1) == 10).all()
     spread = copies - np.floor(weight)
     if scheme == "systematic":
         assert ((spread >= 0) & (spread <= 1)).all()
     if scheme == "residual":
-        assert (spread >= 0).all()
+        assert (copies >= members * np.floor(weight / members)).all()
     if scheme == "stratified":
         assert (np.abs(copies - weight) < 2).all()
     if scheme == "multinomial":
-        np.testing.assert_allclose(copies.var(axis=0), weight * (1 - weight / 7), rtol=0.05, atol=1e-9)
+        np.testing.assert_allclose(copies.var(axis=0), weight * (1 - weight / 10), rtol=0.05, atol=1e-9)
 
 
 def test_populations_without_weight_go_on_and_say_that_z_is_zero():

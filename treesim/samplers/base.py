@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from treesim.errors import SpecError
 from treesim.instance import Instance
+from treesim.kernels.particles import Runs, pick_run
 from treesim.kernels.walk import step_reference
 from treesim.law import OutputLaw
 from treesim.layered import LayeredGraph
 from treesim.parallel import thread_map
 from treesim.randomness import Stream, generator
-from treesim.scaled import FloatArray, IntArray
+from treesim.scaled import BoolArray, FloatArray, IntArray
 from treesim.tree import Tree
 from treesim.trellis import Trellis
 
@@ -126,31 +127,67 @@ class Draws:
 
 @dataclass(frozen=True, eq=False)
 class Clouds:
-    """The last populations of runs: given one, the output is a leaf drawn in proportion to the weights.
+    """The last populations of runs of SMC: given one, the output is a particle drawn in proportion to the weights.
 
     Attributes
     ----------
-    leaf : ndarray of int64, shape [n, particles]
-    weight : ndarray, shape [n, particles]
-        With mean one in every run.
+    last : Runs
+        The populations; particles that share their past are one entry. Weights have mean one.
+    state : ndarray of uint64, shape [4]
+        The random numbers to go on with.
     log_partition : ndarray, shape [n]
         log of the estimate of Z.
     reference_draws, value_queries : int
-    ess, largest : list of ndarray, shape [n]
+    seen : list of two ndarrays, shape [n]
         Step by step, before resampling: effective sample size, and the largest weight over the mean.
-    edges, ancestors : list of ndarray of int32, shape [n, particles]
-        If they are kept, step by step: the edge each particle took, and which particle of the step before it came from.
+    history : list of two ndarrays of int32, shape [n, entries]
+        If it is kept, step by step: the edge of each entry, and which entry of the step before it came from.
     """
 
-    leaf: IntArray
-    weight: FloatArray
+    last: Runs
+    state: NDArray[np.uint64]
     log_partition: FloatArray
     reference_draws: int
     value_queries: int
-    ess: list[FloatArray]
-    largest: list[FloatArray]
-    edges: list[NDArray[np.int32]]
-    ancestors: list[NDArray[np.int32]]
+    seen: list[tuple[FloatArray, FloatArray]]
+    history: list[tuple[NDArray[np.int32], NDArray[np.int32]]]
+
+    @property
+    def leaf(self) -> IntArray:
+        """Where the entries stand, shape [n, entries]; those that are not in use are zero."""
+        return np.where(self._in_use, self.last.place[:, : self._width], 0).astype(np.int64)
+
+    @property
+    def weight(self) -> FloatArray:
+        """What each entry weighs, all its particles together, shape [n, entries]; those not in use weigh nothing."""
+        weight = self.last.members[:, : self._width] * self.last.weight[:, : self._width]
+        return np.where(self._in_use, weight, 0.0)
+
+    @property
+    def _width(self) -> int:
+        return int(self.last.size.max())
+
+    @property
+    def _in_use(self) -> BoolArray:
+        return np.arange(self._width) < self.last.size[:, None]
+
+    def draw(self) -> Draws:
+        """One output of every run; on a trellis the history must have been kept."""
+        chosen = np.empty(len(self.log_partition), np.int64)
+        pick_run(self.last, self.state, chosen)
+        rows = np.arange(len(chosen))
+        leaf = self.last.place[rows, chosen].astype(np.int64)
+        edges = self.trace(rows, chosen) if self.history else None
+        return Draws(leaf, edges, self.reference_draws, self.value_queries, self.log_partition)
+
+    def trace(self, rows: IntArray, entry: IntArray) -> NDArray[np.int32]:
+        """The edges that led to some entries, one in each of the given runs, shape [len(rows), horizon]."""
+        edges = np.empty((len(rows), len(self.history)), np.int32)
+        for t in reversed(range(len(self.history))):
+            taken, origin = self.history[t]
+            edges[:, t] = taken[rows, entry]
+            entry = origin[rows, entry].astype(np.int64)
+        return edges
 
 
 class Sampler(ABC):

@@ -16,17 +16,16 @@ from treesim.kernels.particles import (
     RESIDUAL,
     STRATIFIED,
     SYSTEMATIC,
-    inherit,
-    normalise,
-    pick_particle,
-    propose_optimal,
+    Runs,
+    Where,
+    propose,
     propose_pool,
-    propose_reference,
     resample,
 )
+from treesim.kernels.uniforms import state_of
 from treesim.law import OutputLaw, walk_law
 from treesim.multisets import Proposal, smc_law
-from treesim.samplers.base import Clouds, Cost, Draws, Sampler
+from treesim.samplers.base import Clouds, Cost, Draws, Sampler, remembered
 from treesim.scaled import FloatArray, IntArray, Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
 from treesim.steps import GuidedSteps, PoolSteps, ReferenceSteps, descend
@@ -143,60 +142,93 @@ class SMC(Sampler):
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         keeps_paths = not isinstance(instance.graph, Tree)
-        clouds = self.clouds(instance, n, rng, keeps_ancestry=keeps_paths)
-        chosen = np.empty(n, np.int64)
-        pick_particle(clouds.weight, rng, chosen)
-        rows = np.arange(n)
-        leaf = clouds.leaf[rows, chosen]
-        edges = np.empty((n, instance.graph.horizon), np.int32) if keeps_paths else None
-        if edges is not None:
-            for t in reversed(range(instance.graph.horizon)):
-                edges[:, t] = clouds.edges[t][rows, chosen]
-                chosen = clouds.ancestors[t][rows, chosen].astype(np.int64)
-        return Draws(leaf, edges, clouds.reference_draws, clouds.value_queries, clouds.log_partition)
+        return self.clouds(instance, n, rng, keeps_ancestry=keeps_paths).draw()
 
     def population(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """The last population of each of `n` runs, and its weights, which sum to one."""
         clouds = self.clouds(instance, n, rng)
         return clouds.leaf, clouds.weight / self.particles
 
-    def clouds(self, instance: Instance, n: int, rng: np.random.Generator, keeps_ancestry: bool = False) -> Clouds:
-        """`n` runs: their last populations, and the ancestry if it is to be kept."""
+    def clouds(
+        self,
+        instance: Instance,
+        n: int,
+        rng: np.random.Generator,
+        keeps_ancestry: bool = False,
+        apart: bool = False,
+        pinned: NDArray[np.int32] | None = None,
+    ) -> Clouds:
+        """`n` runs: their last populations.
+
+        Parameters
+        ----------
+        instance : Instance
+        n : int
+        rng : numpy.random.Generator
+        keeps_ancestry : bool
+            Whether to keep the edges and the ancestors of every step.
+        apart : bool
+            Whether to list every particle by itself; else those that share their past are one entry.
+        pinned : ndarray of int32, shape [n, horizon], optional
+            The edges of a path in every run that one particle takes and that survives (conditional SMC).
+        """
         graph, value = instance.graph, instance.value
-        shape = (n, self.particles)
-        node, edge, ancestor = np.zeros(shape, np.int64), np.empty(shape, np.int64), np.empty(shape, np.int64)
-        weight, ess, log_z = np.ones(shape), np.empty(n), np.zeros(n)
-        effective: list[FloatArray] = []
-        largest: list[FloatArray] = []
-        history: list[NDArray[np.int32]] = []
-        ancestry: list[NDArray[np.int32]] = []
+        here, below = (Runs.room(n, self.particles) for _ in range(2))
+        here.size[:] = self.particles if apart else 1
+        here.members[:, : here.size[0]] = 1 if apart else self.particles
+        here.weight[:, : here.size[0]] = 1.0
+        here.value[:, : here.size[0]] = value.mantissa[0]
+        here.origin[:] = np.arange(self.particles)
+        pin = np.full(n, -1 if pinned is None else 0)
+        state = state_of(rng)
+        ess, largest, log_z = np.empty(n), np.empty(n), np.zeros(n)
+        seen: list[tuple[FloatArray, FloatArray]] = []
+        history: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         least = math.inf if self.threshold >= 1.0 else self.threshold * self.particles
-        ancestor[:] = np.arange(self.particles)
         reads = 0
         for t in range(graph.horizon):
-            here, ahead = value[graph.level(t)], value[graph.level(t + 1)]
-            where = (*graph.layer(t), here.mantissa, here.exponent, ahead.mantissa, ahead.exponent)
-            if self.proposal == "optimal":
-                reads += propose_optimal(*where, node, weight, edge, rng)
-            elif self.proposal == "pool":
-                propose_pool(*where, self.pool, node, weight, edge, rng)
-                reads += self.pool * node.size
+            where = _layers(instance)[t]
+            path = np.empty(0, np.int32) if pinned is None else np.ascontiguousarray(pinned[:, t])
+            is_optimal = self.proposal == "optimal"
+            if self.proposal == "pool":
+                propose_pool(where, self.pool, here, below, pin, path, state)
+                reads += self.pool * self.particles * n
             else:
-                propose_reference(*where, node, weight, edge, rng)
-                reads += node.size
-            normalise(weight, log_z, ess)
-            effective.append(ess.copy())
-            largest.append(weight.max(axis=1))
+                asked = propose(where, is_optimal, apart, here, below, pin, path, state, rng)
+                reads += asked if is_optimal else self.particles * n
             if keeps_ancestry:
-                history.append(edge.astype(np.int32))
-                ancestry.append(ancestor.astype(np.int32))
-            if t + 1 < graph.horizon:
-                resample(weight, ess, least, SCHEMES[self.resampling], rng, ancestor)
-                inherit(ancestor, edge, node)
-            else:
-                node[:] = edge
-            if len(graph.layer(t).child):
-                node[:] = graph.layer(t).ends(node)
+                width = int(below.size.max())
+                history.append((below.place[:, :width].copy(), below.origin[:, :width].copy()))
+            is_last = t + 1 == graph.horizon
+            scheme = SCHEMES[self.resampling]
+            resample(
+                where.child, below, 0.0 if is_last else least, scheme, apart, log_z, ess, largest, here, pin, state, rng
+            )
+            seen.append((ess.copy(), largest.copy()))
         root = value[:1].log()[0]
         log_z += 0.0 if math.isinf(root) else root
-        return Clouds(node, weight, log_z, reads, reads, effective, largest, history, ancestry)
+        return Clouds(here, state, log_z, reads, reads, seen, history)
+
+
+@remembered
+def _layers(instance: Instance) -> list[Where]:
+    """What particles need to know of each layer."""
+    graph, value = instance.graph, instance.value
+    found = []
+    for t in range(graph.horizon):
+        layer, here, ahead = graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)]
+        degree = np.diff(layer.ptr)
+        # Parents without value count as if it were one: their exponent is zero.
+        is_plain = not here.exponent.any() and not ahead.exponent.any()
+        none = here.exponent[:0]
+        found.append(
+            Where(
+                *layer,
+                int(degree.max()),
+                bool((degree == 2).all()),
+                none if is_plain else here.exponent,
+                none if is_plain else ahead.exponent,
+                ahead.mantissa,
+            )
+        )
+    return found
