@@ -96,7 +96,7 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: in
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
     sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4 |
     sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal | vgb:steps=100 |
-    random-suffix:steps=100
+    random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
     """
     from treesim import documents, samplers, storage
 

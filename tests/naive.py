@@ -160,8 +160,11 @@ def beam(tree: Tree, value: Vector, width: int, score: str) -> int | None:
     return kept[0][0] - (tree.n_nodes - tree.n_leaves)
 
 
-def smc(tree: Tree, value: Vector, particles: int, proposal: str) -> Vector:
-    """N-particle SMC, multinomial resampling at every step: every ordered population."""
+def smc(tree: Tree, value: Vector, particles: int, proposal: str, pinned: Sequence[int] | None = None) -> Vector:
+    """N-particle SMC, multinomial resampling at every step: every ordered population.
+
+    If nodes from level 1 on are pinned, the first particle takes them and is its own ancestor (conditional SMC).
+    """
     law = [Fraction(0)] * tree.n_leaves
 
     def moves(v: int) -> list[tuple[int, Fraction, Fraction]]:
@@ -175,8 +178,16 @@ def smc(tree: Tree, value: Vector, particles: int, proposal: str) -> Vector:
             return [(c, p, Fraction(0)) for c, p in edges]
         return [(c, p * value[c] / norm, norm / before) for c, p in edges if value[c]]
 
+    def forced(v: int, c: int) -> list[tuple[int, Fraction, Fraction]]:
+        before = value[v] if value[v] else Fraction(1)
+        gain = value[c] if proposal == "reference" else sum(p * value[b] for b, p in children(tree, v))
+        return [(c, Fraction(1), gain / before)]
+
     def follow(population: tuple[int, ...], chance: Fraction, t: int) -> None:
-        for steps in itertools.product(*(moves(v) for v in population)):
+        options = [moves(v) for v in population]
+        if pinned is not None:
+            options[0] = forced(population[0], pinned[t - 1])
+        for steps in itertools.product(*options):
             here = chance * product(p for _, p, _ in steps)
             weights = [w for _, _, w in steps]
             shares = normalised(weights) if any(weights) else [Fraction(1, particles)] * particles
@@ -185,7 +196,9 @@ def smc(tree: Tree, value: Vector, particles: int, proposal: str) -> Vector:
                     law[c - (tree.n_nodes - tree.n_leaves)] += here * share
                 continue
             for drawn in itertools.product(range(particles), repeat=particles):
-                survived = product(shares[i] for i in drawn)
+                if pinned is not None and drawn[0] != 0:
+                    continue
+                survived = product(shares[i] for i in (drawn if pinned is None else drawn[1:]))
                 if survived:
                     follow(tuple(steps[i][0] for i in drawn), here * survived, t + 1)
 

@@ -193,6 +193,23 @@ class Tree(LayeredGraph):
         path = self.path(leaf)
         return [c - 1 - int(self.edge_ptr[v]) for v, c in itertools.pairwise(path)]
 
+    def edges_to(self, leaf: IntArray) -> NDArray[np.int32]:
+        """The edge of each step on the way to some leaves, numbered within its layer, shape [n, horizon].
+
+        Examples
+        --------
+        >>> Tree.complete(3, 2).edges_to(np.array([5, 0]))
+        array([[1, 5],
+               [0, 0]], dtype=int32)
+        """
+        edges = np.empty((len(leaf), self.horizon), np.int32)
+        node = np.asarray(leaf, np.int64)
+        for t in reversed(range(self.horizon)):
+            edges[:, t] = node
+            layer = self.layer(t)
+            node = np.searchsorted(layer.ptr, node + layer.ptr[0], side="right") - 1
+        return edges
+
     def _check_edges(self) -> None:
         levels, edges = self.level_ptr, self.edge_ptr
         if len(edges) != levels[-2] + 1:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from treesim import SMC, Importance, Rejection, SpecError, family
+from treesim import SMC, Importance, Instance, ParticleGibbs, RandomSuffix, Rejection, Scaled, SpecError, family
 from treesim.estimation import estimate
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
@@ -49,9 +49,38 @@ def test_runs_that_return_nothing_count_against_the_sampler():
     assert tv.hi >= exact / 2
 
 
-def test_on_a_trellis_runs_bound_from_below_only():
-    tv = estimate(SMC(2), family("markov", horizon=30, perturbation="log-normal:sigma=1", seed=1), n=20_000).tv
-    assert 0 < tv.lo < tv.hi == 1.0
+SHORT = family("markov", horizon=5, states=2, perturbation="log-normal:sigma=1", seed=1)
+
+
+@pytest.mark.parametrize("kind", [SMC(2), SMC(4, proposal="optimal")])
+def test_on_a_trellis_intervals_cover_the_exact_tv_of_the_paths(kind):
+    exact = kind.law(SHORT).tv(SHORT.target).lo
+    level, repeats = 0.9, 80
+    missed = sum(
+        not tv.lo <= exact <= tv.hi
+        for seed in range(repeats)
+        if (tv := estimate(kind, SHORT, n=2_000, seed=seed, level=level).tv)
+    )
+    assert missed <= stats.binom.isf(1e-7, repeats, 1 - level)
+    wide, narrow = (estimate(kind, SHORT, n=n).tv for n in (2_000, 200_000))
+    assert narrow.lo <= exact <= narrow.hi
+    assert narrow.hi - narrow.lo < 0.12 < 0.25 < wide.hi - wide.lo
+
+
+def test_on_a_long_trellis_there_is_an_interval_too():
+    instance = family("product", horizon=100, ratio=1.1)
+    exact = SMC(4).law(instance).tv(instance.target)
+    tv = estimate(SMC(4), instance, n=20_000).tv
+    assert 0 < tv.lo <= exact.lo <= exact.hi <= tv.hi < 0.2
+    chain = estimate(ParticleGibbs(4, 1, "systematic"), instance, n=20_000).tv
+    assert chain.lo <= chain.hi < 0.25
+
+
+def test_runs_of_other_samplers_bound_from_below_only():
+    instance = family("markov", horizon=30, perturbation="log-normal:sigma=1", seed=1)
+    assert estimate(RandomSuffix(1), instance, n=4_000).tv.hi == 1.0
+    zero = Instance(instance.graph, Scaled.from_float(np.where(np.arange(len(instance.value)) == 1, 0.0, 1.0)))
+    assert estimate(SMC(2), zero, n=400).tv.hi == 1.0
 
 
 def test_the_same_bits_for_any_number_of_threads(monkeypatch):

@@ -48,6 +48,7 @@ SPECS = [
     "smc:particles=1",
     "smc:particles=2",
     "smc:particles=2,proposal=optimal",
+    "particle-gibbs:particles=2,sweeps=2",
 ]
 
 

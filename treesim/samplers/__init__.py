@@ -7,6 +7,7 @@ from treesim.errors import SpecError
 from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.chains import Backtracking, RandomSuffix, spectral_gap, stationary_law
+from treesim.samplers.gibbs import ParticleGibbs
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
 from treesim.samplers.smc import SMC
@@ -24,6 +25,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
         BeamSearch,
         GuidedSMC,
         SMC,
+        ParticleGibbs,
         Backtracking,
         RandomSuffix,
     )
@@ -103,6 +105,7 @@ __all__ = [
     "Draws",
     "GuidedSMC",
     "Importance",
+    "ParticleGibbs",
     "RandomSuffix",
     "Rejection",
     "Sampler",

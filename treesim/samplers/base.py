@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from treesim.errors import SpecError
 from treesim.instance import Instance
 from treesim.kernels.particles import Runs, pick_run
-from treesim.kernels.walk import step_reference
+from treesim.kernels.walk import step_guided, step_reference
 from treesim.law import OutputLaw
 from treesim.layered import LayeredGraph
 from treesim.parallel import thread_map
 from treesim.randomness import Stream, generator
-from treesim.scaled import BoolArray, FloatArray, IntArray
+from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled
 from treesim.tree import Tree
 from treesim.trellis import Trellis
 
@@ -216,6 +216,23 @@ class Sampler(ABC):
         draws = BLOCK_DRAWS if isinstance(instance.graph, Tree) else max(1, BLOCK_EDGES // instance.graph.horizon)
         return max(1, min(BLOCK_DRAWS, draws) // self.draws_per_output(instance))
 
+    def ratio(
+        self, instance: Instance, edges: NDArray[np.int32], runs: int, rng: np.random.Generator
+    ) -> FloatArray | None:
+        """Unbiased estimates of law / target on given paths of the target, each from `runs` runs; None if unknown.
+
+        It may be that of another law which is as far from the target or further.
+
+        Parameters
+        ----------
+        edges : ndarray of int32, shape [n, horizon]
+
+        Returns
+        -------
+        ndarray, shape [n], or None
+        """
+        return None
+
     def population(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """The leaves among which each of `n` runs picks its output, and with which probabilities, both [n, k].
 
@@ -275,6 +292,24 @@ def walk(graph: LayeredGraph, n: int, step: Callable[[int, IntArray], None]) -> 
             edges[:, t] = node
             node[:] = graph.layer(t).ends(node)
     return Paths(node, edges)
+
+
+def edges_of(graph: LayeredGraph, leaf: IntArray, edges: NDArray[np.int32] | None) -> NDArray[np.int32]:
+    """The edges of walks, shape [n, horizon]: as given, or on a tree those that lead to the leaves."""
+    if edges is not None:
+        return edges
+    assert isinstance(graph, Tree)
+    return graph.edges_to(leaf)
+
+
+def draw_guided(graph: LayeredGraph, value: Scaled, n: int, rng: np.random.Generator) -> Paths:
+    """`n` walks in proportion to pi_ref V: of the target, if V is the optimal twist."""
+
+    def step(t: int, node: IntArray) -> None:
+        ahead = value[graph.level(t + 1)]
+        step_guided(*graph.layer(t), ahead.mantissa, ahead.exponent, node, np.empty(0), rng)
+
+    return walk(graph, n, step)
 
 
 def draw_reference(graph: LayeredGraph, n: int, rng: np.random.Generator) -> Paths:

@@ -104,9 +104,29 @@ class SMC(Sampler):
                 "smc has an exact law for multinomial resampling at every step and the reference or optimal proposal; "
                 "estimate its TV from runs"
             )
-        return smc_law(self._proposal(instance), self.particles, name)
+        return smc_law(self.mechanism(instance), self.particles, name)
 
-    def _proposal(self, instance: Instance) -> Proposal:
+    def ratio(
+        self, instance: Instance, edges: NDArray[np.int32], runs: int, rng: np.random.Generator
+    ) -> FloatArray | None:
+        """law / target of some paths of the target, without bias: the mean of Z / Z^ over runs that pin the path.
+
+        None if V^ is zero on a path of the target.
+
+        References
+        ----------
+        Andrieu, Doucet & Holenstein (2010), theorem 2: the extended target of particle Gibbs.
+        """
+        if not _covers(instance):
+            return None
+        if not len(edges):
+            return np.empty(0)
+        pinned = np.repeat(edges, runs, axis=0)
+        log_z = self.clouds(instance, len(pinned), rng, pinned=pinned).log_partition
+        return np.exp(instance.audit.log_partition - log_z).reshape(-1, runs).mean(axis=1)
+
+    def mechanism(self, instance: Instance) -> Proposal:
+        """How the particles move and what weight they gain, for the reference and the optimal proposal."""
         graph, value = instance.graph, instance.value
 
         def reference_gain(t: int) -> FloatArray:
@@ -232,3 +252,13 @@ def _layers(instance: Instance) -> list[Where]:
             )
         )
     return found
+
+
+@remembered
+def _covers(instance: Instance) -> bool:
+    """Whether V^ is positive wherever the target goes."""
+    graph, value, twist = instance.graph, instance.value.mantissa, instance.twist.mantissa
+    return not any(
+        (reach & (twist[graph.level(t)] > 0) & (value[graph.level(t)] == 0)).any()
+        for t, reach in enumerate(graph.reachable())
+    )
