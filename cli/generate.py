@@ -45,7 +45,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--stop", type=float, help="Probability that a prefix ends early after a step.")
 @click.option("--states", type=int, help="Tokens of a Markov chain.")
 @click.option("--order", type=int, help="Of a Markov chain, how many tokens its next step sees; of an n-gram model, n.")
-@click.option("--form", metavar="FORM", help="tree, trellis or auto, product family.")
+@click.option("--form", metavar="FORM", help="tree, trellis or auto.")
 @click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
 @click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
 @click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")
@@ -59,7 +59,8 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     metavar="SPEC",
     help="What V^ of an n-gram problem sees: exact | automaton | suffix:length=1 | lookahead:steps=10,floor=0.001",
 )
-@click.option("--ratio", type=float, help="Reward of a one against a zero, product family.")
+@click.option("--ratio", type=float, help="Reward of a one against a zero, product family; L of hard instances.")
+@click.option("--depth", type=int, help="Level at which hidden prefixes end; default 2 T / 3.")
 @click.option(
     "--reward",
     metavar="SPEC",

@@ -8,6 +8,7 @@ from cli.demo import demo
 from cli.generate import generate
 from cli.look import export, inspect, sample, tv
 from cli.output import Failure, Group
+from cli.verify import verify
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -30,7 +31,7 @@ def main(modules: tuple[Path, ...]) -> None:
         run_file(path)
 
 
-for command in (generate, inspect, tv, sample, export, demo):
+for command in (generate, inspect, tv, sample, verify, export, demo):
     main.add_command(command)
 
 

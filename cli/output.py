@@ -57,12 +57,12 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(_strict(document), indent=2, allow_nan=False))
 
 
-def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A plain table; numbers to the right."""
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> None:
+    """A plain table; the first `left` columns are texts, the others numbers, to the right."""
     from tabulate import tabulate
 
     click.echo(tabulate([list(row) for row in rows], headers=headers, tablefmt="simple", disable_numparse=True,
-                        colalign=["left"] + ["right"] * (len(headers) - 1)))  # fmt: skip
+                        colalign=["left"] * left + ["right"] * (len(headers) - left)))  # fmt: skip
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -231,6 +231,7 @@ class _Chain:
 
     def path_law(self) -> ListedLaw:
         """The law of the path, path by path."""
+        self._require_few_paths()
         last = self.proposal.graph.horizon - 1
         edges, kind, mass = np.zeros((1, 0), np.int32), np.zeros(1, np.int64), np.ones((1, 1))
         for t in range(last):
@@ -271,6 +272,20 @@ class _Chain:
             row[found.node] = mass[p, states[seen]] @ chosen
             row[found.node[k]] += 1.0 - row.sum()
         return laws
+
+    def _require_few_paths(self) -> None:
+        """Raise `NoExactLaw` if there are more paths than can be followed through the counts."""
+        at_node: FloatArray = np.ones(1)
+        for found in self.kinds:
+            n_kinds = len(found.node)
+            paths = np.bincount(found.kind, at_node[found.source], n_kinds)
+            states = math.comb(n_kinds + self.particles - 1, self.particles) if found is not self.kinds[-1] else 1
+            if paths.sum() * states * n_kinds > LARGEST_WORK / 10:
+                raise NoExactLaw(
+                    f"the exact law of {self.name} follows {paths.sum():.2g} paths or more through {states:.2g} "
+                    "multisets on a level, too many; take fewer particles or steps, or estimate its TV from runs"
+                )
+            at_node = np.asarray(np.bincount(found.node, paths), np.float64)
 
     def _counts(self, t: int) -> IntArray:
         """The counts before the step from level `t`, shape [states, kinds]."""
@@ -315,12 +330,6 @@ class _Chain:
         parent, edge = self._out_edges(t, kind)
         n_kinds = len(found.node)
         below = multisets(n_kinds, self.particles - 1)
-        size = float(len(parent)) * math.comb(n_kinds + self.particles - 1, self.particles)
-        if size * n_kinds > LARGEST_WORK / 10:
-            raise NoExactLaw(
-                f"the exact law of {self.name} follows {len(parent)} paths through {size / len(parent):.2g} multisets "
-                "on a level, too many; take fewer particles, or estimate its TV from runs"
-            )
         mass = np.zeros((len(parent), math.comb(n_kinds + self.particles - 1, self.particles)))
         for k in range(n_kinds):
             rows = np.flatnonzero(found.kind[edge] == k)

@@ -18,6 +18,7 @@ class Stream(IntEnum):
     SIMULATION = 3
     ESTIMATION = 4
     DIAGNOSIS = 5
+    SEARCH = 6
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -1,0 +1,51 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from cli.main import main
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def hidden(tmp_path):
+    path = tmp_path / "hidden.safetensors"
+    assert run("generate", "hidden-prefix", "--horizon", "9", "--form", "trellis", "-o", str(path)).exit_code == 0
+    return str(path)
+
+
+def test_a_file_is_checked(hidden):
+    result = run("verify", hidden, "--json")
+    assert result.exit_code == 0
+    document = json.loads(result.stdout)
+    assert document["failures"] == 0
+    assert {row["theorem"] for row in document["rows"]} >= {"3.1", "3.2", "4.1", "4.3", "sharp 4.3", "5.1", "5.2"}
+    assert all(row["holds"] for row in document["rows"])
+
+
+def test_an_understated_hypothesis_ends_in_exit_code_1(hidden):
+    result = run("verify", hidden, "--epsilon", "0.5")
+    assert result.exit_code == 1
+    assert "NO" in result.stdout
+    assert "1 failed" in result.stdout
+
+
+def test_the_battery_holds():
+    result = run("verify")
+    assert result.exit_code == 0
+    assert "0 failed" in result.stdout
+    assert "hidden-prefix" in result.stdout
+
+
+def test_wrong_use_is_told(hidden):
+    for arguments, message in (
+        (("verify", "--epsilon", "0.1"), "give its file"),
+        (("verify", hidden, "--search"), "leave the file out"),
+        (("verify", "nowhere.safetensors"), "nowhere.safetensors"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 2
+        assert message in result.stderr
