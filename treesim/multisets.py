@@ -27,10 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.errors import NoExactLaw
-from treesim.kernels.multisets import binomial_step
+from treesim.kernels.multisets import binomial_step, keep_one
 from treesim.kernels.selection import log_selection
 from treesim.law import Law, ListedLaw, PathLaw, walk_law
 from treesim.layered import LayeredGraph
+from treesim.parallel import chunked
 from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled, read_only
 from treesim.steps import POOL_ERROR, Steps
 from treesim.tree import Tree
@@ -343,19 +344,13 @@ class _Chain:
     def _kept(self, rho: FloatArray, draws: int, log_beside: float | None = None) -> FloatArray:
         """Of `draws` particles of law rho, beside which there may be one of a given weight, keep one in proportion to
         its weight: the probability that it is one of the draws, and of which kind, shape [states, kinds]."""
-        log_weight = self.kinds[-1].log_weight
-        kept = np.zeros_like(rho)
-        for row, out in zip(rho, kept, strict=True):
-            live = np.flatnonzero(row > 0)
-            log_h = np.empty(len(live))
-            log_selection(
-                row[live], log_weight[live], float(draws), -np.inf if log_beside is None else log_beside, log_h
-            )
-            out[live] = row[live] * np.exp(log_h)
-            if log_beside is not None:
-                weightless = live[np.isneginf(log_weight[live])]
-                # Among nothing but zeros the pick is uniform, the one beside them included.
-                out[weightless] *= draws / (draws + 1.0) if np.isneginf(log_beside) else 0.0
+        log_weight, kept = self.kinds[-1].log_weight, np.zeros_like(rho)
+        beside, has_one_beside = (-np.inf, False) if log_beside is None else (log_beside, True)
+        chunked(
+            lambda lo, hi: keep_one(lo, hi, rho, log_weight, float(draws), beside, has_one_beside, kept),
+            len(rho),
+            QUADRATURE_NODES * 20 * rho.size,
+        )
         return kept
 
 

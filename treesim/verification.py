@@ -20,7 +20,7 @@ from treesim.scaled import exp_or_inf
 ROUNDING = 1e-9
 DELTA = 0.1
 LARGEST_POOLS = 5e6
-PARTICLES = (1 << 12, 256, 64, 16, 4, 2)
+PARTICLES = (1 << 12, 256, 16, 4, 2)
 
 
 @dataclass(frozen=True)

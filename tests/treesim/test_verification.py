@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import hard_instances  # noqa: F401  (registers its families)
 from treesim import SMC, GuidedSMC, SpecError, family, sampler
 from treesim.bounds import algorithm_2_plan, guidance_bound, lower_bound, particle_bound, particles_needed
 from treesim.pools import good_event

@@ -1,7 +1,11 @@
-"""Binomial steps of a population of two kinds."""
+"""The chain of counts: binomial steps of a population of two kinds, and the last draw of all."""
+
+import math
 
 import numpy as np
 from numba import njit
+
+from treesim.kernels.selection import log_selection
 
 NEGLIGIBLE = 1e-19
 
@@ -34,3 +38,19 @@ def binomial_step(rho, mass, size, out):
             if share > 0.0:
                 for k in range(low, high + 1):
                     out[r, k] += share * chance[k]
+
+
+@njit(nogil=True, cache=True)
+def keep_one(lo, hi, rho, log_weight, draws, log_beside, has_one_beside, kept):
+    """For states ``lo..hi``: of `draws` particles of law rho, and perhaps one more of a given weight beside them, one
+    is kept in proportion to its weight; the probability that it is one of the draws, by kind."""
+    for s in range(lo, hi):
+        live = np.flatnonzero(rho[s] > 0.0)
+        prob, weight, log_h = rho[s][live], log_weight[live], np.empty(len(live))
+        log_selection(prob, weight, draws, log_beside, log_h)
+        for j in range(len(live)):
+            chance = prob[j] * math.exp(log_h[j])
+            if has_one_beside and weight[j] == -math.inf:
+                # Among nothing but zeros the pick is uniform, the one beside them included.
+                chance *= draws / (draws + 1.0) if log_beside == -math.inf else 0.0
+            kept[s, live[j]] = chance
