@@ -9,6 +9,7 @@ import click
 from cli.output import Failure, Group, number, print_json, print_table, progress, tv_text, working
 
 HORIZONS = "2,4,6,8,10"
+MOST_HIDDEN = 512
 
 
 @click.group(cls=Group)
@@ -152,3 +153,101 @@ def constrained(
         ],
     )
     click.echo(f"\nfigure: {output}")
+
+
+@demo.command(name="hidden-leaf")
+@click.option("--horizon", type=click.IntRange(min=3, max=12), default=9, show_default=True, help="T.")
+@click.option("--epsilon", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="L - 1.")
+@click.option("--branching", type=click.IntRange(min=2), default=2, show_default=True)
+@click.option("--sampler", "specs", multiple=True, metavar="SPEC",
+              help="Another player, run until it finds the prefix or its budget is spent; with {} in place of a number "
+              "run once, as large as the budget pays for. May be given again.")  # fmt: skip
+@click.option("--games", type=click.IntRange(min=20), default=200, show_default=True, help="Games that are played.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path("hidden-leaf.png"),
+    show_default=True,
+    help="The figure.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def hidden_leaf(
+    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], games: int, seed: int, output: Path,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
+    import math
+
+    from hard_instances import certificate, hidden_prefix
+    from hard_instances import game as oracle_game
+    from hard_instances.figures import hidden_leaf_figure
+    from treesim import samplers
+    from treesim.plots import figure_path, save_figure
+
+    figure_path(output)
+    for spec in specs:
+        if spec != oracle_game.SEARCH:
+            samplers.sampler(spec.replace("{}", "1"))
+    instance = hidden_prefix(horizon, epsilon, branching, form="trellis", seed=seed)
+    found = certificate(instance)
+    if found.hidden > MOST_HIDDEN:
+        raise Failure(f"{found.hidden} prefixes are too many to play with, expected at most {MOST_HIDDEN}: lower T")
+    budgets = [horizon * 2.0**k for k in range(math.ceil(math.log2(4 * found.hidden)) + 1)]
+    exact = ["best possible", oracle_game.SEARCH, *oracle_game.RIVALS]
+    played = [oracle_game.SEARCH, *oracle_game.RIVALS, *specs]
+    curves = [oracle_game.exact_curve(name, instance, budgets) for name in progress(exact, "laws", True)]
+    curves += [
+        oracle_game.played_curve(name, instance, budgets, games, seed) for name in progress(played, "games", True)
+    ]
+    horizons = [t for t in range(3, 61, 3) if _hides(t, epsilon, branching)]
+    rows = list(oracle_game.prices(horizons, epsilon, branching))
+    exponent, least = oracle_game.fitted_exponent(rows), 2 / 3 * math.log1p(epsilon)
+    save_figure(hidden_leaf_figure(curves, rows, found, exponent), output)
+    if as_json:
+        print_json({
+            "demo": "hidden-leaf", "horizon": horizon, "epsilon": epsilon, "hidden": found.hidden,
+            "target_mass": found.target_mass, "forced_hit": found.forced_hit, "query_bound": found.queries,
+            "figure": str(output),
+            "curves": [{"strategy": curve.strategy, "kind": curve.kind, "games": curve.games,
+                        "queries": curve.queries.tolist(), "success": curve.success.tolist()} for curve in curves],
+            "prices": [vars(row) for row in rows], "exponent": exponent, "exponent_of_theorem": least,
+        })  # fmt: skip
+        return
+    click.echo(
+        f"One of {found.hidden} equally likely prefixes is the good one, and V^ does not tell which until it is\n"
+        f"behind you. The target is on it with probability {found.target_mass:.4f}; so a sampler within TV 1/3 must\n"
+        f"return it with probability {found.forced_hit:.4f}, and needs {found.queries:.1f} queries at least: without "
+        f"guessing no\nstrategy succeeds with probability above q / {found.hidden}. Probability of returning it, by "
+        f"queries q\n(exact; in brackets, {games} games):\n"
+    )
+    names = list(dict.fromkeys(curve.strategy for curve in curves))
+    table = []
+    for budget in budgets:
+        cells = [number(budget)]
+        for name in names:
+            values = [
+                (curve.kind, curve.success[index]) for curve in curves if curve.strategy == name
+                for index in [int(abs(curve.queries - budget).argmin())] if curve.queries[index] == budget
+            ]  # fmt: skip
+            text = " ".join(f"({value:.2f})" if kind == "estimated" else f"{value:.4f}" for kind, value in values)
+            cells.append(text or "-")
+        table.append(cells)
+    print_table(["queries", *names], table)
+    click.echo(
+        f"\nThe price grows as exp({exponent:.4f} T); Theorem 4.{1 if float(epsilon).is_integer() else 2} says "
+        f"(1 + epsilon)^(2 T / 3) = exp({least:.4f} T).\n\nfigure: {output}"
+    )
+
+
+def _hides(horizon: int, epsilon: float, branching: int) -> bool:
+    """Whether at least two prefixes can be hidden."""
+    from hard_instances import hidden_prefix
+    from treesim import TreesimError
+
+    try:
+        hidden_prefix(horizon, epsilon, branching, form="trellis")
+    except TreesimError:
+        return False
+    return True

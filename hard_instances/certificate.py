@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from treesim.errors import TreesimError
+from treesim.errors import PerturbationError, TreesimError
 from treesim.instance import Instance
+from treesim.perturb import epsilon_schedule
 from treesim.samplers import sampler
 from treesim.scaled import exp_or_inf
 
@@ -82,6 +83,14 @@ class Certificate:
             for what, (found, claimed) in measured.items()
             if not math.isclose(found, claimed, rel_tol=NEAR, abs_tol=NEAR)
         ]
+
+
+def constant_epsilon(epsilon: float | str, horizon: int) -> float:
+    """The number that an epsilon stands for, such as ``c/T``; raises `PerturbationError` if it differs by level."""
+    schedule = epsilon_schedule(epsilon, horizon)
+    if (schedule != schedule[0]).any():
+        raise PerturbationError(f"epsilon is {epsilon!r}, expected the same at every level here")
+    return float(schedule[0])
 
 
 CERTIFICATES: dict[str, Callable[..., Certificate]] = {}

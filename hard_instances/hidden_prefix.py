@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
-from hard_instances.certificate import Certificate, certifies
+from hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.errors import TreeError
 from treesim.families import register
 from treesim.instance import Instance
@@ -23,7 +24,7 @@ LARGEST_TREE = 1 << 14
 
 @register("hidden-prefix")
 def hidden_prefix(
-    horizon: int, epsilon: float = 1.0, branching: int = 2, depth: int = 0, form: str = "auto", seed: int = 0
+    horizon: int, epsilon: float | str = 1.0, branching: int = 2, depth: int = 0, form: str = "auto", seed: int = 0
 ) -> Instance:
     """One of K equally likely prefixes is the good one, and V^ = 1 until they end; only then V^ tells, step by step.
 
@@ -36,7 +37,7 @@ def hidden_prefix(
     ----------
     horizon : int
         T.
-    epsilon : float
+    epsilon : float or str
         Bellman error, and L - 1. With B = 1 + epsilon and depth 2 T / 3 the instance is that of Theorem 4.1, with any
         epsilon that of Theorem 4.2.
     branching : int
@@ -62,34 +63,40 @@ def hidden_prefix(
     [0.015625, 0.100557, 0.250802]
     """
     code = _Code(horizon, epsilon, branching, depth, form)
-    word = int(generator(seed, Stream.POLICY).random() * code.words) if code.words < 2**53 else 0
-    steps = np.maximum(0, np.arange(horizon + 1) - code.depth) * math.log1p(epsilon)
-    parameters = {"horizon": horizon, "epsilon": epsilon, "branching": branching, "depth": depth, "form": form}
+    return _hide(code, code.word(seed), seed)
+
+
+def hidden_at(word: int, instance: Instance) -> Instance:
+    """A tree like that of an instance of this family, but with the good prefix at a given place."""
+    parameters: dict[str, Any] = {**instance.parameters, "form": "tree"}
+    return _hide(_Code(**parameters), word, instance.seed or 0)
+
+
+def _hide(code: _Code, word: int, seed: int) -> Instance:
+    steps = np.maximum(0, np.arange(code.horizon + 1) - code.depth) * math.log1p(code.epsilon)
     if code.is_tree:
         graph, good = _tree(code, word)
-        level = np.repeat(np.arange(horizon + 1), np.diff(graph.level_ptr))
+        level = np.repeat(np.arange(code.horizon + 1), np.diff(graph.level_ptr))
         value = Scaled.from_log(np.where(good, 1.0, -1.0) * steps[level])
-        return Instance(graph, value, "hidden-prefix", parameters, seed)
+        return Instance(graph, value, "hidden-prefix", code.parameters, seed)
     value = Scaled.from_log(np.concatenate([[0.0], np.stack([steps[1:], -steps[1:]], axis=1).ravel()]))
-    return Instance(_trellis(code, word), value, "hidden-prefix", parameters, seed)
+    return Instance(_trellis(code, word), value, "hidden-prefix", code.parameters, seed)
 
 
 @certifies("hidden-prefix")
 def hidden_prefix_certificate(
-    horizon: int, epsilon: float = 1.0, branching: int = 2, depth: int = 0, form: str = "auto", seed: int = 0
+    horizon: int, epsilon: float | str = 1.0, branching: int = 2, depth: int = 0, form: str = "auto", seed: int = 0
 ) -> Certificate:
     """Guidance by V^ is pi_ref among the prefixes: it is right with probability 1 / K."""
     code = _Code(horizon, epsilon, branching, depth, form)
-    log_boost = (horizon - code.depth) * math.log1p(epsilon)
+    log_boost = (horizon - code.depth) * math.log1p(code.epsilon)
     mass = 1.0 / (1.0 + math.exp(math.log(code.words - 1) - 2 * log_boost))
     log_words = math.log(code.words)
-    first = 0
-    if code.is_tree:
-        first = int(generator(seed, Stream.POLICY).random() * code.words)
+    first = code.word(seed) if code.is_tree else 0
     return Certificate(
         horizon=horizon,
-        ratio_bound=1 + epsilon,
-        bellman_error=epsilon,
+        ratio_bound=1 + code.epsilon,
+        bellman_error=code.epsilon,
         log_partition=float(np.logaddexp(log_boost, math.log(code.words - 1) - log_boost)) - log_words,
         region=(first, first + 1),
         target_mass=mass,
@@ -102,17 +109,21 @@ def hidden_prefix_certificate(
 class _Code:
     """How many words the prefix code has, and how deep it is."""
 
-    def __init__(self, horizon: int, epsilon: float, branching: int, depth: int, form: str) -> None:
+    def __init__(self, horizon: int, epsilon: float | str, branching: int, depth: int, form: str) -> None:
         require_at_least("horizon", horizon, 2)
-        require_positive("epsilon", epsilon)
+        self.epsilon = constant_epsilon(epsilon, horizon)
+        require_positive("epsilon", self.epsilon)
         require_at_least("branching", branching, 2)
         require_one_of("form", form, ("auto", "tree", "trellis"))
         self.horizon, self.branching = horizon, branching
+        self.parameters = {
+            "horizon": horizon, "epsilon": epsilon, "branching": branching, "depth": depth, "form": form
+        }  # fmt: skip
         self.depth = depth or 2 * horizon // 3
         if not 1 <= self.depth < horizon:
             raise TreeError(f"depth is {depth}, expected from 1 to {horizon - 1}: a step must be left after it")
         # In exact arithmetic: rounding must not cost a word.
-        wanted = math.floor((1 + Fraction(epsilon)) ** (2 * (horizon - self.depth)))
+        wanted = math.floor((1 + Fraction(self.epsilon)) ** (2 * (horizon - self.depth)))
         self.words = min(wanted, branching**self.depth)
         if self.words < 2:
             raise TreeError(
@@ -123,6 +134,10 @@ class _Code:
             require_memory(
                 float(self.words) * horizon * (20.0 + 2 * BYTES_A_VALUE), f"a tree of {self.words} hidden prefixes"
             )
+
+    def word(self, seed: int) -> int:
+        """The good one."""
+        return min(self.words - 1, int(Fraction(generator(seed, Stream.POLICY).random()) * self.words))
 
     def parts(self, words: int) -> list[int]:
         """The words below each child of a node with some words below it: as even as can be."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
-from hard_instances.certificate import Certificate, certifies
+from hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.errors import TreeError
 from treesim.families import register
 from treesim.instance import Instance
@@ -16,7 +17,7 @@ from treesim.tree import Tree
 
 
 @register("sharpest-guidance")
-def sharpest_guidance(horizon: int, epsilon: float = 0.1, seed: int = 0) -> Instance:
+def sharpest_guidance(horizon: int, epsilon: float | str = 0.1, seed: int = 0) -> Instance:
     """Two paths; V^ grows by 1 + epsilon a step on one, and falls by it on the other: guidance is as wrong as can be.
 
     The first step goes to the growing path with probability 1 / (1 + kappa), kappa = (1 + epsilon)^(T - 1); guidance
@@ -27,8 +28,8 @@ def sharpest_guidance(horizon: int, epsilon: float = 0.1, seed: int = 0) -> Inst
     ----------
     horizon : int
         T, at least 2.
-    epsilon : float
-        Bellman error.
+    epsilon : float or str
+        Bellman error; ``c/T`` and the like are numbers too.
 
     Examples
     --------
@@ -38,15 +39,17 @@ def sharpest_guidance(horizon: int, epsilon: float = 0.1, seed: int = 0) -> Inst
     0.32173894
     """
     _require_steps(horizon)
-    require_positive("epsilon", float(epsilon))
-    parameters = {"horizon": horizon, "epsilon": epsilon}
-    return _two_paths(np.arange(horizon) * np.log1p(float(epsilon)), "sharpest-guidance", parameters)
+    size = constant_epsilon(epsilon, horizon)
+    require_positive("epsilon", size)
+    parameters: dict[str, Any] = {"horizon": horizon, "epsilon": epsilon}
+    return _two_paths(np.arange(horizon) * np.log1p(size), "sharpest-guidance", parameters)
 
 
 @certifies("sharpest-guidance")
-def sharpest_guidance_certificate(horizon: int, epsilon: float = 0.1, seed: int = 0) -> Certificate:
+def sharpest_guidance_certificate(horizon: int, epsilon: float | str = 0.1, seed: int = 0) -> Certificate:
     """Its Bellman error is met at every node below the root, and V^ moves by it at every step."""
-    return _certificate(horizon, (horizon - 1) * math.log1p(epsilon), 1 + epsilon, epsilon)
+    size = constant_epsilon(epsilon, horizon)
+    return _certificate(horizon, (horizon - 1) * math.log1p(size), 1 + size, size)
 
 
 @register("delayed-reward")
@@ -89,7 +92,7 @@ def _require_steps(horizon: int) -> None:
         raise TreeError(f"horizon is {horizon}, expected at least 2: one step alone is never wrong")
 
 
-def _two_paths(log_value: FloatArray, name: str, parameters: dict[str, float]) -> Instance:
+def _two_paths(log_value: FloatArray, name: str, parameters: dict[str, Any]) -> Instance:
     """Two paths with V^ = exp(+-log_value[t - 1]) at level t, the good one of pi_ref 1 / (1 + its reward)."""
     horizon = len(log_value)
     good = 1.0 / (1.0 + np.exp(log_value[-1]))

@@ -22,7 +22,7 @@ from treesim.tree import Tree
 
 LARGEST_DRAWN = 64
 
-_BLUE, _ORANGE, _GREEN, _GREY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777"
+BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777"
 
 
 def figure_path(path: Path) -> Path:
@@ -43,7 +43,7 @@ def instance_figure(instance: Instance) -> Figure:
     graph = instance.graph
     drawn = graph.n_leaves <= LARGEST_DRAWN if isinstance(graph, Tree) else graph.n_nodes <= 2 * LARGEST_DRAWN
     figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
-    figure.suptitle(instance.parameter_text, fontsize=10, color=_GREY, wrap=True)
+    figure.suptitle(instance.parameter_text, fontsize=10, color=GREY, wrap=True)
     grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
     _draw_errors(figure.add_subplot(grid[0, 0]), instance)
     _draw_profile(figure.add_subplot(grid[0, 1]), instance)
@@ -58,21 +58,21 @@ def blowup_figure(rows: list[BlowupRow], delta: float) -> Figure:
     compute, quality = figure.subplots(1, 2)
     horizons = [row.horizon for row in rows]
     series: list[tuple[str, str, str, list[float | None]]] = [
-        ("best-of-N", _ORANGE, "o-", [row.steps_drawn(row.best_of_n) for row in rows]),
-        ("importance resampling", _BLUE, "s--", [row.steps_drawn(row.importance) for row in rows]),
-        ("guided, one particle", _GREEN, "D-", [row.guided_queries for row in rows]),
+        ("best-of-N", ORANGE, "o-", [row.steps_drawn(row.best_of_n) for row in rows]),
+        ("importance resampling", BLUE, "s--", [row.steps_drawn(row.importance) for row in rows]),
+        ("guided, one particle", GREEN, "D-", [row.guided_queries for row in rows]),
     ]
     for label, colour, style, counts in series:
         compute.plot(horizons, [np.nan if c is None else c for c in counts], style, color=colour, label=label, ms=5)
     compute.set_yscale("log")
-    _dress(compute, f"Least compute for TV ≤ {delta:g}", "horizon T", "steps drawn or values asked")
+    dress(compute, f"Least compute for TV ≤ {delta:g}", "horizon T", "steps drawn or values asked")
     compute.legend(frameon=False)
-    quality.plot(horizons, [row.guided_bound for row in rows], ":", color=_GREY, label="largest possible (sharp 4.3)")
-    quality.plot(horizons, [row.guided_tv for row in rows], "D-", color=_GREEN, label="guided, one particle", ms=5)
+    quality.plot(horizons, [row.guided_bound for row in rows], ":", color=GREY, label="largest possible (sharp 4.3)")
+    quality.plot(horizons, [row.guided_tv for row in rows], "D-", color=GREEN, label="guided, one particle", ms=5)
     quality.axhline(delta, color="k", lw=0.8)
     quality.annotate(f"δ = {delta:g}", (horizons[0], delta), xytext=(0, 4), textcoords="offset points")
     quality.set_ylim(bottom=0)
-    _dress(quality, "Guidance by V̂ with Bellman error 1/(4T)", "horizon T", "total variation to the target (exact)")
+    dress(quality, "Guidance by V̂ with Bellman error 1/(4T)", "horizon T", "total variation to the target (exact)")
     quality.legend(frameon=False)
     return figure
 
@@ -81,18 +81,18 @@ def constrained_figure(rows: list[ConstrainedRow], what: str) -> Figure:
     """When the constraint is met, and how far each way of writing is from the model's own texts that meet it."""
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     course, distance = figure.subplots(1, 2, width_ratios=[1.5, 1])
-    colours = [_GREY, _ORANGE, _GREEN, _BLUE]
+    colours = [GREY, ORANGE, GREEN, BLUE]
     for row, colour in zip(rows, colours, strict=True):
         course.plot(np.arange(1, len(row.progress) + 1), row.progress, color=colour, label=row.name, lw=2)
     course.set_ylim(-0.02, 1.05)
-    _dress(course, f"Texts so far that meet: {what}", "tokens written", "probability (exact)")
+    dress(course, f"Texts so far that meet: {what}", "tokens written", "probability (exact)")
     course.legend(frameon=False, fontsize=9)
     heights = [(row.tv.lo + row.tv.hi) / 2 for row in rows]
     bars = distance.barh([row.name for row in rows], heights, color=colours)
     distance.bar_label(bars, [f"{height:.3f}" for height in heights], padding=4)
     distance.invert_yaxis()
     distance.set_xlim(0, 1.18)
-    _dress(distance, "Distance to the model's texts that meet it", "total variation (certified)", "")
+    dress(distance, "Distance to the model's texts that meet it", "total variation (certified)", "")
     distance.grid(axis="y", visible=False)
     distance.xaxis.set_major_locator(MaxNLocator(6))
     return figure
@@ -101,35 +101,37 @@ def constrained_figure(rows: list[ConstrainedRow], what: str) -> Figure:
 def diagnosis_figure(found: Diagnosis, clouds: Clouds | None, title: str) -> Figure:
     """ESS and distinct ancestors by level, and for small populations the genealogy of one run."""
     figure = Figure(figsize=(11 if clouds else 6, 4.4), layout="constrained")
-    figure.suptitle(f"{title} — {'; '.join(found.verdict)}", fontsize=10, color=_GREY, wrap=True)
+    figure.suptitle(f"{title} — {'; '.join(found.verdict)}", fontsize=10, color=GREY, wrap=True)
     axes = figure.subplots(1, 2 if clouds else 1, squeeze=False)[0]
     assert found.ess is not None and found.ancestors is not None
     levels = np.arange(1, len(found.ess) + 1)
-    axes[0].plot(levels, found.ess, "o-", color=_BLUE, ms=4, label="effective sample size / N")
-    axes[0].plot(levels, found.ancestors, "s-", color=_ORANGE, ms=4, label="ancestors of the last population / N")
+    axes[0].plot(levels, found.ess, "o-", color=BLUE, ms=4, label="effective sample size / N")
+    axes[0].plot(levels, found.ancestors, "s-", color=ORANGE, ms=4, label="ancestors of the last population / N")
     axes[0].set_ylim(0, 1.25)
     axes[0].legend(frameon=False, fontsize=9)
-    _dress(axes[0], f"Health of the population ({found.runs} runs)", "level t", "share of particles (mean)")
+    dress(axes[0], f"Health of the population ({found.runs} runs)", "level t", "share of particles (mean)")
     if clouds:
         parents, alive = genealogy(clouds, 0)
-        for colour, width, shown in ((_GREY, 0.4, 0), (_ORANGE, 1.4, 1)):
+        for colour, width, shown in ((GREY, 0.4, 0), (ORANGE, 1.4, 1)):
             lines = [
                 [(t, parents[t, i]), (t + 1, i)]
                 for t in range(1, len(parents)) for i in np.flatnonzero(alive[t] == shown)
             ]  # fmt: skip
             axes[1].add_collection(LineCollection(lines, colors=colour, linewidths=width))
         axes[1].autoscale()
-        _dress(axes[1], "Genealogy of one run: coloured lines survive", "level t", "particle")
+        dress(axes[1], "Genealogy of one run: coloured lines survive", "level t", "particle")
         axes[1].grid(visible=False)
     return figure
 
 
-def _dress(axes: Axes, title: str, x: str, y: str) -> None:
+def dress(axes: Axes, title: str, x: str, y: str) -> None:
+    """Title, labels and a light grid."""
     axes.set_title(title, loc="left", fontsize=11)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#dddddd", lw=0.6)
+    axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
@@ -137,13 +139,13 @@ def _draw_errors(axes: Axes, instance: Instance) -> None:
     found = instance.audit
     levels = np.arange(instance.graph.horizon)
     for label, colour, style, errors in (
-        ("supremum", _ORANGE, "o-", found.sup),
-        ("mean under π̃", _BLUE, "s-", found.mean_target),
-        ("mean under π_ref", _GREEN, "D-", found.mean_reference),
+        ("supremum", ORANGE, "o-", found.sup),
+        ("mean under π̃", BLUE, "s-", found.mean_target),
+        ("mean under π_ref", GREEN, "D-", found.mean_reference),
     ):
         axes.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
     axes.set_ylim(0, 1.3 * max(1e-9, float(found.sup[np.isfinite(found.sup)].max(initial=0.0))))
-    _dress(axes, f"Bellman error by level (ε = {found.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
+    dress(axes, f"Bellman error by level (ε = {found.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
     axes.legend(frameon=False, fontsize=9)
 
 
@@ -151,7 +153,7 @@ def _draw_profile(axes: Axes, instance: Instance) -> None:
     """Range and mean, over the reachable prefixes of a level, of log V^ - log Z beside log V* - log Z."""
     graph, log_partition = instance.graph, instance.audit.log_partition
     levels = np.arange(graph.horizon + 1)
-    for label, colour, value in (("V*", _BLUE, instance.twist), ("V̂", _ORANGE, instance.value)):
+    for label, colour, value in (("V*", BLUE, instance.twist), ("V̂", ORANGE, instance.value)):
         profile = np.full((3, len(levels)), np.nan)
         for t, reach in enumerate(graph.reachable()):
             log_value = value[graph.level(t)].log()[reach]
@@ -160,7 +162,7 @@ def _draw_profile(axes: Axes, instance: Instance) -> None:
                 profile[:, t] = log_value.min(), log_value.mean(), log_value.max()
         axes.fill_between(levels, profile[0], profile[2], color=colour, alpha=0.15, lw=0)
         axes.plot(levels, profile[1], color=colour, label=f"{label}: mean and range over prefixes")
-    _dress(axes, f"Value profile (log Z = {log_partition:.4g})", "level t", "log V − log Z (nats)")
+    dress(axes, f"Value profile (log Z = {log_partition:.4g})", "level t", "log V − log Z (nats)")
     axes.legend(frameon=False, fontsize=9)
 
 
@@ -186,7 +188,7 @@ def _draw_graph(axes: Axes, instance: Instance) -> None:
     log_value = instance.value.log() - instance.audit.log_partition
     alive = np.isfinite(log_value)
     size = 400 / np.sqrt(widest)
-    axes.scatter(across[~alive], -level[~alive], s=size, facecolors="white", edgecolors=_GREY, zorder=2)
+    axes.scatter(across[~alive], -level[~alive], s=size, facecolors="white", edgecolors=GREY, zorder=2)
     limit = max(1e-9, float(np.abs(log_value[alive]).max()))
     shown = axes.scatter(
         across[alive], -level[alive], c=log_value[alive], s=size, cmap="coolwarm", vmin=-limit, vmax=limit, zorder=3

@@ -35,21 +35,18 @@ class Pools:
     ----------
     prob : ndarray, shape [n]
         Of each pool.
-    mean : ndarray, shape [n]
-        Its mean of V^, in units of the largest child's.
+    log_mean : ndarray, shape [n]
+        log of its mean of V^.
     keep : ndarray, shape [n, children]
         Probability that a child is kept.
-    exact_mean : float
-        P V^ of the node, in the same units.
-    log_unit : float
-        log of the unit.
+    log_exact_mean : float
+        log (P V^) of the node.
     """
 
     prob: FloatArray
-    mean: FloatArray
+    log_mean: FloatArray
     keep: FloatArray
-    exact_mean: float
-    log_unit: float
+    log_exact_mean: float
 
 
 def node_pools(prob: FloatArray, log_value: FloatArray, size: int) -> Pools:
@@ -58,20 +55,26 @@ def node_pools(prob: FloatArray, log_value: FloatArray, size: int) -> Pools:
     Examples
     --------
     >>> pools = node_pools(np.array([0.5, 0.5]), np.log([1.0, 3.0]), size=2)
-    >>> pools.prob, pools.mean.round(3), pools.keep[1]
-    (array([0.25, 0.5 , 0.25]), array([1.   , 0.667, 0.333]), array([0.25, 0.75]))
+    >>> pools.prob, np.exp(pools.log_mean).round(9), pools.keep[1]
+    (array([0.25, 0.5 , 0.25]), array([3., 2., 1.]), array([0.25, 0.75]))
     """
     counts = multisets(len(prob), size)
     log_factorial = np.array([math.lgamma(k + 1) for k in range(size + 1)])
     log_prob = counts @ np.log(np.where(prob > 0, prob, 1.0))
     chance = np.exp(log_factorial[size] - log_factorial[counts].sum(axis=1) + log_prob)
     chance[(counts[:, prob == 0] > 0).any(axis=1)] = 0.0
-    unit = float(log_value[prob > 0].max())
-    value = np.exp(log_value - unit) if unit > -math.inf else np.zeros(len(prob))
-    weight = counts * value
+    # Each pool in units of its own largest value: those of others, and of children that cannot be drawn, may be
+    # farther away than floats reach.
+    log_held = np.where((counts > 0) & (prob > 0), log_value, -np.inf)
+    top = log_held.max(axis=1)
+    unit = np.where(np.isneginf(top), 0.0, top)
+    weight = counts * np.exp(log_held - unit[:, None])
     total = weight.sum(axis=1)
     keep = np.where(total[:, None] > 0, weight / np.where(total > 0, total, 1.0)[:, None], counts / size)
-    return Pools(chance, total / size, keep, float(prob @ value), unit if unit > -math.inf else 0.0)
+    live = prob > 0
+    with np.errstate(divide="ignore"):
+        log_mean = np.log(total / size) + unit
+    return Pools(chance, log_mean, keep, float(np.logaddexp.reduce(np.log(prob[live]) + log_value[live])))
 
 
 def algorithm_2_law(instance: Instance, pool: int, steps: int) -> Law:
@@ -121,7 +124,6 @@ def algorithm_2_law(instance: Instance, pool: int, steps: int) -> Law:
             here = node == v
             pools = node_pools(layer.prob[edges], ahead[edges], pool)
             with np.errstate(divide="ignore"):
-                log_mean = np.log(pools.mean) + pools.log_unit
                 log_keep = np.log(pools.prob[:, None] * pools.keep)
             for i, edge in enumerate(edges):
                 live = log_keep[:, i] > -np.inf
@@ -129,7 +131,7 @@ def algorithm_2_law(instance: Instance, pool: int, steps: int) -> Law:
                     continue
                 mass = (log_mass[here, None] + log_keep[live, i]).ravel()
                 # What the next step divides by; at the leaf nothing does, and the reward comes in its place.
-                weight = (log_weight[here, None] + (log_mean[live] - _finite(ahead[edge]))).ravel()
+                weight = (log_weight[here, None] + (pools.log_mean[live] - _finite(ahead[edge]))).ravel()
                 weight, mass = _merged(weight, mass)
                 parts.append((np.full(len(mass), edge), mass, weight))
         node, log_mass, log_weight = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -171,7 +173,10 @@ def good_event(instance: Instance, pool: int, error: float, steps: int = 1) -> f
             edges = np.arange(layer.ptr[v] - layer.ptr[0], layer.ptr[v + 1] - layer.ptr[0])
             ends = layer.ends(edges)
             pools = node_pools(layer.prob[edges], ahead[ends], pool)
-            near = np.abs(pools.mean - pools.exact_mean) <= error * pools.exact_mean * (1 + _SAME)
+            off = np.expm1(pools.log_mean - _finite(pools.log_exact_mean))
+            near = (
+                np.abs(off) <= error * (1 + _SAME) if pools.log_exact_mean > -math.inf else np.isneginf(pools.log_mean)
+            )
             above[v] = pools.prob[near] @ (pools.keep[near] @ good[ends])
         good = above
     return float(good[0] ** steps)

@@ -67,3 +67,30 @@ def test_wrong_input_is_one_line(run, arguments, message):
 
 def test_an_unknown_demo_is_one_line(run):
     assert "No such command 'magic'" in run.error("demo", "magic")
+
+
+def test_hidden_leaf_tells_its_story_and_draws_it(run):
+    text = run("demo", "hidden-leaf", "--horizon", 6, "--games", 40).stdout
+    assert "One of 16 equally likely prefixes" in text
+    assert "exp(0.4621 T)" in text
+    assert Path("hidden-leaf.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_hidden_leaf_as_json_and_with_more_players(run):
+    arguments = ("--horizon", 6, "--games", 60, "--sampler", "base", "--sampler", "importance:n={}", "-o", "h.svg")
+    document = run.json("demo", "hidden-leaf", *arguments)
+    assert document["hidden"] == 16
+    assert document["query_bound"] == pytest.approx((document["target_mass"] - 1 / 3) * 16)
+    best = next(curve for curve in document["curves"] if curve["strategy"] == "best possible")
+    for curve in document["curves"]:
+        for queries, success in zip(curve["queries"], curve["success"], strict=True):
+            # 60 games: 5 standard errors above the best possible would be a false alarm in 10^6.
+            room = 0.0 if curve["kind"] == "exact" else 5 * 0.5 / 60**0.5
+            assert success <= min(1.0, queries / 16) + room + 1e-9
+    assert best["success"][-1] == 1.0
+    assert abs(document["exponent"] - document["exponent_of_theorem"]) < 0.01
+
+
+def test_hidden_leaf_refuses_what_it_cannot_play(run):
+    assert "expected at most 512" in run.error("demo", "hidden-leaf", "--horizon", 12, "--epsilon", 2, "--branching", 3)
+    assert "unknown sampler" in run.error("demo", "hidden-leaf", "--sampler", "luck")

@@ -14,6 +14,8 @@ from treesim import SMC, Scaled, TreeError, TreesimError, Trellis, family, load,
 CASES = [
     ("sharpest-guidance", {"horizon": 8, "epsilon": 0.1}),
     ("sharpest-guidance", {"horizon": 2, "epsilon": 3.0}),
+    ("sharpest-guidance", {"horizon": 8, "epsilon": "0.5/T"}),
+    ("hidden-prefix", {"horizon": 9, "epsilon": "0.5"}),
     ("delayed-reward", {"horizon": 5, "ratio": 3.0}),
     ("hidden-prefix", {"horizon": 9}),
     ("hidden-prefix", {"horizon": 9, "form": "trellis"}),
@@ -138,6 +140,7 @@ def test_parameters_out_of_range_are_refused():
     for name, parameters, message in (
         ("delayed-reward", {"horizon": 5, "ratio": 1.0}, "ratio is 1.0, expected above 1"),
         ("hidden-prefix", {"horizon": 9, "depth": 9}, "depth is 9, expected from 1 to 8"),
+        ("hidden-prefix", {"horizon": 6, "epsilon": "1/t"}, "expected the same at every level"),
         ("hidden-prefix", {"horizon": 6, "epsilon": 0.1}, "expected at least 2: raise epsilon"),
         ("error-amplification", {"horizon": 2}, "horizon is 2, expected at least 3"),
         ("perfect-value", {"horizon": 4, "ratio": 0.5}, "ratio is 0.5"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests import naive
 from tests.statistics import FALSE_ALARM, fit_p_value
 from tests.strategies import small_instances
-from treesim import GuidedSMC, NoExactLaw, family, merge
+from treesim import GuidedSMC, Instance, NoExactLaw, Scaled, Tree, family, merge
 from treesim.pools import algorithm_2_law, good_event
 
 
@@ -27,6 +27,12 @@ def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
         law[leaf] += mass
     found = algorithm_2_law(instance, pool, steps).prob.to_float()
     np.testing.assert_allclose(found, [float(x) for x in law], rtol=1e-9, atol=1e-13)
+
+
+def test_a_child_that_cannot_be_drawn_does_not_matter_whatever_its_value():
+    tree = Tree(np.array([0, 1, 4, 7]), np.array([0, 3, 4, 5, 6]), np.array([0.0, 0.5, 0.5, 1.0, 1.0, 1.0]))
+    instance = Instance(tree, Scaled.from_float(np.array([0.0, 1e304, 1e-304, 0.0, 0.0, 1.0, 0.0])))
+    assert algorithm_2_law(instance, 1, 2).prob.to_float().tolist() == [0.0, 0.75, 0.25]
 
 
 def test_one_walk_is_the_pool_alone():
