@@ -17,6 +17,7 @@ BATTERY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dirichlet", {"horizon": 8, "perturbation": "random-sign", "epsilon": "0.25/T"}),
     ("dirichlet", {"horizon": 6, "perturbation": "adversarial", "epsilon": "1/T"}),
     ("random-branching", {"horizon": 5, "perturbation": "log-normal:sigma=0.3"}),
+    ("dirichlet", {"horizon": 1, "branching": 5}),
     ("markov", {"horizon": 100, "perturbation": "log-uniform", "epsilon": "0.25/T"}),
     ("sharpest-guidance", {"horizon": 8, "epsilon": 0.1}),
     ("delayed-reward", {"horizon": 8, "ratio": 2.0}),

@@ -152,6 +152,35 @@ def algorithm_2_plan(horizon: int, epsilon: float, ratio_bound: float, delta: fl
     return Plan(pool, steps, error, contraction)
 
 
+def sweep_overlap(particles: int, log_largest_ratio: float) -> float:
+    """How much of the target is in the law after one sweep of particle Gibbs over one step, whatever came before.
+
+    Parameters
+    ----------
+    particles : int
+        N, at least 2.
+    log_largest_ratio : float
+        log W, the largest of phi / Z.
+
+    Returns
+    -------
+    float
+        (N - 1) / (2 W + N - 2), a lower bound on the least P(x, y) / pi~(y): by Jensen's inequality for the weights of
+        the N - 2 draws that are neither x nor y. So every sweep contracts TV by one less that.
+
+    References
+    ----------
+    Andrieu, Lee & Vihola (2018), "Uniform ergodicity of the iterated conditional SMC and geometric ergodicity of
+    particle Gibbs samplers", Bernoulli 24, 842-872 (arXiv 1312.6432), of which this is the case of one step.
+
+    Examples
+    --------
+    >>> round(sweep_overlap(particles=3, log_largest_ratio=math.log(2.0)), 6)
+    0.4
+    """
+    return (particles - 1) / (2.0 * exp_or_inf(log_largest_ratio) + particles - 2)
+
+
 def lower_bound(horizon: int, rate: float) -> float:
     """Queries that a sampler within TV 1/3 needs in the worst case: rate^(2 T / 3) / 6.
 

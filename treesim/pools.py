@@ -174,9 +174,8 @@ def good_event(instance: Instance, pool: int, error: float, steps: int = 1) -> f
             ends = layer.ends(edges)
             pools = node_pools(layer.prob[edges], ahead[ends], pool)
             off = np.expm1(pools.log_mean - _finite(pools.log_exact_mean))
-            near = (
-                np.abs(off) <= error * (1 + _SAME) if pools.log_exact_mean > -math.inf else np.isneginf(pools.log_mean)
-            )
+            # Where no child has value every pool is right.
+            near = (np.abs(off) <= error * (1 + _SAME)) | (pools.log_exact_mean == -math.inf)
             above[v] = pools.prob[near] @ (pools.keep[near] @ good[ends])
         good = above
     return float(good[0] ** steps)

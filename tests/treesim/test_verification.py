@@ -2,13 +2,22 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hard_instances  # noqa: F401  (registers its families)
+from tests.strategies import small_instances
 from treesim import SMC, GuidedSMC, SpecError, family, sampler
-from treesim.bounds import algorithm_2_plan, guidance_bound, lower_bound, particle_bound, particles_needed
+from treesim.bounds import (
+    algorithm_2_plan,
+    guidance_bound,
+    lower_bound,
+    particle_bound,
+    particles_needed,
+    sweep_overlap,
+)
 from treesim.pools import good_event
 from treesim.verification import Check, verify
 from treesim.worst_case import worst_guidance, worst_particles
@@ -75,6 +84,23 @@ def test_pools_with_the_constant_eight_fail_too_often():
     failure, repaired = (1 - good_event(instance, pool, 1 / 8, plan.steps) for pool in (eight, plan.pool))
     assert failure > 0.105
     assert repaired < 0.1
+
+
+@given(small_instances(most_leaves=4), st.integers(2, 5))
+@settings(max_examples=40)
+def test_one_sweep_of_particle_gibbs_overlaps_the_target(instance, particles):
+    if instance.graph.horizon > 1 or not np.isfinite(instance.audit.log_partition):
+        return
+    checks = [check for check in verify(instance) if check.theorem == "ALV"]
+    assert all(check.holds for check in checks)
+
+
+def test_an_understated_largest_weight_breaks_the_overlap():
+    instance = family("dirichlet", horizon=1, branching=5, seed=2)
+    check = next(check for check in verify(instance) if check.theorem == "ALV")
+    assert check.holds
+    # W = 1 would mean that all rewards are equal.
+    assert not Check("ALV", "", check.measured, sweep_overlap(2, 0.0), at_most=False).holds
 
 
 def test_checks_know_their_direction_and_slack():
