@@ -8,6 +8,7 @@ from cli.demo import demo
 from cli.generate import generate
 from cli.look import export, inspect, sample, tv
 from cli.output import Failure, Group
+from cli.scale import scale
 from cli.verify import verify
 
 
@@ -31,7 +32,7 @@ def main(modules: tuple[Path, ...]) -> None:
         run_file(path)
 
 
-for command in (generate, inspect, tv, sample, verify, export, demo):
+for command in (generate, inspect, tv, sample, verify, scale, export, demo):
     main.add_command(command)
 
 

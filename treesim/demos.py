@@ -12,9 +12,8 @@ from treesim.families import family
 from treesim.instance import Instance
 from treesim.law import TV, PathLaw
 from treesim.samplers import Base, BestOfN, GuidedSMC, Importance, Sampler
+from treesim.scaling import least
 from treesim.steps import ReferenceSteps, marginals
-
-LARGEST_N = 2**40
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,14 @@ def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterat
             seed=seed,
         )
         guided = GuidedSMC()
+
+        def meets(sampler: Sampler, instance: Instance = instance) -> bool:
+            return sampler.law(instance).tv(instance.target).hi <= delta
+
         yield BlowupRow(
             horizon=horizon,
-            best_of_n=least_draws(BestOfN, instance, delta),
-            importance=least_draws(Importance, instance, delta),
+            best_of_n=least(lambda n: meets(BestOfN(n))),
+            importance=least(lambda n: meets(Importance(n))),
             epsilon=epsilon,
             guided_tv=guided.law(instance).tv(instance.target).hi,
             guided_bound=guidance_bound(horizon, epsilon).sharp,
@@ -146,27 +149,6 @@ def constrained(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterato
             progress=progress,
             text=graph.text(edges[0]),
         )
-
-
-def least_draws(make: Callable[[int], Sampler], instance: Instance, delta: float) -> int | None:
-    """The least N with exact TV <= `delta`: doubling until one is found, then bisection.
-
-    It is the least where TV falls until it first meets delta.
-    """
-
-    def meets(n: int) -> bool:
-        return make(n).law(instance).tv(instance.target).hi <= delta
-
-    high = 1
-    while not meets(high):
-        high *= 2
-        if high > LARGEST_N:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if meets(middle) else (middle, high)
-    return high
 
 
 def growth_per_step(rows: list[BlowupRow], pick: Callable[[BlowupRow], int | None]) -> float | None:

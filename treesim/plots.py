@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from treesim.files import write_whole
 from treesim.instance import Instance
 from treesim.samplers.base import Clouds
 from treesim.scaled import FloatArray
+from treesim.scaling import Fits, Need
 from treesim.tree import Tree
 
 LARGEST_DRAWN = 64
@@ -95,6 +98,32 @@ def constrained_figure(rows: list[ConstrainedRow], what: str) -> Figure:
     dress(distance, "Distance to the model's texts that meet it", "total variation (certified)", "")
     distance.grid(axis="y", visible=False)
     distance.xaxis.set_major_locator(MaxNLocator(6))
+    return figure
+
+
+def scaling_figure(
+    series: Mapping[str, list[Need]], fits: Mapping[str, Fits | None], family: str, delta: float
+) -> Figure:
+    """The least parameter against the horizon with both fits: a power is a line on the left, an exponential on the
+    right."""
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for (label, rows), colour in zip(series.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY))):
+        known = [row for row in rows if row.least is not None]
+        found = fits[label]
+        growths = (None, None) if found is None else (found.power, found.exponential)
+        for panel, growth in zip(axes, growths, strict=True):
+            panel.plot([row.horizon for row in known], [row.least for row in known], "o", color=colour, label=label)
+            if growth is not None and len(known) > 1:
+                t = np.linspace(known[0].horizon, known[-1].horizon, 100)
+                line = growth.intercept + growth.exponent * (np.log(t) if panel is axes[0] else t)
+                panel.plot(t, np.exp(line), "-", color=colour, lw=1)
+    for panel, title in zip(axes, ("a power of T", "an exponential in T"), strict=True):
+        panel.set_yscale("log")
+        dress(panel, f"{family}: least parameter for TV ≤ {delta:g}, as {title}",
+              "horizon T", "least parameter")  # fmt: skip
+        panel.legend(frameon=False, fontsize=8)
+    axes[0].set_xscale("log")
     return figure
 
 

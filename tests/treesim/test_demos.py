@@ -2,20 +2,7 @@ import math
 
 import pytest
 
-from treesim import BestOfN, Importance, demos, family
-
-
-def test_least_draws_is_the_least():
-    instance = family("uniform", horizon=6, branching=2, reward="right-steps:penalty=300", seed=1)
-    for kind in (BestOfN, Importance):
-        least = demos.least_draws(kind, instance, 0.1)
-        tv = [kind(n).law(instance).tv(instance.target).hi for n in range(1, least + 1)]
-        assert tv[-1] <= 0.1 < min(tv[:-1])
-
-
-def test_a_tv_that_best_of_n_never_reaches_is_none():
-    instance = family("uniform", horizon=3, reward="gaussian", seed=0)
-    assert demos.least_draws(BestOfN, instance, 0.001) is None
+from treesim import demos
 
 
 def test_blowup_doubles_with_every_step_and_guidance_stays():

@@ -1,0 +1,114 @@
+"""``treesim scale``: least compute for a TV against the horizon."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.output import Failure, number, print_json, print_table, progress, tv_text
+
+
+@click.command(short_help="Least compute for TV <= delta against T, and which growth explains it.")
+@click.argument("family")
+@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@click.option("--vary", metavar="NAME", help="The parameter that grows; default: the one that must be given.")
+@click.option(
+    "--epsilon", "schedules", multiple=True, metavar="E", help="Bellman error, such as 0.5/T; may be repeated."
+)
+@click.option("--delta", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1, show_default=True)
+@click.option("--horizons", default="4,8,16,32", show_default=True, help="Values of T, separated by commas.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of FAMILY; may be repeated.")
+@click.option("--n", "runs", type=click.IntRange(min=20), default=20_000, show_default=True,
+              help="Runs that estimate a TV where there is no exact law.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png", help="Save a figure.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def scale(
+    family: str, specs: tuple[str, ...], vary: str | None, schedules: tuple[str, ...], delta: float, horizons: str,
+    settings: tuple[str, ...], runs: int, seed: int, output: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """The least parameter of each sampler SPEC with TV <= delta on FAMILY, for each horizon and Bellman error.
+
+    For instance: treesim scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32
+    """
+    import hard_instances  # noqa: F401  (registers its families)
+    from treesim import scaling
+    from treesim.plots import figure_path, save_figure, scaling_figure
+
+    try:
+        steps = sorted({int(text) for text in horizons.split(",")})
+    except ValueError:
+        raise Failure(f"horizons is {horizons!r}, expected whole numbers separated by commas") from None
+    if steps[0] < 1:
+        raise Failure(f"horizons is {horizons!r}, expected numbers of at least 1")
+    if output is not None:
+        figure_path(output)
+    parameters = dict(_setting(text) for text in settings)
+    series = {}
+    cells = [(spec, schedule) for spec in specs for schedule in (schedules or (None,))]
+    for spec, schedule in cells:
+        label = f"{spec}, epsilon = {schedule}" if schedule is not None else spec
+        series[label] = [
+            row
+            for horizon in progress(steps, label, True)
+            for row in scaling.scale(family, spec, [horizon], delta, vary, schedule, seed, runs, **parameters)
+        ]
+    fits = {
+        label: scaling.fit({row.horizon: row.least for row in rows if row.least is not None})
+        for label, rows in series.items()
+    }
+    if output is not None:
+        save_figure(scaling_figure(series, fits, family, delta), output)
+    if as_json:
+        print_json({
+            "family": family, "delta": delta, "seed": seed, "figure": None if output is None else str(output),
+            "rows": [{"series": label, "horizon": row.horizon, "epsilon": row.epsilon, "sampler": row.sampler,
+                      "parameter": row.parameter, "least": row.least,
+                      "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind}, "queries": row.queries}
+                     for label, rows in series.items() for row in rows],
+            "fits": {label: None if found is None else dataclasses.asdict(found) for label, found in fits.items()},
+        })  # fmt: skip
+        return
+    for label, rows in series.items():
+        click.echo(f"{family}, {label}: least {rows[0].parameter} with TV <= {delta:g}\n")
+        print_table(
+            ["T", "Bellman error", "least", "TV", "kind", "queries"],
+            [[row.horizon, number(row.epsilon), "none" if row.least is None else row.least,
+              tv_text(row.tv.lo, row.tv.hi), row.tv.kind, number(row.queries)] for row in rows],
+        )  # fmt: skip
+        click.echo(f"\n{_sentence(fits[label])}\n")
+    if output is not None:
+        click.echo(f"figure: {output}")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """A parameter of a family: a whole number, a number, or a text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise Failure(f"--set {text!r}: expected KEY=VALUE")
+    for kind in (int, float):
+        try:
+            return key, kind(value)
+        except ValueError:
+            continue
+    return key, value
+
+
+def _sentence(found: Any) -> str:
+    if found is None:
+        return "Too few horizons for a fit: three at least."
+    if found.verdict == "constant":
+        return "It does not grow."
+    power, exponential = found.power, found.exponential
+    which = {
+        "power": "A power explains it better", "exponential": "An exponential explains it better",
+        "undecided": "Which explains it better is undecided",
+    }[found.verdict]  # fmt: skip
+    return (
+        f"T^{power.exponent:.3g} (95%: {power.low:.3g} to {power.high:.3g}) or exp({exponential.exponent:.3g} T) "
+        f"({exponential.low:.3g} to {exponential.high:.3g}). {which}: "
+        f"AIC {power.aic:.3g} against {exponential.aic:.3g}."
+    )

@@ -1,0 +1,30 @@
+from pathlib import Path
+
+
+def test_rows_and_fits_as_json(run):
+    document = run.json(
+        "scale", "product", "smc", "--vary", "particles", "--epsilon", "0.5/T", "--delta", 0.02, "--horizons", "8,16,32"
+    )  # fmt: skip
+    assert [row["least"] for row in document["rows"]] == [4, 3, 2]
+    assert document["rows"][0]["tv"]["kind"] == "exact"
+    assert document["rows"][0]["queries"] == 32
+    (found,) = document["fits"].values()
+    assert set(found) == {"power", "exponential", "verdict"}
+
+
+def test_schedules_side_by_side_with_a_figure(run):
+    result = run(
+        "scale", "product", "smc", "--epsilon", "0.5/T", "--epsilon", "0.1", "--horizons", "4,8,16", "-o", "s.png"
+    )
+    assert "epsilon = 0.5/T" in result.stdout
+    assert "epsilon = 0.1" in result.stdout
+    assert "AIC" in result.stdout
+    assert Path("s.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_wrong_input(run):
+    assert "expected whole numbers" in run.error("scale", "product", "smc", "--horizons", "many")
+    assert "expected KEY=VALUE" in run.error("scale", "product", "smc", "--set", "ratio")
+    assert "has no parameter 'wishes'" in run.error("scale", "product", "smc", "--set", "wishes=3")
+    assert "unknown sampler" in run.error("scale", "product", "luck")
+    assert "expected .png" in run.error("scale", "product", "smc", "-o", "s.txt")
