@@ -9,6 +9,7 @@ from cli.generate import generate
 from cli.look import export, inspect, sample, tv
 from cli.output import Failure, Group
 from cli.scale import scale
+from cli.sweep import results, sweep
 from cli.verify import verify
 
 
@@ -32,7 +33,7 @@ def main(modules: tuple[Path, ...]) -> None:
         run_file(path)
 
 
-for command in (generate, inspect, tv, sample, verify, scale, export, demo):
+for command in (generate, inspect, tv, sample, verify, scale, sweep, results, export, demo):
     main.add_command(command)
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from treesim.demos import BlowupRow, ConstrainedRow
 from treesim.diagnosis import Diagnosis, genealogy
@@ -124,6 +124,9 @@ def scaling_figure(
               "horizon T", "least parameter")  # fmt: skip
         panel.legend(frameon=False, fontsize=8)
     axes[0].set_xscale("log")
+    ticks = sorted({row.horizon for rows in series.values() for row in rows})
+    axes[0].set_xticks(ticks, [str(t) for t in ticks])
+    axes[0].xaxis.set_minor_formatter(NullFormatter())
     return figure
 
 
