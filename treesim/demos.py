@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from treesim.bounds import guidance_bound
 from treesim.constrained import AutomatonValue, ExactValue, LookaheadValue, PartialValue, Problem
+from treesim.diagnosis import Diagnosis, diagnose
 from treesim.families import family
 from treesim.instance import Instance
 from treesim.law import TV, PathLaw
-from treesim.samplers import Base, BestOfN, GuidedSMC, Importance, Sampler
-from treesim.scaling import least
+from treesim.samplers import SMC, Base, BestOfN, GuidedSMC, Importance, Sampler
+from treesim.scaling import least, scale
 from treesim.steps import ReferenceSteps, marginals
 
 
@@ -149,6 +150,80 @@ def constrained(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterato
             progress=progress,
             text=graph.text(edges[0]),
         )
+
+
+@dataclass(frozen=True)
+class GuidanceRow:
+    """One Bellman error of the guidance demo.
+
+    Attributes
+    ----------
+    epsilon : float
+    paper, sharp : float
+        2 T epsilon of Theorem 4.3, and tanh((T - 1) log(1 + epsilon) / 2).
+    adversarial, random_sign : float
+        Exact TV of guidance on a Dirichlet tree whose V^ is the worst the adversary finds, and off at random.
+    """
+
+    epsilon: float
+    paper: float
+    sharp: float
+    adversarial: float
+    random_sign: float
+
+
+def guidance(horizon: int, epsilons: Iterable[float], seed: int = 0) -> Iterator[GuidanceRow]:
+    """The paper's bound on guidance, the sharp one, and exact distances between zero and it.
+
+    Examples
+    --------
+    >>> row = next(guidance(4, [0.1]))
+    >>> row.random_sign <= row.adversarial <= row.sharp <= row.paper
+    True
+    """
+    for epsilon in epsilons:
+        tv = []
+        for perturbation in ("adversarial", "random-sign"):
+            instance = family("dirichlet", horizon=horizon, perturbation=perturbation, epsilon=epsilon, seed=seed)
+            tv.append(GuidedSMC().law(instance).tv(instance.target).hi)
+        bound = guidance_bound(horizon, epsilon)
+        yield GuidanceRow(epsilon, bound.value, bound.sharp, *tv)
+
+
+@dataclass(frozen=True, eq=False)
+class Failures:
+    """Three ways in which samplers fail, side by side.
+
+    Attributes
+    ----------
+    collapse, degeneracy : Diagnosis
+        Of SMC that resamples at every step, and of SMC that never does, on the same instance.
+    particles, horizon : int
+    draws : dict of int to int
+        Least N of importance resampling with TV <= 0.1, by horizon.
+    """
+
+    collapse: Diagnosis
+    degeneracy: Diagnosis
+    particles: int
+    horizon: int
+    draws: dict[int, int]
+
+
+def failures(particles: int = 100, horizon: int = 100, seed: int = 0) -> Failures:
+    """Particle collapse, weight degeneracy, exponential slow-down.
+
+    Examples
+    --------
+    >>> found = failures(particles=50, horizon=40)
+    >>> found.collapse.verdict[0][:17], found.degeneracy.verdict[0][:17]
+    ('particle collapse', 'weight degeneracy')
+    """
+    instance = family("product", horizon=horizon, ratio=2.0)
+    always = diagnose(SMC(particles), instance, seed=seed)
+    never = diagnose(SMC(particles, threshold=1e-9), instance, seed=seed)
+    rows = scale("uniform", "importance", range(2, 13, 2), delta=0.1, reward="right-steps:right=1,penalty=100")
+    return Failures(always, never, particles, horizon, {row.horizon: row.least for row in rows if row.least})
 
 
 def growth_per_step(rows: list[BlowupRow], pick: Callable[[BlowupRow], int | None]) -> float | None:

@@ -13,7 +13,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from treesim.demos import BlowupRow, ConstrainedRow
+from treesim.demos import BlowupRow, ConstrainedRow, Failures, GuidanceRow
 from treesim.diagnosis import Diagnosis, genealogy
 from treesim.errors import TreesimError
 from treesim.files import write_whole
@@ -98,6 +98,42 @@ def constrained_figure(rows: list[ConstrainedRow], what: str) -> Figure:
     dress(distance, "Distance to the model's texts that meet it", "total variation (certified)", "")
     distance.grid(axis="y", visible=False)
     distance.xaxis.set_major_locator(MaxNLocator(6))
+    return figure
+
+
+def guidance_figure(rows: list[GuidanceRow], horizon: int) -> Figure:
+    """Bounds on guidance and exact distances against the Bellman error."""
+    figure = Figure(figsize=(7, 4.6), layout="constrained")
+    axes = figure.subplots()
+    x = [row.epsilon * horizon for row in rows]
+    axes.plot(x, [row.paper for row in rows], "--", color=GREY, label="Theorem 4.3: 2 T ε")
+    axes.plot(x, [row.sharp for row in rows], "-", color="k", label="sharp: tanh((T − 1) log(1 + ε) / 2)")
+    axes.plot(x, [row.adversarial for row in rows], "o-", color=ORANGE, ms=4, label="exact TV, adversarial V̂")
+    axes.plot(x, [row.random_sign for row in rows], "s-", color=BLUE, ms=4, label="exact TV, V̂ off at random")
+    axes.set_ylim(-0.02, 1.05)
+    dress(axes, f"One guided particle, T = {horizon}", "ε T", "total variation to the target")
+    axes.xaxis.set_major_locator(MaxNLocator(8))
+    axes.legend(frameon=False, fontsize=9, loc="center right", bbox_to_anchor=(1.0, 0.42))
+    return figure
+
+
+def failures_figure(found: Failures) -> Figure:
+    """Collapse, degeneracy and slow-down, one panel each."""
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    collapse, degeneracy, slow = figure.subplots(1, 3)
+    levels = np.arange(1, found.horizon + 1)
+    for axes, pick, title, y in (
+        (collapse, "ancestors", "Particle collapse", "share that the last population descends from"),
+        (degeneracy, "ess", "Weight degeneracy", "effective sample size / N"),
+    ):
+        axes.plot(levels, getattr(found.collapse, pick), color=ORANGE, lw=2, label="resampling at every step")
+        axes.plot(levels, getattr(found.degeneracy, pick), color=BLUE, lw=2, label="no resampling")
+        axes.set_ylim(-0.02, 1.3)
+        dress(axes, f"{title} (N = {found.particles})", "level t", y)
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
+    slow.plot(list(found.draws), list(found.draws.values()), "D-", color=GREEN, ms=5)
+    slow.set_yscale("log")
+    dress(slow, "Exponential slow-down: draws for TV ≤ 0.1", "horizon T", "least N of importance resampling (exact)")
     return figure
 
 

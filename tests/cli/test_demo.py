@@ -94,3 +94,23 @@ def test_hidden_leaf_as_json_and_with_more_players(run):
 def test_hidden_leaf_refuses_what_it_cannot_play(run):
     assert "expected at most 512" in run.error("demo", "hidden-leaf", "--horizon", 12, "--epsilon", 2, "--branching", 3)
     assert "unknown sampler" in run.error("demo", "hidden-leaf", "--sampler", "luck")
+
+
+def test_guidance_tells_its_story_and_draws_it(run):
+    assert "2 T epsilon" in run("demo", "guidance", "--horizon", 4).stdout
+    assert Path("guidance.png").read_bytes().startswith(b"\x89PNG")
+    for row in run.json("demo", "guidance", "--horizon", 5)["rows"]:
+        assert 0 < row["random_sign"] <= row["adversarial"] + 1e-12
+        assert row["adversarial"] <= row["sharp"] <= row["paper"]
+
+
+def test_failures_are_shown_side_by_side(run):
+    text = run("demo", "failures", "--particles", 50, "--horizon", 50).stdout
+    assert "collapse" in text
+    assert "degenerate" in text
+    assert Path("failures.png").read_bytes().startswith(b"\x89PNG")
+    document = run.json("demo", "failures", "--particles", 50, "--horizon", 50)
+    assert document["resampling"]["verdict"][0].startswith("particle collapse")
+    assert document["no_resampling"]["verdict"][0].startswith("weight degeneracy")
+    draws = list(document["importance_draws"].values())
+    assert draws == sorted(draws) and draws[-1] > 3 * draws[0]
