@@ -215,7 +215,7 @@ def failures(particles: int = 100, horizon: int = 100, seed: int = 0) -> Failure
 
     Examples
     --------
-    >>> found = failures(particles=50, horizon=40)
+    >>> found = failures(particles=50, horizon=100)
     >>> found.collapse.verdict[0][:17], found.degeneracy.verdict[0][:17]
     ('particle collapse', 'weight degeneracy')
     """

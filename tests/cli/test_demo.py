@@ -105,11 +105,11 @@ def test_guidance_tells_its_story_and_draws_it(run):
 
 
 def test_failures_are_shown_side_by_side(run):
-    text = run("demo", "failures", "--particles", 50, "--horizon", 50).stdout
+    text = run("demo", "failures", "--particles", 50, "--horizon", 100).stdout
     assert "collapse" in text
     assert "degenerate" in text
     assert Path("failures.png").read_bytes().startswith(b"\x89PNG")
-    document = run.json("demo", "failures", "--particles", 50, "--horizon", 50)
+    document = run.json("demo", "failures", "--particles", 50, "--horizon", 100)
     assert document["resampling"]["verdict"][0].startswith("particle collapse")
     assert document["no_resampling"]["verdict"][0].startswith("weight degeneracy")
     draws = list(document["importance_draws"].values())
