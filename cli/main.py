@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from cli.demo import demo
+from cli.experiment import experiment
 from cli.generate import generate
 from cli.look import export, inspect, sample, tv
 from cli.output import Failure, Group
@@ -33,7 +34,7 @@ def main(modules: tuple[Path, ...]) -> None:
         run_file(path)
 
 
-for command in (generate, inspect, tv, sample, verify, scale, sweep, results, export, demo):
+for command in (generate, inspect, tv, sample, verify, scale, sweep, results, experiment, export, demo):
     main.add_command(command)
 
 

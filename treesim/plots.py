@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from treesim.demos import BlowupRow, ConstrainedRow, Failures, GuidanceRow
 from treesim.diagnosis import Diagnosis, genealogy
 from treesim.errors import TreesimError
+from treesim.experiments import Experiment
 from treesim.files import write_whole
 from treesim.instance import Instance
 from treesim.samplers.base import Clouds
@@ -134,6 +136,22 @@ def failures_figure(found: Failures) -> Figure:
     slow.plot(list(found.draws), list(found.draws.values()), "D-", color=GREEN, ms=5)
     slow.set_yscale("log")
     dress(slow, "Exponential slow-down: draws for TV ≤ 0.1", "horizon T", "least N of importance resampling (exact)")
+    return figure
+
+
+def experiment_figure(found: Experiment) -> Figure:
+    """The curves of an experiment."""
+    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
+    axes = figure.subplots()
+    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, "#aa3377"))):
+        x, y = np.array(curve).T
+        axes.plot(x, y, "o-", color=colour, ms=4, label=label)
+    dress(axes, "\n".join(textwrap.wrap(found.question, 80)), found.x, found.y)
+    axes.set_xscale("log" if found.log_x else "linear")
+    axes.set_yscale("log" if found.log_y else "linear")
+    if not found.log_y:
+        axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9)
     return figure
 
 

@@ -1,0 +1,47 @@
+"""``treesim experiment``: the questions of the paper's programme, one command each."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import click
+
+from cli.output import Failure, number, print_json, print_table, working
+
+
+@click.command(short_help="A question of the paper's programme, answered with numbers and a figure; --list.")
+@click.argument("name", required=False, metavar="NAME")
+@click.option("--list", "listed", is_flag=True, help="The questions.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png", help="The figure; default NAME.png."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def experiment(name: str | None, listed: bool, output: Path | None, as_json: bool) -> None:
+    """Run an experiment by NAME: bellman, particles, corrections, acceptance, tokens, phases or steps."""
+    import hard_instances  # noqa: F401  (registers its families)
+    from treesim.experiments import EXPERIMENTS
+    from treesim.plots import experiment_figure, figure_path, save_figure
+
+    if listed or name is None:
+        for known, run in EXPERIMENTS.items():
+            click.echo(f"{known:13}{(inspect.getdoc(run) or '').splitlines()[0]}")
+        return
+    if name not in EXPERIMENTS:
+        raise Failure(f"unknown experiment {name!r}, expected one of: {', '.join(EXPERIMENTS)}")
+    output = figure_path(output or Path(f"{name}.png"))
+    with working("computing"):
+        found = EXPERIMENTS[name]()
+    save_figure(experiment_figure(found), output)
+    if as_json:
+        print_json({"experiment": name, "question": found.question, "answer": found.answer, "x": found.x, "y": found.y,
+                    "curves": found.curves, "figures": found.figures, "figure": str(output)})  # fmt: skip
+        return
+    click.echo(f"{found.question}\n")
+    places = sorted({x for curve in found.curves.values() for x, _ in curve})
+    tables = {label: dict(curve) for label, curve in found.curves.items()}
+    print_table(
+        [found.x, *tables],
+        [[number(x), *(number(table[x]) if x in table else "-" for table in tables.values())] for x in places],
+    )
+    click.echo(f"\n{found.answer}\n\nfigure: {output}")

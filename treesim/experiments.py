@@ -1,0 +1,266 @@
+"""Experiments: the questions of the paper's programme and its open ones, each answered by one call.
+
+Each returns curves; every point is exact or certified unless its label says estimated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from treesim.constrained import AutomatonValue, pose
+from treesim.diagnosis import diagnose
+from treesim.errors import SpecError
+from treesim.families import FAMILIES, family
+from treesim.instance import Instance
+from treesim.samplers import SMC, GuidedSMC
+from treesim.scaling import fit, least, scale
+
+Curve = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What an experiment found.
+
+    Attributes
+    ----------
+    question, answer : str
+    x, y : str
+        What the axes are.
+    curves : dict of str to list of (x, y)
+    log_x, log_y : bool
+        How to draw the axes.
+    """
+
+    question: str
+    answer: str
+    x: str
+    y: str
+    curves: dict[str, Curve]
+    log_x: bool = False
+    log_y: bool = False
+    figures: dict[str, float] = field(default_factory=dict)
+
+
+def bellman(seed: int = 0) -> Experiment:
+    """How large is the Bellman error of a noisy value, step by step and against T, if its noise is of order 1/T?
+
+    Examples
+    --------
+    >>> -1.7 < bellman().figures["exponent"] < -0.7
+    True
+    """
+    horizons = (4, 6, 8, 10, 12)
+    worst: Curve = []
+    by_step: dict[str, Curve] = {}
+    for horizon in horizons:
+        noise = f"log-normal:sigma={0.3 / horizon}"
+        audit = family("dirichlet", horizon=horizon, perturbation=noise, seed=seed).audit
+        worst.append((horizon, float(audit.mean_target.mean())))
+        if horizon in (horizons[0], horizons[-1]):
+            by_step[f"by step, T = {horizon}"] = [(t + 1.0, float(error)) for t, error in enumerate(audit.mean_target)]
+    found = fit({int(t): error for t, error in worst})
+    assert found is not None
+    power = found.power
+    return Experiment(
+        "Bellman error (mean under the target) of V* times log-normal noise of sigma = 0.3 / T",
+        f"It falls like T^{power.exponent:.2f} (95%: {power.low:.2f} to {power.high:.2f}); O(1/T) is T^-1.",
+        "T, or step", "Bellman error", {"mean over steps, against T": worst, **by_step}, True, True,
+        {"exponent": power.exponent},
+    )  # fmt: skip
+
+
+def particles(delta: float = 0.05) -> Experiment:
+    """How many particles are needed against T, with and without a value for prefixes?
+
+    Examples
+    --------
+    >>> found = particles()
+    >>> 0.3 < found.figures["power with"] < 0.7, found.figures["rate without"] > 0.05
+    (True, True)
+    """
+    with_value = {row.horizon: row.least for row in scale("product", "smc", (8, 16, 32, 64, 128), delta, ratio=2.0)}
+    without = {
+        row.horizon: row.least
+        for row in scale("product", "importance", (8, 16, 24, 32, 48, 64), delta, ratio=2.0, form="trellis")
+    }
+    power, rate = (fit({t: n for t, n in counts.items() if n is not None}) for counts in (with_value, without))
+    assert power is not None and rate is not None
+    curves = {
+        "SMC, V^ of each prefix": [(float(t), float(n)) for t, n in with_value.items() if n],
+        "importance resampling, the reward only": [(float(t), float(n)) for t, n in without.items() if n],
+    }
+    answer = (
+        f"With a value N grows like T^{power.power.exponent:.2f} ({power.verdict}); without one like "
+        f"exp({rate.exponential.exponent:.3f} T) ({rate.verdict})."
+    )
+    return Experiment(
+        f"Least N for TV <= {delta:g} on the product model, ratio 2", answer,
+        "horizon T", "least N", curves, True, True,
+        {"power with": power.power.exponent, "rate without": rate.exponential.exponent},
+    )  # fmt: skip
+
+
+def corrections(horizon: int = 12, seed: int = 0) -> Experiment:
+    """How many Metropolis-Hastings steps reach delta on constrained decoding, beside pools that are not corrected?
+
+    Examples
+    --------
+    >>> found = corrections(horizon=8)
+    >>> [label for label in found.curves][0]
+    'guided by the automaton, H paths offered'
+    """
+    problem = pose(horizon, order=2, contains=("is",))
+    instance = Instance(problem.product.trellis, AutomatonValue().value(problem))
+    sizes = (1, 2, 4, 8, 16, 32)
+
+    def tv(kind: GuidedSMC) -> float:
+        return kind.law(instance).tv(instance.target, width=1e-6).hi
+
+    chain = [(float(h), tv(GuidedSMC(mh=h))) for h in sizes]
+    pools = [(float(m), tv(GuidedSMC(pool=m))) for m in sizes[1:5]]
+    first, last = chain[0][1], chain[-1][1]
+    return Experiment(
+        f"TV on texts of {horizon} letters that contain 'is', guided by a value that sees the constraint only",
+        f"Offers bring it from {first:.3f} to {last:.2g} at H = {sizes[-1]}; a larger pool only comes nearer to "
+        f"guidance, which is itself {first:.3f} off.",
+        "paths offered H, or draws of a pool M", "total variation (certified, at most)",
+        {"guided by the automaton, H paths offered": chain, "a pool of M, not corrected": pools}, True, True,
+    )  # fmt: skip
+
+
+def acceptance(horizon: int = 5, epsilon: float = 0.2, seed: int = 0) -> Experiment:
+    """How often are offers taken as the vocabulary grows?
+
+    Examples
+    --------
+    >>> all(0 < rate <= 1 for _, rate in acceptance(horizon=3).curves["guided paths (estimated)"])
+    True
+    """
+    points = []
+    for branching in (2, 3, 4, 6, 8, 12):
+        instance = family(
+            "dirichlet", horizon=horizon, branching=branching, perturbation="random-sign", epsilon=epsilon, seed=seed
+        )
+        rate = diagnose(GuidedSMC(mh=20), instance, n=2_000, seed=seed).acceptance
+        points.append((float(branching), float(rate or 0.0)))
+    return Experiment(
+        f"Share of offers that Metropolis-Hastings takes, T = {horizon}, epsilon = {epsilon:g}",
+        f"From {points[0][1]:.3f} with 2 tokens to {points[-1][1]:.3f} with {points[-1][0]:.0f}.",
+        "tokens B", "acceptance rate (estimated)", {"guided paths (estimated)": points},
+    )  # fmt: skip
+
+
+def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
+    """Is it better to ask for all B tokens of a step, or to draw a pool?
+
+    Examples
+    --------
+    >>> found = tokens(horizon=3, branching=4)
+    >>> found.curves["a pool of M"][0][1] > found.curves["all tokens of each step"][0][1]
+    True
+    """
+    instance = family(
+        "dirichlet", horizon=horizon, branching=branching, perturbation="random-sign", epsilon=0.05, seed=seed
+    )
+    target = instance.target
+    whole = GuidedSMC()
+    pools = []
+    for size in (1, 2, 4, 8, 16, 32, 64, 128, 256):
+        kind = GuidedSMC(pool=size)
+        pools.append((kind.cost(instance).value_queries, kind.law(instance).tv(target).hi))
+    exact = (whole.cost(instance).value_queries, whole.law(instance).tv(target).hi)
+    equal = min(pools, key=lambda point: abs(point[0] - exact[0]))
+    return Experiment(
+        f"Token-level regime: B = {branching} tokens, T = {horizon}, epsilon = 0.05",
+        f"All tokens cost {exact[0]:.0f} values and are {exact[1]:.4f} off; the pool nearest in cost, {equal[0]:.0f}, "
+        f"is {equal[1]:.4f} off.",
+        "values asked", "total variation (exact)",
+        {"a pool of M": pools, "all tokens of each step": [exact]}, True, True,
+    )  # fmt: skip
+
+
+def phases(horizon: int = 12) -> Experiment:
+    """One guided particle or N particles: which is nearer, at which cost, as epsilon T grows?
+
+    Examples
+    --------
+    >>> import hard_instances  # registers the family
+    >>> found = phases(horizon=6)
+    >>> found.figures["gain of N = 2"] > 1
+    True
+    """
+    if "sharpest-guidance" not in FAMILIES:
+        raise SpecError("the experiment needs the family 'sharpest-guidance': import hard_instances first")
+    shares = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+    sizes = (2, 4, 16, 64)
+    curves: dict[str, Curve] = {"one guided particle": []}
+    curves.update({f"SMC, N = {n}": [] for n in sizes})
+    for share in shares:
+        instance = family("sharpest-guidance", horizon=horizon, epsilon=share / horizon)
+        curves["one guided particle"].append((share, GuidedSMC().law(instance).tv(instance.target).hi))
+        for n in sizes:
+            curves[f"SMC, N = {n}"].append((share, SMC(n).law(instance).tv(instance.target).hi))
+    gain = {
+        f"gain of N = {n}": min(
+            a / b for (_, a), (_, b) in zip(curves["one guided particle"], curves[f"SMC, N = {n}"], strict=True)
+        )
+        for n in sizes
+    }
+    last = curves["one guided particle"][-1][1] / curves[f"SMC, N = {sizes[-1]}"][-1][1]
+    return Experiment(
+        f"One guided particle (2 T values) or N particles (N T values), on the worst tree for guidance, T = {horizon}",
+        f"At equal cost, N = 2, particles are nearer by a factor of {gain['gain of N = 2']:.3f} at the least; N = "
+        f"{sizes[-1]} by {gain[f'gain of N = {sizes[-1]}']:.1f} or more, {last:.1f} at epsilon T = {shares[-1]:g}.",
+        "epsilon T", "total variation (exact)", curves, True, True, gain,
+    )  # fmt: skip
+
+
+def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
+    """Does the number of Metropolis-Hastings steps grow like log 1/delta or like log log 1/delta?
+
+    Examples
+    --------
+    >>> import hard_instances  # registers the family
+    >>> found = steps()
+    >>> found.figures["share explained by a line"] > 0.999
+    True
+    """
+    if "sharpest-guidance" not in FAMILIES:
+        raise SpecError("the experiment needs the family 'sharpest-guidance': import hard_instances first")
+    instance = family("sharpest-guidance", horizon=horizon, epsilon=epsilon)
+    target = instance.target
+    points = []
+    for power in range(1, 12):
+        delta = 10.0**-power
+
+        def meets(h: int, delta: float = delta) -> bool:
+            return GuidedSMC(mh=h).law(instance).tv(target).hi <= delta
+
+        needed = least(meets)
+        assert needed is not None
+        points.append((power * math.log(10), float(needed)))
+    x, y = np.array(points).T
+    slope, intercept = np.polyfit(x, y, 1)
+    explained = 1.0 - float(((y - slope * x - intercept) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    return Experiment(
+        f"Offers H for TV <= delta on the worst tree for guidance, T = {horizon}, epsilon = {epsilon:g}, exact",
+        f"H grows by {slope:.3g} a nat of 1/delta, and a line explains {explained:.4%} of it: log, not log log.",
+        "log 1/delta (nats)", "least H", {"least H (exact)": points}, False, False,
+        {"slope": float(slope), "share explained by a line": explained},
+    )  # fmt: skip
+
+
+EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
+    "bellman": bellman,
+    "particles": particles,
+    "corrections": corrections,
+    "acceptance": acceptance,
+    "tokens": tokens,
+    "phases": phases,
+    "steps": steps,
+}
