@@ -199,19 +199,19 @@ class RandomSuffix(Sampler):
         if not isinstance(tree, Tree):
             raise NoExactLaw("random-suffix has an exact law on trees; unroll a small trellis, or estimate its TV")
         prob = instance.reference.prob.to_float()
-        reward = _relative_reward(instance)
+        log_reward = instance.log_reward
         prefix = np.arange(tree.n_leaves)
         levels = []
         for t in reversed(range(tree.horizon)):
             prefix = tree.layer(t).sources()[prefix]
-            order = np.lexsort((reward, prefix))
+            order = np.lexsort((log_reward, prefix))
             starts = np.concatenate([[0], np.cumsum(np.bincount(prefix, minlength=tree.n_level(t)))])
             levels.append((starts, order))
         law = prob.copy()
         for _ in range(self.steps):
             out = np.zeros(len(law))
             for starts, order in levels:
-                suffix_step(starts, order, prob, reward, law, out)
+                suffix_step(starts, order, prob, log_reward, law, out)
             law = out / tree.horizon
         return Law(Scaled.from_float(law))
 
@@ -220,7 +220,7 @@ class RandomSuffix(Sampler):
         return Cost(horizon + self.steps * (horizon + 1) / 2, self.steps + 1.0)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        graph, reward = instance.graph, _relative_reward(instance)
+        graph, log_reward = instance.graph, instance.log_reward
         edges = np.empty((n, graph.horizon), np.int32)
         nodes = np.zeros((n, graph.horizon + 1), np.int64)
         draws = 0
@@ -240,8 +240,8 @@ class RandomSuffix(Sampler):
             cut = rng.integers(0, graph.horizon, n)
             new_edges, new_nodes = edges.copy(), nodes.copy()
             draws += rewrite(cut, new_edges, new_nodes)
-            old, new = reward[nodes[:, -1]], reward[new_nodes[:, -1]]
-            taken = rng.random(n) * old <= new
+            old, new = log_reward[nodes[:, -1]], log_reward[new_nodes[:, -1]]
+            taken = np.log1p(-rng.random(n)) + old <= new
             edges[taken], nodes[taken] = new_edges[taken], new_nodes[taken]
         paths = Paths(nodes[:, -1].copy(), None if isinstance(graph, Tree) else edges)
         return Draws(*paths, draws, n * (self.steps + 1))
@@ -314,9 +314,3 @@ def _visits(walk: _Walk) -> FloatArray:
         odds = walk.down[here.start - 1 : here.stop - 1] / np.where(walk.up[here] > 0, walk.up[here], 1.0)
         visits[here] = visits[walk.parent[here]] * odds * (1.0 - escape[here])
     return visits[: len(tree.edge_ptr) - 1]
-
-
-def _relative_reward(instance: Instance) -> FloatArray:
-    """Rewards in units of the largest, shape [n_leaves]."""
-    log_reward = instance.log_reward
-    return np.exp(log_reward - log_reward.max())
