@@ -2,18 +2,18 @@
 
 - *weight degeneracy*: a few particles hold all the weight; ESS / N, where ESS = (sum w)^2 / sum w^2, tells.
 - *particle collapse*: the population descends from a few ancestors; distinct ancestors by level tell.
-- *stuck chain*: Metropolis-Hastings refuses nearly all offers; the acceptance rate tells.
+- *stuck chain*: Metropolis-Hastings refuses nearly all offers, or sweeps keep the path; the acceptance rate tells.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from treesim.instance import Instance
 from treesim.randomness import Stream, generator
-from treesim.samplers import SMC, GuidedSMC, Sampler
+from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
 from treesim.samplers.base import Clouds
 from treesim.scaled import FloatArray, IntArray
 
@@ -41,7 +41,8 @@ class Diagnosis:
     extinct : float or None
         Share of runs in which all weights were zero at some step.
     acceptance : float or None
-        Share of the offers that a Metropolis-Hastings chain took, the first left aside.
+        Share of the offers that a Metropolis-Hastings chain took, the first left aside; of the sweeps of particle
+        Gibbs that changed the path.
     verdict : tuple of str
         One line for each failure found, or one that says that none was.
     """
@@ -62,7 +63,7 @@ def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) 
     Parameters
     ----------
     sampler : Sampler
-        SMC and guided chains show their insides; of other samplers nothing is known.
+        SMC, particle Gibbs and guided chains show their insides; of other samplers nothing is known.
     instance : Instance
     n : int
     seed : int
@@ -77,6 +78,12 @@ def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) 
     rng = generator(seed, Stream.DIAGNOSIS)
     if isinstance(sampler, SMC):
         return _of_particles(sampler, instance, max(1, min(n, MOST_PARTICLES // sampler.particles)), rng)
+    if isinstance(sampler, ParticleGibbs):
+        runs = max(1, min(n, MOST_PARTICLES // sampler.particles))
+        found = _of_particles(sampler.start, instance, runs, rng)
+        rate = sampler.moves(instance, runs, rng)
+        stuck = (f"stuck chain: {rate:.1%} of the sweeps change the path",) if rate < STUCK else ()
+        return replace(found, acceptance=rate, verdict=(*found.verdict, *stuck))
     if isinstance(sampler, GuidedSMC) and sampler.mh > 1:
         rate = sampler.acceptance(instance, n, rng)
         verdict = f"stuck chain: {rate:.1%} of the offers are taken" if rate < STUCK else "the chain moves"

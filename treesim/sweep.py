@@ -82,6 +82,8 @@ def read_grid(path: Path) -> list[Cell]:
     TreesimError
         If a sampler is none.
     """
+    if not path.is_file():
+        raise SweepError(f"{path} does not exist")
     try:
         grids = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

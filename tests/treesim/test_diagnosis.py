@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from hard_instances import sharpest_guidance
-from treesim import SMC, GuidedSMC, Importance, diagnose, family
+from treesim import SMC, GuidedSMC, Importance, ParticleGibbs, diagnose, family
 from treesim.diagnosis import genealogy
+from treesim.samplers.gibbs import transition
 
 SHORT = family("product", horizon=3, ratio=1.5)
 
@@ -59,6 +60,19 @@ def test_the_acceptance_rate_of_one_step_is_the_exact_one():
     found = diagnose(GuidedSMC(mh=2), instance, n=n).acceptance
     # 5.3 standard errors: a false alarm in 10^7.
     assert abs(found - exact) < 5.3 * np.sqrt(exact * (1 - exact) / n)
+
+
+def test_sweeps_of_particle_gibbs_that_keep_the_path_are_counted():
+    instance = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.5", seed=1)
+    rows = transition(instance, 3, "reference")
+    n = 40_000
+    exact = float(1 - (SMC(3).law(instance).prob.to_float() * np.diag(rows)).sum())
+    found = diagnose(ParticleGibbs(3, 1), instance, n=n)
+    # 5.3 standard errors: a false alarm in 10^7.
+    assert abs(found.acceptance - exact) < 5.3 * np.sqrt(exact * (1 - exact) / n)
+    assert found.ess.shape == (4,)
+    steep = family("uniform", horizon=2, branching=30, reward="gaussian:beta=0.02")
+    assert any(line.startswith("stuck chain") for line in diagnose(ParticleGibbs(2, 20), steep, n=100).verdict)
 
 
 def test_other_samplers_have_nothing_inside_to_look_at():

@@ -95,14 +95,26 @@ class ParticleGibbs(Sampler):
         return self.start.draws_per_output(instance)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        keeps_paths = not isinstance(instance.graph, Tree)
         draws = self.start.block(instance, n, rng)
         asked, read = draws.reference_draws, draws.value_queries
         for _ in range(self.sweeps):
-            pinned = edges_of(instance.graph, draws.leaf, draws.edges)
-            draws = self.start.clouds(instance, n, rng, keeps_paths, pinned=pinned).draw()
+            draws = self._sweep(instance, draws, rng)
             asked, read = asked + draws.reference_draws, read + draws.value_queries
         return Draws(draws.leaf, draws.edges, asked, read)
+
+    def moves(self, instance: Instance, n: int, rng: np.random.Generator) -> float:
+        """Share of the sweeps of `n` chains that change the path."""
+        draws, moved = self.start.block(instance, n, rng), 0
+        for _ in range(max(1, self.sweeps)):
+            before, draws = draws, self._sweep(instance, draws, rng)
+            old, new = (edges_of(instance.graph, one.leaf, one.edges) for one in (before, draws))
+            moved += int((old != new).any(axis=1).sum())
+        return moved / (n * max(1, self.sweeps))
+
+    def _sweep(self, instance: Instance, draws: Draws, rng: np.random.Generator) -> Draws:
+        pinned = edges_of(instance.graph, draws.leaf, draws.edges)
+        keeps_paths = not isinstance(instance.graph, Tree)
+        return self.start.clouds(instance, len(pinned), rng, keeps_paths, pinned=pinned).draw()
 
     def ratio(
         self, instance: Instance, edges: NDArray[np.int32], runs: int, rng: np.random.Generator
