@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from hard_instances.certificate import Certificate, certifies
 from treesim.errors import TreeError
-from treesim.families import register
+from treesim.families import family, register
 from treesim.instance import Instance
 from treesim.layered import LayeredGraph
 from treesim.scaled import FloatArray, IntArray, Scaled
@@ -108,8 +107,6 @@ def perfect_value(horizon: int, ratio: float = 3.0, form: str = "auto", seed: in
         graph: LayeredGraph = Tree.complete(2, horizon)
         ones = [np.array([int(x).bit_count() for x in range(2**t)]) for t in range(horizon + 1)]
     else:
-        from treesim.families import family
-
         graph = family("product", horizon=horizon, ratio=ratio, form="trellis").graph
         ones = [np.arange(t + 1) for t in range(horizon + 1)]
     one, zero = math.log(2 * ratio / (1 + ratio)), math.log(2 / (1 + ratio))
@@ -147,7 +144,7 @@ def _check(horizon: int, least: int, ratio: float, form: str) -> None:
 def _binomial_tv(n: int, p: float, q: float) -> float:
     """TV of Bin(n, p) and Bin(n, q), that is of n independent bits."""
 
-    def log_pmf(k: int, chance: float) -> Any:
+    def log_pmf(k: int, chance: float) -> float:
         ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
         return ways + k * math.log(chance) + (n - k) * math.log1p(-chance)
 
