@@ -313,11 +313,11 @@ def hidden_leaf(
 
 def _hides(horizon: int, epsilon: float, branching: int) -> bool:
     """Whether at least two prefixes can be hidden."""
-    from hard_instances import hidden_prefix
+    from hard_instances.hidden_prefix import hidden_prefix_certificate
     from treesim import TreesimError
 
     try:
-        hidden_prefix(horizon, epsilon, branching, form="trellis")
+        hidden_prefix_certificate(horizon, epsilon, branching, form="trellis")
     except TreesimError:
         return False
     return True

@@ -54,7 +54,12 @@ def one_line_errors() -> Iterator[None]:
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout; numbers that JSON lacks are written as the texts "Infinity", "-Infinity", "NaN"."""
-    click.echo(json.dumps(_strict(document), indent=2, allow_nan=False))
+    click.echo(json_text(document))
+
+
+def json_text(document: Any) -> str:
+    """The text of `print_json`."""
+    return json.dumps(_strict(document), indent=2, allow_nan=False)
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> None:

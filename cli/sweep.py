@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli.output import Failure, distinct_output, number, print_json, print_table, progress
+from cli.output import Failure, distinct_output, json_text, number, print_json, print_table, progress
 
 
 @click.command(short_help="A grid of instances and samplers into one store; resumable.")
@@ -81,22 +81,19 @@ def results(store: Path, form: str, output: Path | None) -> None:
     if form == "table" and output is None:
         _print_summary(records)
         return
-    if form == "json" and output is None:
-        print_json({"store": str(store), "rows": records})
-        return
-    text = io.StringIO()
-    if form == "json":
-        import json
-
-        json.dump({"rows": records}, text, indent=2)
-    else:
-        writer = csv.DictWriter(text, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(records)
+    text = json_text({"store": str(store), "rows": records}) + "\n" if form == "json" else _csv(records, columns)
     if output is None:
-        click.echo(text.getvalue(), nl=False)
+        click.echo(text, nl=False)
     else:
-        write_whole(distinct_output(output, store), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
+        write_whole(distinct_output(output, store), lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _csv(records: list[dict[str, Any]], columns: list[str]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()
 
 
 def _print_summary(records: list[dict[str, Any]]) -> None:

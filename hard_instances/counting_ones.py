@@ -53,7 +53,7 @@ def error_amplification(horizon: int, ratio: float = 1.2, form: str = "auto", se
     def value(t: int, last: IntArray) -> FloatArray:
         return log_value[last] if 0 < t < horizon else np.zeros(len(last))
 
-    if form == "tree" or (form == "auto" and horizon <= LARGEST_TREE):
+    if _is_tree(horizon, form):
         graph: LayeredGraph = Tree.complete(2, horizon)
     else:
         graph = Trellis.markov(np.full((2, 2), 0.5), horizon)
@@ -72,7 +72,7 @@ def error_amplification_certificate(horizon: int, ratio: float = 1.2, form: str 
         bellman_error=mean * ratio - 1,
         log_partition=0.0,
         region=(0, 1),
-        target_mass=0.5 if form == "trellis" or (form == "auto" and horizon > LARGEST_TREE) else 0.5**horizon,
+        target_mass=0.5**horizon if _is_tree(horizon, form) else 0.5,
         hidden=1,
         defeats="sp-gsmc",
         tv=_binomial_tv(horizon - 1, ratio**2 / (1 + ratio**2), 0.5),
@@ -103,7 +103,7 @@ def perfect_value(horizon: int, ratio: float = 3.0, form: str = "auto", seed: in
     [0.0, 0.1122]
     """
     _check(horizon, 1, ratio, form)
-    if form == "tree" or (form == "auto" and horizon <= LARGEST_TREE):
+    if _is_tree(horizon, form):
         graph: LayeredGraph = Tree.complete(2, horizon)
         ones = [np.array([int(x).bit_count() for x in range(2**t)]) for t in range(horizon + 1)]
     else:
@@ -132,6 +132,10 @@ def perfect_value_certificate(horizon: int, ratio: float = 3.0, form: str = "aut
         defeats=f"smc:particles={PARTICLES}",
         tv=_binomial_tv(horizon, chance, target),
     )
+
+
+def _is_tree(horizon: int, form: str) -> bool:
+    return form == "tree" or (form == "auto" and horizon <= LARGEST_TREE)
 
 
 def _check(horizon: int, least: int, ratio: float, form: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hard_instances.certificate import certificate
-from hard_instances.hidden_prefix import hidden_at, hidden_prefix
+from hard_instances.hidden_prefix import hidden_at, hidden_prefix, hidden_prefix_certificate
 from treesim.errors import SpecError
 from treesim.instance import Instance
 from treesim.oracle import Oracle, Prefix
@@ -194,7 +194,7 @@ def prices(horizons: Iterable[int], epsilon: float, branching: int) -> Iterator[
     [(4, 1.0), (16, 2.9), (64, 10.9)]
     """
     for horizon in horizons:
-        found = certificate(hidden_prefix(horizon, epsilon, branching, form="trellis"))
+        found = hidden_prefix_certificate(horizon, epsilon, branching, form="trellis")
         draws = math.ceil(math.log1p(-found.forced_hit) / math.log1p(-1.0 / found.hidden))
         yield PriceRow(horizon, found.hidden, found.target_mass, found.queries, float(draws * horizon))
 

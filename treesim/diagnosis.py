@@ -77,11 +77,10 @@ def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) 
     """
     rng = generator(seed, Stream.DIAGNOSIS)
     if isinstance(sampler, SMC):
-        return _of_particles(sampler, instance, max(1, min(n, MOST_PARTICLES // sampler.particles)), rng)
+        return _of_particles(sampler, instance, n, rng)
     if isinstance(sampler, ParticleGibbs):
-        runs = max(1, min(n, MOST_PARTICLES // sampler.particles))
-        found = _of_particles(sampler.start, instance, runs, rng)
-        rate = sampler.moves(instance, runs, rng)
+        found = _of_particles(sampler.start, instance, n, rng)
+        rate = sampler.moves(instance, found.runs, rng)
         stuck = (f"stuck chain: {rate:.1%} of the sweeps change the path",) if rate < STUCK else ()
         return replace(found, acceptance=rate, verdict=(*found.verdict, *stuck))
     if isinstance(sampler, GuidedSMC) and sampler.mh > 1:
@@ -117,6 +116,7 @@ def one_run(sampler: Sampler, instance: Instance, seed: int = 0) -> Clouds | Non
 
 
 def _of_particles(sampler: SMC, instance: Instance, n: int, rng: np.random.Generator) -> Diagnosis:
+    n = max(1, min(n, MOST_PARTICLES // sampler.particles))
     clouds = sampler.clouds(instance, n, rng, keeps_ancestry=True, apart=True)
     size = sampler.particles
     ess, weight_range = np.array([[ess.mean() / size, largest.mean()] for ess, largest in clouds.seen]).T

@@ -13,8 +13,7 @@ import numpy as np
 
 from treesim.constrained import AutomatonValue, pose
 from treesim.diagnosis import diagnose
-from treesim.errors import SpecError
-from treesim.families import FAMILIES, family
+from treesim.families import family
 from treesim.instance import Instance
 from treesim.samplers import SMC, GuidedSMC
 from treesim.scaling import fit, least, scale
@@ -194,8 +193,6 @@ def phases(horizon: int = 12) -> Experiment:
     >>> found.figures["gain of N = 2"] > 1
     True
     """
-    if "sharpest-guidance" not in FAMILIES:
-        raise SpecError("the experiment needs the family 'sharpest-guidance': import hard_instances first")
     shares = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
     sizes = (2, 4, 16, 64)
     curves: dict[str, Curve] = {"one guided particle": []}
@@ -230,8 +227,6 @@ def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
     >>> found.figures["share explained by a line"] > 0.999
     True
     """
-    if "sharpest-guidance" not in FAMILIES:
-        raise SpecError("the experiment needs the family 'sharpest-guidance': import hard_instances first")
     instance = family("sharpest-guidance", horizon=horizon, epsilon=epsilon)
     target = instance.target
     points = []

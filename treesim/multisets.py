@@ -239,18 +239,19 @@ class _Chain:
             states = np.flatnonzero(mass.any(axis=0))
             mass = mass[:, states] * self.particles * self._shares(t, states)[:, kind].T
             others = _step(self._arrivals(t, states), mass, self.particles - 1)
-            edges, kind, mass = self._extend(t, edges, kind, others)
+            parent, edge = self._out_edges(t, kind)
+            mass = self._with_own(t, parent, edge, others)
+            mass *= self.kinds[t].prob[edge, None]
+            edges, kind = self._longer(t, edges[parent], edge), self.kinds[t].kind[edge]
         states = np.flatnonzero(mass.any(axis=0))
         mass = mass[:, states] * self.particles * self._shares(last, states)[:, kind].T
         arrivals = self._arrivals(last, states)
         chosen = self._kept(arrivals, self.particles)
-        with np.errstate(invalid="ignore"):
-            chosen = np.where(arrivals > 0, chosen / np.where(arrivals > 0, arrivals, 1.0), 0.0)
+        chosen = np.divide(chosen, arrivals, out=np.zeros_like(chosen), where=arrivals > 0)
         parent, edge = self._out_edges(last, kind)
         found = self.kinds[last]
         prob = found.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, found.kind[edge]])
-        edges = np.concatenate([edges[parent], found.edge[edge, None].astype(np.int32)], axis=1)
-        return ListedLaw(self.proposal.graph, edges, Scaled.from_float(prob))
+        return ListedLaw(self.proposal.graph, self._longer(last, edges[parent], edge), Scaled.from_float(prob))
 
     def pinned_laws(self) -> FloatArray:
         """The law of the leaf for each pinned leaf, on a tree."""
@@ -260,7 +261,8 @@ class _Chain:
         for t in range(last):
             states = np.flatnonzero(mass.any(axis=0))
             others = _step(self._arrivals(t, states), mass[:, states], n - 1)
-            _, kind, mass = self._extend(t, np.zeros((len(kind), 0), np.int32), kind, others, by_law=False)
+            parent, edge = self._out_edges(t, kind)
+            kind, mass = self.kinds[t].kind[edge], self._with_own(t, parent, edge, others)
         states = np.flatnonzero(mass.any(axis=0))
         arrivals = self._arrivals(last, states)
         found = self.kinds[last]
@@ -323,23 +325,21 @@ class _Chain:
         edge = np.arange(len(parent)) - np.repeat(np.cumsum(degree) - degree, degree) + np.repeat(first, degree)
         return parent, edge
 
-    def _extend(
-        self, t: int, edges: NDArray[np.int32], kind: IntArray, others: FloatArray, by_law: bool = True
-    ) -> tuple[NDArray[np.int32], IntArray, FloatArray]:
-        """Paths one step longer, the kinds of their ends, and the mass of the counts, the others' and their own."""
-        found = self.kinds[t]
-        parent, edge = self._out_edges(t, kind)
-        n_kinds = len(found.node)
+    def _longer(self, t: int, edges: NDArray[np.int32], edge: IntArray) -> NDArray[np.int32]:
+        """Paths with one live edge of level `t` more."""
+        return np.concatenate([edges, self.kinds[t].edge[edge, None].astype(np.int32)], axis=1)
+
+    def _with_own(self, t: int, parent: IntArray, edge: IntArray, others: FloatArray) -> FloatArray:
+        """The mass of all counts below level `t`, the particle at the end of each path added to the others."""
+        kind, n_kinds = self.kinds[t].kind[edge], len(self.kinds[t].node)
         below = multisets(n_kinds, self.particles - 1)
         mass = np.zeros((len(parent), math.comb(n_kinds + self.particles - 1, self.particles)))
         for k in range(n_kinds):
-            rows = np.flatnonzero(found.kind[edge] == k)
+            rows = np.flatnonzero(kind == k)
             own = below.copy()
             own[:, k] += 1
-            factor = found.prob[edge[rows], None] if by_law else 1.0
-            mass[rows[:, None], rank(own)] = others[parent[rows]] * factor
-        longer = np.concatenate([edges[parent], found.edge[edge, None].astype(np.int32)], axis=1)
-        return longer, found.kind[edge], mass
+            mass[rows[:, None], rank(own)] = others[parent[rows]]
+        return mass
 
     def _kept(self, rho: FloatArray, draws: int, log_beside: float | None = None) -> FloatArray:
         """Of `draws` particles of law rho, beside which there may be one of a given weight, keep one in proportion to

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from treesim.bounds import guidance_bound, particle_bound
+from treesim.errors import SpecError
 from treesim.instance import Instance
 from treesim.randomness import Stream, generator
 from treesim.samplers import SMC, GuidedSMC
 from treesim.scaled import FloatArray, Scaled
-from treesim.spec import require_at_least, require_positive
+from treesim.spec import require_positive
 from treesim.tree import Tree
 
 LARGEST_HORIZON = 6
@@ -131,8 +132,8 @@ def worst_particles(horizon: int, ratio_bound: float, particles: int = 2, restar
 
 
 def _check(horizon: int, epsilon: float) -> None:
-    require_at_least("horizon", horizon, 2)
-    require_at_least(f"{LARGEST_HORIZON} - horizon", LARGEST_HORIZON - horizon, 0)
+    if not 2 <= horizon <= LARGEST_HORIZON:
+        raise SpecError(f"horizon is {horizon}, expected from 2 to {LARGEST_HORIZON}")
     require_positive("epsilon", epsilon)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from numba import njit
 
 from treesim.kernels.arithmetic import NO_EXPONENT, shifted
-from treesim.kernels.uniforms import pick_edge, uniform
+from treesim.kernels.uniforms import uniform
+from treesim.kernels.walk import edge_at
 
 MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC = 0, 1, 2, 3
 
@@ -215,7 +216,7 @@ def propose_pool(where, draws, here, below, pin, path, state):
                 is_pinned = i == pin[r] and member == 0
                 norm, top, kept = 0.0, 0 if is_plain else NO_EXPONENT, start
                 for j in range(draws):
-                    k = path[r] if is_pinned and j == 0 else pick_edge(start, stop, prob, state)
+                    k = path[r] if is_pinned and j == 0 else edge_at(start, stop, prob, uniform(state))
                     c = k if is_tree else child[k]
                     if j == 0:
                         kept = k

@@ -31,19 +31,3 @@ def uniform(state):
     d = (d << np.uint64(45)) | (d >> np.uint64(19))
     state[0], state[1], state[2], state[3] = a, b, c, d
     return (result >> np.uint64(11)) * _TO_UNIT
-
-
-@njit(nogil=True, cache=True)
-def pick_edge(start, stop, prob, state):
-    """One edge of ``start..stop`` by its probability; of two without a branch that could be mispredicted."""
-    left = uniform(state)
-    if stop - start == 2 and prob[start + 1] > 0.0:
-        return start + (left >= prob[start])
-    last = start
-    for k in range(start, stop):
-        if prob[k] > 0.0:
-            last = k
-            left -= prob[k]
-            if left < 0.0:
-                break
-    return last

@@ -8,9 +8,11 @@ from treesim.kernels.arithmetic import LN2, NO_EXPONENT, shifted
 
 
 @njit(nogil=True, cache=True)
-def draw_edge(start, stop, prob, rng):
-    """One edge of ``start..stop`` by its probability; of two without a branch that could be mispredicted."""
-    left = rng.random()
+def edge_at(start, stop, prob, left):
+    """The edge of ``start..stop`` in whose stretch of the cumulated probabilities a point in [0, 1) lies.
+
+    Of two edges without a branch that could be mispredicted.
+    """
     if stop - start == 2 and prob[start + 1] > 0.0:
         return start + (left >= prob[start])
     last = start
@@ -21,6 +23,12 @@ def draw_edge(start, stop, prob, rng):
             if left < 0.0:
                 break
     return last
+
+
+@njit(nogil=True, cache=True)
+def draw_edge(start, stop, prob, rng):
+    """One edge of ``start..stop`` by its probability."""
+    return edge_at(start, stop, prob, rng.random())
 
 
 @njit(nogil=True, cache=True)

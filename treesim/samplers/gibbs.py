@@ -74,11 +74,7 @@ class ParticleGibbs(Sampler):
         NoExactLaw
             Otherwise; the message says why, and what it would cost.
         """
-        if self.resampling != "multinomial" or self.threshold < 1 or self.proposal == "pool":
-            raise NoExactLaw(
-                "particle-gibbs has an exact law for multinomial resampling at every step and the reference or optimal "
-                "proposal; estimate its TV from runs"
-            )
+        self.start.require_chain(self.name)
         rows = transition(instance, self.particles, self.proposal)
         first = self.start.law(instance)
         assert isinstance(first, Law)

@@ -99,12 +99,17 @@ class SMC(Sampler):
         name = f"smc:particles={self.particles}"
         if self.particles == 1 and self.proposal == "pool":
             return walk_law(PoolSteps(instance.graph, instance.value, self.pool))
-        if self.particles > 1 and (self.resampling != "multinomial" or self.threshold < 1 or self.proposal == "pool"):
-            raise NoExactLaw(
-                "smc has an exact law for multinomial resampling at every step and the reference or optimal proposal; "
-                "estimate its TV from runs"
-            )
+        if self.particles > 1:
+            self.require_chain(self.name)
         return smc_law(self.mechanism(instance), self.particles, name)
+
+    def require_chain(self, name: str) -> None:
+        """Raise `NoExactLaw` unless the counts of the particles are a Markov chain that can be followed."""
+        if self.resampling != "multinomial" or self.threshold < 1 or self.proposal == "pool":
+            raise NoExactLaw(
+                f"{name} has an exact law for multinomial resampling at every step and the reference or optimal "
+                "proposal; estimate its TV from runs"
+            )
 
     def ratio(
         self, instance: Instance, edges: NDArray[np.int32], runs: int, rng: np.random.Generator
@@ -206,10 +211,9 @@ class SMC(Sampler):
         history: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         least = math.inf if self.threshold >= 1.0 else self.threshold * self.particles
         reads = 0
-        for t in range(graph.horizon):
-            where = _layers(instance)[t]
+        is_optimal, scheme = self.proposal == "optimal", SCHEMES[self.resampling]
+        for t, where in enumerate(_layers(instance)):
             path = np.empty(0, np.int32) if pinned is None else np.ascontiguousarray(pinned[:, t])
-            is_optimal = self.proposal == "optimal"
             if self.proposal == "pool":
                 propose_pool(where, self.pool, here, below, pin, path, state)
                 reads += self.pool * self.particles * n
@@ -220,7 +224,6 @@ class SMC(Sampler):
                 width = int(below.size.max())
                 history.append((below.place[:, :width].copy(), below.origin[:, :width].copy()))
             is_last = t + 1 == graph.horizon
-            scheme = SCHEMES[self.resampling]
             resample(
                 where.child, below, 0.0 if is_last else least, scheme, apart, log_z, ess, largest, here, pin, state, rng
             )
