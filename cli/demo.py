@@ -25,6 +25,33 @@ def _figure(name: str) -> Callable[[Command], Command]:
     )
 
 
+_html = click.option(
+    "--html", "html", type=click.Path(path_type=Path), metavar="FILE", help="Also write a web page with sliders."
+)
+
+
+def _write_page(path: Path | None, make: Callable[[Callable[..., Any]], Any]) -> None:
+    """Write the page that `make` builds, if one is wished for; its argument shows progress."""
+    from treesim.page import save_page
+
+    if path is not None:
+        save_page(make(lambda items: progress(items, "page", True)), path)
+
+
+def _outputs(output: Path, html: Path | None) -> None:
+    """Refuse wrong endings before the work begins."""
+    from treesim.page import page_path
+    from treesim.plots import figure_path
+
+    figure_path(output)
+    if html is not None:
+        page_path(html)
+
+
+def _tell_files(output: Path, html: Path | None) -> None:
+    click.echo(f"\nfigure: {output}" + (f"\npage: {html}" if html else ""))
+
+
 @click.group(cls=Group)
 def demo() -> None:
     """Teaching demos: text, exact numbers and a figure."""
@@ -35,11 +62,12 @@ def demo() -> None:
 @click.option("--delta", type=float, default=0.1, show_default=True, help="The TV to reach.")
 @_seed
 @_figure("blowup.png")
+@_html
 @_json
-def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) -> None:
+def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
     """Compute for TV <= delta: exponential in T without a reward model, flat with one."""
-    from treesim import demos
-    from treesim.plots import blowup_figure, figure_path, save_figure
+    from treesim import demo_pages, demos
+    from treesim.plots import blowup_figure, save_figure
 
     try:
         steps = sorted({int(text) for text in horizons.split(",")})
@@ -49,13 +77,14 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) 
         raise Failure(f"horizons is {horizons!r}, expected numbers from 1 to 12: the tree has 4^T leaves")
     if not 0.03 <= delta < 1:
         raise Failure(f"delta is {delta}, expected from 0.03 to 1: best-of-N itself ends near 0.02")
-    figure_path(output)
+    _outputs(output, html)
     rows = [row for t in progress(steps, "horizons", True) for row in demos.blowup([t], delta, seed)]
     growth = {
         "best_of_n": demos.growth_per_step(rows, lambda row: row.best_of_n),
         "importance": demos.growth_per_step(rows, lambda row: row.importance),
     }
     save_figure(blowup_figure(rows, delta), output)
+    _write_page(html, lambda track: demo_pages.blowup_page(seed, track))
     if as_json:
         print_json({
             "demo": "blowup", "delta": delta, "seed": seed, "figure": str(output),
@@ -85,7 +114,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) 
             f"\nWithout a reward model N grows by a factor of {growth['importance']:.2f} a step; with one, a single "
             "particle\nstays within reach of the target at any horizon, for four values a step."
         )
-    click.echo(f"\nfigure: {output}")
+    _tell_files(output, html)
 
 
 @demo.command()
@@ -104,27 +133,34 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, as_json: bool) 
 )
 @_seed
 @_figure("constrained.png")
+@_html
 @_json
 def constrained(
     contains: tuple[str, ...], excludes: tuple[str, ...], constraint: str | None, horizon: int, order: int,
-    text: str | None, width: float, seed: int, output: Path, as_json: bool,
+    text: str | None, width: float, seed: int, output: Path, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Constrained decoding: a language model of letters that must write a given word."""
-    from treesim import demos
-    from treesim.constrained import pose
-    from treesim.plots import constrained_figure, figure_path, save_figure
+    from treesim import demo_pages, demos
+    from treesim.constrained import Problem, pose
+    from treesim.plots import constrained_figure, save_figure
 
     if not (contains or excludes or constraint):
         contains = ("python",)
-    figure_path(output)
+
+    def posed(horizon: int) -> Problem:
+        return pose(horizon, text, order=order, constraint=constraint, contains=contains, excludes=excludes)
+
+    _outputs(output, html)
     with working("training the model"):
-        problem = pose(horizon, text, order=order, constraint=constraint, contains=contains, excludes=excludes)
+        problem = posed(horizon)
     with working("computing exact probabilities and certified distances"):
         rows = list(demos.constrained(problem, seed, width))
     wishes = [f"matches {constraint!r}"] if constraint else []
     wishes += [f"contains {word!r}" for word in contains] + [f"lacks {word!r}" for word in excludes]
     what = ", ".join(wishes)
     save_figure(constrained_figure(rows, what), output)
+    horizons = [horizon // 3, 2 * horizon // 3, horizon]
+    _write_page(html, lambda track: demo_pages.constrained_page(posed, horizons, what, seed, track))
     if as_json:
         print_json({
             "demo": "constrained", "constraint": what, "horizon": horizon, "seed": seed, "figure": str(output),
@@ -156,23 +192,25 @@ def constrained(
             for row in rows
         ],
     )
-    click.echo(f"\nfigure: {output}")
+    _tell_files(output, html)
 
 
 @demo.command()
 @click.option("--horizon", type=click.IntRange(min=2, max=12), default=8, show_default=True, help="T.")
 @_seed
 @_figure("guidance.png")
+@_html
 @_json
-def guidance(horizon: int, seed: int, output: Path, as_json: bool) -> None:
+def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
     """2 T epsilon, the sharp bound, and exact distances of one guided particle."""
-    from treesim import demos
-    from treesim.plots import figure_path, guidance_figure, save_figure
+    from treesim import demo_pages, demos
+    from treesim.plots import guidance_figure, save_figure
 
-    figure_path(output)
+    _outputs(output, html)
     epsilons = [share / horizon for share in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)]
     rows = [row for epsilon in progress(epsilons, "errors", True) for row in demos.guidance(horizon, [epsilon], seed)]
     save_figure(guidance_figure(rows, horizon), output)
+    _write_page(html, lambda track: demo_pages.guidance_page(seed, track))
     if as_json:
         print_json({"demo": "guidance", "horizon": horizon, "seed": seed, "figure": str(output),
                     "rows": [vars(row) for row in rows]})  # fmt: skip
@@ -187,7 +225,7 @@ def guidance(horizon: int, seed: int, output: Path, as_json: bool) -> None:
         [[number(row.epsilon * horizon), number(row.paper), number(row.sharp), number(row.adversarial),
           number(row.random_sign)] for row in rows],
     )  # fmt: skip
-    click.echo(f"\nfigure: {output}")
+    _tell_files(output, html)
 
 
 @demo.command()
@@ -195,16 +233,18 @@ def guidance(horizon: int, seed: int, output: Path, as_json: bool) -> None:
 @click.option("--horizon", type=click.IntRange(min=10, max=500), default=100, show_default=True, help="T.")
 @_seed
 @_figure("failures.png")
+@_html
 @_json
-def failures(particles: int, horizon: int, seed: int, output: Path, as_json: bool) -> None:
+def failures(particles: int, horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
     """Particle collapse, weight degeneracy and exponential slow-down side by side."""
-    from treesim import demos
-    from treesim.plots import failures_figure, figure_path, save_figure
+    from treesim import demo_pages, demos
+    from treesim.plots import failures_figure, save_figure
 
-    figure_path(output)
+    _outputs(output, html)
     with working("running the particles"):
         found = demos.failures(particles, horizon, seed)
     save_figure(failures_figure(found), output)
+    _write_page(html, lambda track: demo_pages.failures_page(seed, track))
     always, never = found.collapse, found.degeneracy
     assert always.ancestors is not None and always.ess is not None
     assert never.ancestors is not None and never.ess is not None
@@ -227,9 +267,9 @@ def failures(particles: int, horizon: int, seed: int, output: Path, as_json: boo
         f"- Never resampled they all live, and their weights degenerate: at the end ESS is "
         f"{never.ess[-1] * particles:.1f} of {particles}.\n"
         "- Without a value for prefixes samplers slow down: where one of two continuations is right at each step,\n"
-        f"  importance resampling takes {few} draws for TV <= 0.1 at T = {short}, and {many} at T = {long}.\n\n"
-        f"figure: {output}"
+        f"  importance resampling takes {few} draws for TV <= 0.1 at T = {short}, and {many} at T = {long}."
     )
+    _tell_files(output, html)
 
 
 @demo.command(name="hidden-leaf")
@@ -242,10 +282,11 @@ def failures(particles: int, horizon: int, seed: int, output: Path, as_json: boo
 @click.option("--games", type=click.IntRange(min=20), default=200, show_default=True, help="Games that are played.")
 @_seed
 @_figure("hidden-leaf.png")
+@_html
 @_json
 def hidden_leaf(
     horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], games: int, seed: int, output: Path,
-    as_json: bool,
+    html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
     import math
@@ -253,10 +294,11 @@ def hidden_leaf(
     from hard_instances import certificate, hidden_prefix
     from hard_instances import game as oracle_game
     from hard_instances.figures import hidden_leaf_figure
+    from hard_instances.pages import hidden_leaf_page
     from treesim import samplers
-    from treesim.plots import figure_path, save_figure
+    from treesim.plots import save_figure
 
-    figure_path(output)
+    _outputs(output, html)
     for spec in specs:
         if spec != oracle_game.SEARCH:
             samplers.sampler(spec.replace("{}", "1"))
@@ -275,6 +317,7 @@ def hidden_leaf(
     rows = list(oracle_game.prices(horizons, epsilon, branching))
     exponent, least = oracle_game.fitted_exponent(rows), 2 / 3 * math.log1p(epsilon)
     save_figure(hidden_leaf_figure(curves, rows, found, exponent), output)
+    _write_page(html, lambda track: hidden_leaf_page(branching, seed, track))
     if as_json:
         print_json({
             "demo": "hidden-leaf", "horizon": horizon, "epsilon": epsilon, "hidden": found.hidden,
@@ -307,8 +350,9 @@ def hidden_leaf(
     print_table(["queries", *names], table)
     click.echo(
         f"\nThe price grows as exp({exponent:.4f} T); Theorem 4.{1 if float(epsilon).is_integer() else 2} says "
-        f"(1 + epsilon)^(2 T / 3) = exp({least:.4f} T).\n\nfigure: {output}"
+        f"(1 + epsilon)^(2 T / 3) = exp({least:.4f} T)."
     )
+    _tell_files(output, html)
 
 
 def _hides(horizon: int, epsilon: float, branching: int) -> bool:

@@ -12,11 +12,12 @@ from matplotlib.ticker import LogLocator
 
 from hard_instances.certificate import Certificate
 from hard_instances.game import Curve, PriceRow
+from treesim.colours import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE
 from treesim.families import family
-from treesim.plots import BLUE, GREEN, GREY, ORANGE, dress
+from treesim.plots import dress
 from treesim.samplers import sampler
 
-COLOURS = (GREY, GREEN, ORANGE, BLUE, "#aa3377", "#222255")
+COLOURS = (GREY, GREEN, ORANGE, BLUE, PURPLE, NAVY)
 
 
 def hidden_leaf_figure(curves: list[Curve], rows: list[PriceRow], found: Certificate, exponent: float) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from treesim.bounds import guidance_bound
 from treesim.constrained import AutomatonValue, ExactValue, LookaheadValue, PartialValue, Problem
@@ -60,15 +61,7 @@ def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterat
     """
     for horizon in horizons:
         epsilon = 1.0 / (4 * horizon)
-        instance = family(
-            "uniform",
-            horizon=horizon,
-            branching=4,
-            reward=f"right-steps:right=2,penalty={50 * horizon}",
-            perturbation="random-sign",
-            epsilon=epsilon,
-            seed=seed,
-        )
+        instance = right_steps(horizon, epsilon, seed)
         guided = GuidedSMC()
 
         def meets(sampler: Sampler, instance: Instance = instance) -> bool:
@@ -83,6 +76,19 @@ def blowup(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterat
             guided_bound=guidance_bound(horizon, epsilon).sharp,
             guided_queries=guided.cost(instance).value_queries,
         )
+
+
+def right_steps(horizon: int, epsilon: float, seed: int = 0) -> Instance:
+    """The instance of the blow-up demo, with a value of Bellman error `epsilon`."""
+    return family(
+        "uniform",
+        horizon=horizon,
+        branching=4,
+        reward=f"right-steps:right=2,penalty={50 * horizon}",
+        perturbation="random-sign",
+        epsilon=epsilon,
+        seed=seed,
+    )
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,6 @@ def constrained(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterato
     >>> rows[0].meets < 1e-4, round(rows[-1].meets, 12), rows[-1].tv.hi < 1e-9
     (True, 1.0, True)
     """
-    graph = problem.product.trellis
     ways: list[tuple[str, Sampler, PartialValue]] = [
         ("the model alone", Base(), ExactValue()),
         ("sees the constraint only", GuidedSMC(), AutomatonValue()),
@@ -135,21 +140,29 @@ def constrained(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterato
         ("the optimal twist", GuidedSMC(), ExactValue()),
     ]
     for name, sampler, kind in ways:
-        instance = Instance(graph, kind.value(problem))
-        law = sampler.law(instance)
-        steps = law.steps if isinstance(law, PathLaw) else ReferenceSteps(graph)
-        edges = sampler.simulate(instance, 1, seed).edges
-        assert edges is not None
-        progress = [float(mass.to_float()[problem.meets].sum()) for mass, _ in marginals(steps)]
-        yield ConstrainedRow(
-            name=name,
-            bellman_error=None if isinstance(sampler, Base) else instance.audit.bellman_error,
-            meets=progress[-1],
-            tv=law.tv(instance.target, width=width),
-            queries=sampler.cost(instance).value_queries,
-            progress=progress,
-            text=graph.text(edges[0]),
-        )
+        yield constrained_row(problem, name, sampler, kind, seed, width)
+
+
+def constrained_row(
+    problem: Problem, name: str, sampler: Sampler, kind: PartialValue, seed: int = 0, width: float = 1e-3
+) -> ConstrainedRow:
+    """One way to write the texts: a sampler, and the value it is guided by."""
+    graph = problem.product.trellis
+    instance = Instance(graph, kind.value(problem))
+    law = sampler.law(instance)
+    steps = law.steps if isinstance(law, PathLaw) else ReferenceSteps(graph)
+    edges = sampler.simulate(instance, 1, seed).edges
+    assert edges is not None
+    progress = [float(mass.to_float()[problem.meets].sum()) for mass, _ in marginals(steps)]
+    return ConstrainedRow(
+        name=name,
+        bellman_error=None if isinstance(sampler, Base) else instance.audit.bellman_error,
+        meets=progress[-1],
+        tv=law.tv(instance.target, width=width),
+        queries=sampler.cost(instance).value_queries,
+        progress=progress,
+        text=graph.text(edges[0]),
+    )
 
 
 @dataclass(frozen=True)
@@ -222,8 +235,14 @@ def failures(particles: int = 100, horizon: int = 100, seed: int = 0) -> Failure
     instance = family("product", horizon=horizon, ratio=2.0)
     always = diagnose(SMC(particles), instance, seed=seed)
     never = diagnose(SMC(particles, threshold=1e-9), instance, seed=seed)
+    return Failures(always, never, particles, horizon, slow_down())
+
+
+@cache
+def slow_down() -> dict[int, int]:
+    """Least N of importance resampling with TV <= 0.1 by horizon, where one of two continuations is right each time."""
     rows = scale("uniform", "importance", range(2, 13, 2), delta=0.1, reward="right-steps:right=1,penalty=100")
-    return Failures(always, never, particles, horizon, {row.horizon: row.least for row in rows if row.least})
+    return {row.horizon: row.least for row in rows if row.least}
 
 
 def growth_per_step(rows: list[BlowupRow], pick: Callable[[BlowupRow], int | None]) -> float | None:

@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from treesim.colours import BLUE, GREEN, GREY, ORANGE, PURPLE
 from treesim.demos import BlowupRow, ConstrainedRow, Failures, GuidanceRow
 from treesim.diagnosis import Diagnosis, genealogy
 from treesim.errors import TreesimError
@@ -26,8 +27,6 @@ from treesim.scaling import Fits, Need
 from treesim.tree import Tree
 
 LARGEST_DRAWN = 64
-
-BLUE, ORANGE, GREEN, GREY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777"
 
 
 def figure_path(path: Path) -> Path:
@@ -143,7 +142,7 @@ def experiment_figure(found: Experiment) -> Figure:
     """The curves of an experiment."""
     figure = Figure(figsize=(7.5, 4.8), layout="constrained")
     axes = figure.subplots()
-    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, "#aa3377"))):
+    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE))):
         x, y = np.array(curve).T
         axes.plot(x, y, "o-", color=colour, ms=4, label=label)
     dress(axes, "\n".join(textwrap.wrap(found.question, 80)), found.x, found.y)
