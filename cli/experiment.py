@@ -18,7 +18,7 @@ from cli.output import Failure, number, print_json, print_table, working
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def experiment(name: str | None, listed: bool, output: Path | None, as_json: bool) -> None:
-    """Run an experiment by NAME: bellman, particles, corrections, acceptance, tokens, phases or steps."""
+    """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases or steps."""
     import hard_instances  # noqa: F401  (registers its families)
     from treesim.experiments import EXPERIMENTS
     from treesim.plots import experiment_figure, figure_path, save_figure
@@ -35,7 +35,8 @@ def experiment(name: str | None, listed: bool, output: Path | None, as_json: boo
     save_figure(experiment_figure(found), output)
     if as_json:
         print_json({"experiment": name, "question": found.question, "answer": found.answer, "x": found.x, "y": found.y,
-                    "curves": found.curves, "figures": found.figures, "figure": str(output)})  # fmt: skip
+                    "curves": found.curves, "figures": found.figures,
+                    "surface": vars(found.surface) if found.surface else None, "figure": str(output)})  # fmt: skip
         return
     click.echo(f"{found.question}\n")
     places = sorted({x for curve in found.curves.values() for x, _ in curve})

@@ -15,10 +15,33 @@ from treesim.constrained import AutomatonValue, pose
 from treesim.diagnosis import diagnose
 from treesim.families import family
 from treesim.instance import Instance
+from treesim.merging import unroll
 from treesim.samplers import SMC, GuidedSMC
 from treesim.scaling import fit, least, scale
 
 Curve = list[tuple[float, float]]
+
+# Distances below this are rounding.
+_ROUNDING = 1e-16
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A quantity over two axes, drawn with a line where it is zero.
+
+    Attributes
+    ----------
+    x, y : list of float
+    z : list of list of float, shape [len(y), len(x)]
+    x_label, y_label, z_label : str
+    """
+
+    x: list[float]
+    y: list[float]
+    z: list[list[float]]
+    x_label: str
+    y_label: str
+    z_label: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +56,10 @@ class Experiment:
     curves : dict of str to list of (x, y)
     log_x, log_y : bool
         How to draw the axes.
+    figures : dict of str to float
+        Numbers of the answer.
+    surface : Surface or None
+        A map, drawn beside the curves.
     """
 
     question: str
@@ -43,6 +70,7 @@ class Experiment:
     log_x: bool = False
     log_y: bool = False
     figures: dict[str, float] = field(default_factory=dict)
+    surface: Surface | None = None
 
 
 def bellman(seed: int = 0) -> Experiment:
@@ -132,6 +160,37 @@ def corrections(horizon: int = 12, seed: int = 0) -> Experiment:
     )  # fmt: skip
 
 
+def pools(horizon: int = 5) -> Experiment:
+    """Is it better to enlarge the pool, or to correct a small one, on constrained decoding?
+
+    Examples
+    --------
+    >>> found = pools(horizon=3)
+    >>> found.figures["TV of the largest pool"] > found.figures["TV of the pool of 4, corrected"]
+    True
+    """
+    problem = pose(horizon, order=2, tokens=4, contains=("te",))
+    instance = unroll(Instance(problem.product.trellis, AutomatonValue().value(problem)))
+
+    def curve(kinds: dict[int, GuidedSMC]) -> Curve:
+        return [(float(draws), kind.law(instance).tv(instance.target).hi) for draws, kind in kinds.items()]
+
+    sizes, walks = (2, 4, 8, 16, 32, 64, 128), (1, 2, 4, 8, 16, 32)
+    curves = {
+        "a pool of M": curve({m: GuidedSMC(pool=m) for m in sizes}),
+        "pools of 2, H walks": curve({2 * h: GuidedSMC(pool=2, mh=h) for h in walks}),
+        "pools of 4, H walks": curve({4 * h: GuidedSMC(pool=4, mh=h) for h in walks}),
+    }
+    bare, two, four = (points[-1][1] for points in curves.values())
+    return Experiment(
+        f"TV on texts of {horizon} letters out of four that contain 'te', guided by a value that sees only that",
+        f"A pool alone stops at the error of its value: {bare:.3f} at M = {sizes[-1]}. Corrected with as many draws, a "
+        f"pool of 4 reaches {four:.2g}; one of 2, with half as many, {two:.2g}.",
+        "draws from pi_ref a step, M H", "total variation (exact)", curves, True, True,
+        {"TV of the largest pool": bare, "TV of the pool of 2, corrected": two, "TV of the pool of 4, corrected": four},
+    )  # fmt: skip
+
+
 def acceptance(horizon: int = 5, epsilon: float = 0.2, seed: int = 0) -> Experiment:
     """How often are offers taken as the vocabulary grows?
 
@@ -184,36 +243,41 @@ def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
 
 
 def phases(horizon: int = 12) -> Experiment:
-    """One guided particle or N particles: which is nearer, at which cost, as epsilon T grows?
+    """One guided particle or N particles: which is nearer at equal query cost, over (epsilon T, budget)?
 
     Examples
     --------
     >>> import hard_instances  # registers the family
     >>> found = phases(horizon=6)
-    >>> found.figures["gain of N = 2"] > 1
-    True
+    >>> found.figures["gain of N = 2"] > 1, found.surface.z[-1][0] < 0 < found.surface.z[0][0]
+    (True, True)
     """
-    shares = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
-    sizes = (2, 4, 16, 64)
-    curves: dict[str, Curve] = {"one guided particle": []}
-    curves.update({f"SMC, N = {n}": [] for n in sizes})
+    shares = [0.05 * 2 ** (k / 2) for k in range(16)]
+    budgets = (2, 4, 8, 16, 32, 64)  # values asked, in units of T
+    one: dict[int, Curve] = {budget: [] for budget in budgets}
+    many: dict[int, Curve] = {budget: [] for budget in budgets}
     for share in shares:
         instance = family("sharpest-guidance", horizon=horizon, epsilon=share / horizon)
-        curves["one guided particle"].append((share, GuidedSMC().law(instance).tv(instance.target).hi))
-        for n in sizes:
-            curves[f"SMC, N = {n}"].append((share, SMC(n).law(instance).tv(instance.target).hi))
-    gain = {
-        f"gain of N = {n}": min(
-            a / b for (_, a), (_, b) in zip(curves["one guided particle"], curves[f"SMC, N = {n}"], strict=True)
-        )
-        for n in sizes
-    }
-    last = curves["one guided particle"][-1][1] / curves[f"SMC, N = {sizes[-1]}"][-1][1]
+        for budget in budgets:
+            for side, kind in ((one, GuidedSMC(mh=budget // 2)), (many, SMC(budget))):
+                side[budget].append((share, max(kind.law(instance).tv(instance.target).hi, _ROUNDING)))
+    gain = [[math.log10(a / b) for (_, a), (_, b) in zip(one[n], many[n], strict=True)] for n in budgets]
+    share_won = sum(value > 0 for row in gain for value in row) / (len(shares) * len(budgets))
+    turn = next((share for share, value in zip(shares, gain[2], strict=True) if value > 0), math.inf)
+    curves: dict[str, Curve] = {}
+    for n in budgets[::2]:
+        paths = "one path" if n == 2 else f"{n // 2} guided paths in turn, MH"
+        curves |= {f"{paths} ({n} T values)": one[n], f"SMC, N = {n} ({n} T values)": many[n]}
     return Experiment(
-        f"One guided particle (2 T values) or N particles (N T values), on the worst tree for guidance, T = {horizon}",
-        f"At equal cost, N = 2, particles are nearer by a factor of {gain['gain of N = 2']:.3f} at the least; N = "
-        f"{sizes[-1]} by {gain[f'gain of N = {sizes[-1]}']:.1f} or more, {last:.1f} at epsilon T = {shares[-1]:g}.",
-        "epsilon T", "total variation (exact)", curves, True, True, gain,
+        "Guided paths one after the other with Metropolis-Hastings, or N particles of SMC, at equal cost in values: "
+        f"the worst tree for guidance, T = {horizon}",
+        f"With 2 T values two particles are nearer by a factor of {10 ** min(gain[0]):.3f} or more. With more, one "
+        f"corrected particle is nearer until epsilon T is large: with {budgets[2]} T values, until {turn:.2g}. "
+        f"Particles win {share_won:.0%} of the map.",
+        "epsilon T", "total variation (exact)", curves, True, True,
+        {"gain of N = 2": 10 ** min(gain[0]), "turn": turn, "share won by particles": share_won},
+        Surface(shares, list(map(float, budgets)), gain, "epsilon T", "values asked / T",
+                "log10 (TV of one corrected particle / TV of N)"),
     )  # fmt: skip
 
 
@@ -254,6 +318,7 @@ EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
     "bellman": bellman,
     "particles": particles,
     "corrections": corrections,
+    "pools": pools,
     "acceptance": acceptance,
     "tokens": tokens,
     "phases": phases,

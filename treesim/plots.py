@@ -11,14 +11,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
+from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from treesim.colours import BLUE, GREEN, GREY, ORANGE, PURPLE
+from treesim.colours import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE
 from treesim.demos import BlowupRow, ConstrainedRow, Failures, GuidanceRow
 from treesim.diagnosis import Diagnosis, genealogy
 from treesim.errors import TreesimError
-from treesim.experiments import Experiment
+from treesim.experiments import Experiment, Surface
 from treesim.files import write_whole
 from treesim.instance import Instance
 from treesim.samplers.base import Clouds
@@ -139,10 +140,10 @@ def failures_figure(found: Failures) -> Figure:
 
 
 def experiment_figure(found: Experiment) -> Figure:
-    """The curves of an experiment."""
-    figure = Figure(figsize=(7.5, 4.8), layout="constrained")
-    axes = figure.subplots()
-    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE))):
+    """The curves of an experiment, and its map."""
+    figure = Figure(figsize=(7.5 if found.surface is None else 14, 4.8), layout="constrained")
+    axes, *others = figure.subplots(1, 1 if found.surface is None else 2, squeeze=False)[0]
+    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY))):
         x, y = np.array(curve).T
         axes.plot(x, y, "o-", color=colour, ms=4, label=label)
     dress(axes, "\n".join(textwrap.wrap(found.question, 80)), found.x, found.y)
@@ -151,6 +152,8 @@ def experiment_figure(found: Experiment) -> Figure:
     if not found.log_y:
         axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=9)
+    if found.surface is not None:
+        _draw_surface(others[0], found.surface)
     return figure
 
 
@@ -218,6 +221,21 @@ def dress(axes: Axes, title: str, x: str, y: str) -> None:
     axes.grid(axis="y", color="#dddddd", lw=0.6)
     axes.set_axisbelow(True)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _draw_surface(axes: Axes, surface: Surface) -> None:
+    z = np.array(surface.z)
+    limit = float(np.abs(z).max())
+    # Both signs show, even where one is a thousand times larger.
+    norm = SymLogNorm(linthresh=limit / 1000, vmin=-limit, vmax=limit)
+    shown = axes.pcolormesh(surface.x, surface.y, z, cmap="coolwarm", norm=norm, shading="nearest")
+    if z.min() < 0 < z.max():
+        axes.contour(surface.x, surface.y, z, levels=[0.0], colors="k", linewidths=1.2)
+    dress(axes, "The line is where both are equal", surface.x_label, surface.y_label)
+    axes.set_xscale("log")
+    axes.set_yscale("log", base=2)
+    if axes.figure is not None:
+        axes.figure.colorbar(shown, ax=axes, label=surface.z_label)
 
 
 def _draw_errors(axes: Axes, instance: Instance) -> None:

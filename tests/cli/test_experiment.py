@@ -18,8 +18,11 @@ def test_the_answers_are_those_of_the_theory(run):
     assert 0.4 < found["power with"] < 0.6
     assert found["rate without"] > 0.08
     assert run.json("experiment", "steps")["figures"]["share explained by a line"] > 0.999
-    gains = run.json("experiment", "phases")["figures"]
-    assert 1 < gains["gain of N = 2"] < gains["gain of N = 4"] < gains["gain of N = 64"]
+    phases = run.json("experiment", "phases")
+    assert 1 < phases["figures"]["gain of N = 2"] < 1.2
+    assert 0.1 < phases["figures"]["share won by particles"] < 0.5
+    pools = run.json("experiment", "pools")["figures"]
+    assert pools["TV of the pool of 4, corrected"] < 1e-3 < 0.02 < pools["TV of the largest pool"]
     curves = run.json("experiment", "corrections")["curves"]
     offers = [tv for _, tv in curves["guided by the automaton, H paths offered"]]
     assert offers == sorted(offers, reverse=True)
