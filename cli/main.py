@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cli.audit import audit
 from cli.demo import demo
 from cli.experiment import experiment
 from cli.generate import generate
@@ -34,7 +35,7 @@ def main(modules: tuple[Path, ...]) -> None:
         run_file(path)
 
 
-for command in (generate, inspect, tv, sample, verify, scale, sweep, results, experiment, export, demo):
+for command in (generate, inspect, tv, sample, verify, scale, sweep, results, experiment, export, audit, demo):
     main.add_command(command)
 
 

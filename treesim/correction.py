@@ -57,6 +57,10 @@ class Offers:
         alive = self.log_ratio > -np.inf
         knots, log_mass = self.log_ratio[alive], self.log_mass[alive]
         hopeless = float(np.exp(self.log_mass[~alive]).sum())
+        with np.errstate(divide="ignore"):
+            flat = np.log(self.steps) + (self.steps - 1) * np.log(max(hopeless + self.shift, 0.0))
+        if not len(knots):
+            return flat - log_ratio
         log_weight = np.logaddexp.accumulate(log_mass + knots)
         above = np.append(np.cumsum(np.exp(log_mass)[::-1])[::-1][1:], 0.0)
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -70,7 +74,6 @@ class Offers:
             start = chance[j] + np.exp(log_weight[j] - knots[j]) * -np.expm1(knots[j] - log_ratio)
             rest = np.exp(log_weight[j] - log_ratio) * -np.expm1(log_ratio - np.append(knots, np.inf)[j + 1])
             within = self._log_gap(start, rest, chance[j + 1], miss[j + 1]) - log_weight[j]
-            flat = np.log(self.steps) + (self.steps - 1) * np.log(max(hopeless + self.shift, 0.0))
             below = flat - log_ratio + np.log(-np.expm1(log_ratio - knots[0]))
             return np.where(where < 0, np.logaddexp(below, log_tail[0]), np.logaddexp(within, log_tail[j + 1]))
 

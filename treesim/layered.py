@@ -8,7 +8,7 @@ node between all prefixes of identical future, and may have more paths than atom
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -140,6 +140,31 @@ class LayeredGraph(ABC):
         for t in range(self.horizon - 1):
             found.append(read_only(self._reach_below(t, found[-1])))
         return found
+
+    def follow(self, choices: Iterable[int]) -> int:
+        """The node that a prefix ends at, numbered within its level.
+
+        Parameters
+        ----------
+        choices : iterable of int
+            Which child is taken at each step.
+
+        Raises
+        ------
+        TreeError
+            If there is no such child, or there are more steps than levels.
+        """
+        node, path = 0, list(choices)
+        if len(path) > self.horizon:
+            raise TreeError(f"the prefix has {len(path)} steps, expected at most {self.horizon}")
+        for t, choice in enumerate(path):
+            layer = self.layer(t)
+            degree = int(layer.ptr[node + 1] - layer.ptr[node])
+            if not 0 <= choice < degree:
+                raise TreeError(f"the prefix takes child {choice} at step {t}, expected 0 to {degree - 1}")
+            edge = layer.ptr[node] - layer.ptr[0] + choice
+            node = int(layer.ends(np.array([edge]))[0])
+        return node
 
     def reachable(self) -> Iterator[BoolArray]:
         """Level by level, which nodes have positive probability under pi_ref, each of shape [n_nodes of the level]."""

@@ -167,30 +167,32 @@ class Tree(LayeredGraph):
         """All arrays that make up the tree, by name."""
         return {"level_ptr": self.level_ptr, "edge_ptr": self.edge_ptr, "edge_prob": self.edge_prob}
 
-    def path(self, leaf: int) -> list[int]:
-        """The nodes from the root to a leaf (numbered from 0 among the leaves), shape [horizon + 1].
+    def path(self, leaf: int, level: int | None = None) -> list[int]:
+        """The nodes from the root to a leaf, or to a node of another level, shape [level + 1].
+
+        Nodes are numbered from 0 within the level.
 
         Examples
         --------
         >>> Tree.complete(2, 2).path(3)
         [0, 2, 6]
         """
-        node = self.level(self.horizon).start + int(leaf)
+        node = self.level(self.horizon if level is None else level).start + int(leaf)
         nodes = [node]
         while node:
             node = int(np.searchsorted(self.edge_ptr, node - 1, side="right")) - 1
             nodes.append(node)
         return nodes[::-1]
 
-    def choices(self, leaf: int) -> list[int]:
-        """Which child is taken at each step on the way to a leaf, shape [horizon].
+    def choices(self, leaf: int, level: int | None = None) -> list[int]:
+        """Which child is taken at each step on the way to a leaf, or to a node of another level, shape [level].
 
         Examples
         --------
         >>> Tree.complete(3, 2).choices(5)
         [1, 2]
         """
-        path = self.path(leaf)
+        path = self.path(leaf, level)
         return [c - 1 - int(self.edge_ptr[v]) for v, c in itertools.pairwise(path)]
 
     def edges_to(self, leaf: IntArray) -> NDArray[np.int32]:

@@ -24,6 +24,7 @@ from treesim.tree import Tree
 ROUNDING = 1e-9
 DELTA = 0.1
 LARGEST_POOLS = 5e6
+LEAST_HELD = 1e-290
 SWEPT = (2, 3, 8)
 PARTICLES = (1 << 12, 256, 16, 4, 2)
 
@@ -129,13 +130,14 @@ def _particles(instance: Instance, epsilon: float, ratio_bound: float) -> Iterat
 
 
 def _sweeps(instance: Instance) -> Iterator[Check]:
-    """Particle Gibbs over one step: the least of P(x, y) / pi~(y)."""
+    """Particle Gibbs over one step: the least of P(x, y) / pi~(y), over leaves whose pi~ a float can hold."""
     target = instance.target.prob
     live = (target.mantissa > 0) & (instance.reference.prob.mantissa > 0)
+    held = live & (target.to_float() > LEAST_HELD)
     log_largest = float(instance.log_reward[live].max()) - instance.audit.log_partition
     for particles in SWEPT:
-        rows = transition(instance, particles, "reference")[np.ix_(live, live)]
-        overlap = float((rows / target[live].to_float()).min())
+        rows = transition(instance, particles, "reference")[np.ix_(live, held)]
+        overlap = float((rows / target[held].to_float()).min())
         claim = f"least P(x, y) / target(y), particle-gibbs:particles={particles}"
         yield Check("ALV", claim, overlap, sweep_overlap(particles, log_largest), at_most=False)
 

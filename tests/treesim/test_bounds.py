@@ -2,11 +2,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.strategies import small_instances
 from treesim import BestOfN, GuidedSMC, bound_for, guidance_bound
+from treesim.testing.strategies import instances
 
 
-@given(small_instances())
+@given(instances())
 @settings(max_examples=200)
 def test_guidance_never_exceeds_the_sharp_bound(instance):
     bound = bound_for(GuidedSMC(), instance)

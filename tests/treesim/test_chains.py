@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.statistics import FALSE_ALARM, fit_p_value
-from tests.strategies import small_instances
+from tests.statistics import fits
 from treesim import (
     Backtracking,
     Draws,
@@ -25,6 +24,7 @@ from treesim import (
     unroll,
 )
 from treesim.samplers.chains import _moves, _visits
+from treesim.testing.strategies import instances
 
 INSTANCE = family("random-branching", horizon=3, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
 
@@ -46,7 +46,7 @@ def backtracking_matrix(tree, value, lazy=True):
     return matrix
 
 
-@given(small_instances(most_leaves=5), st.integers(0, 5))
+@given(instances(max_leaves=5), st.integers(0, 5))
 @settings(max_examples=60)
 def test_backtracking_is_its_transition_matrix(instance, steps):
     tree = instance.graph
@@ -110,7 +110,7 @@ def test_many_steps_leave_the_target_among_the_leaves():
     np.testing.assert_allclose(leaves / leaves.sum(), INSTANCE.target.prob.to_float(), rtol=1e-8)
 
 
-@given(small_instances(most_leaves=6), st.integers(0, 4))
+@given(instances(max_leaves=6), st.integers(0, 4))
 @settings(max_examples=60)
 def test_random_suffixes_are_their_transition_matrix(instance, steps):
     tree = instance.graph
@@ -146,7 +146,7 @@ def test_random_suffixes_on_a_trellis_follow_the_law_of_its_tree():
     place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
     draws = RandomSuffix(3).simulate(instance, 60_000, seed=2)
     leaf = np.array([place[tuple(draws.choices(instance.graph, i))] for i in range(60_000)])
-    assert fit_p_value(Draws(leaf, None, 0, 0), RandomSuffix(3).law(plain)) > FALSE_ALARM
+    assert fits(Draws(leaf, None, 0, 0), RandomSuffix(3).law(plain))
 
 
 @pytest.mark.parametrize("spec", ["vgb:steps=12", "vgb:steps=0,stop=first-leaf", "random-suffix:steps=5"])

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.strategies import small_instances, trellis_instances
-from treesim import GuidedSMC, Law, NoExactLaw, Scaled, SpecError, family, unroll
+from treesim import GuidedSMC, Instance, Law, Layer, NoExactLaw, Scaled, SpecError, Trellis, family, unroll
 from treesim.correction import corrected_law, mixed_law
+from treesim.testing.strategies import instances, trellis_instances
 
 
 def chain_law(q, p, steps):
@@ -31,7 +31,7 @@ def rejection_law(q, p, budget):
     return law
 
 
-@given(small_instances(), st.integers(1, 6))
+@given(instances(), st.integers(1, 6))
 @settings(max_examples=150)
 def test_the_law_after_h_offers_is_that_of_the_chain(instance, steps):
     q = naive.guided(instance.graph, naive.fractions(instance.value.to_float()))
@@ -40,7 +40,7 @@ def test_the_law_after_h_offers_is_that_of_the_chain(instance, steps):
     np.testing.assert_allclose(found, [float(x) for x in chain_law(q, p, steps)], rtol=1e-9, atol=1e-13)
 
 
-@given(small_instances(), st.integers(1, 5))
+@given(instances(), st.integers(1, 5))
 @settings(max_examples=100)
 def test_the_law_of_rejection_is_that_of_its_draws(instance, budget):
     q = naive.guided(instance.graph, naive.fractions(instance.value.to_float()))
@@ -53,7 +53,7 @@ def test_the_law_of_rejection_is_that_of_its_draws(instance, budget):
     np.testing.assert_allclose(found, [float(x) for x in rejection_law(q, p, budget)], rtol=1e-9, atol=1e-12)
 
 
-@given(trellis_instances(most_horizon=4, most_edges=3), st.integers(2, 6))
+@given(trellis_instances(max_horizon=4, max_edges=3), st.integers(2, 6))
 @settings(max_examples=120)
 def test_the_interval_of_an_mh_chain_on_a_trellis_contains_the_rational_answer(instance, steps):
     tree = unroll(instance)
@@ -100,3 +100,15 @@ def test_corrected_laws_know_the_distance_to_their_own_target_only():
     for sampler in (GuidedSMC(mh=2), GuidedSMC(reject=2)):
         with pytest.raises(NoExactLaw, match=r"(own|that) target only"):
             sampler.law(instance).tv(instance.reference)
+
+
+def test_a_chain_that_never_meets_the_target_stays_at_distance_one():
+    """V^ sends every walk to the leaf without reward."""
+    layers = [
+        Layer(np.array([0, 2]), np.array([0.5, 0.5]), np.array([0, 1], np.int32)),
+        Layer(np.array([0, 1, 2]), np.array([1.0, 1.0]), np.array([1, 0], np.int32)),
+    ]
+    graph = Trellis(np.array([0, 1, 3, 5]), layers, np.array([0, 1]))
+    instance = Instance(graph, Scaled.from_float([0.0, 1.0, 0.0, 1.0, 0.0]))
+    found = GuidedSMC(mh=2).law(instance).tv(instance.target)
+    assert found.lo == pytest.approx(1.0) == found.hi

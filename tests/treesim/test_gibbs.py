@@ -6,19 +6,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.statistics import FALSE_ALARM, fit_p_value
-from tests.strategies import small_instances
+from tests.statistics import FALSE_ALARM, fits
 from treesim import SMC, Draws, Law, NoExactLaw, ParticleGibbs, Scaled, SpecError, family, sampler
 from treesim.samplers import smc
 from treesim.samplers.base import draw_guided, edges_of
 from treesim.samplers.gibbs import transition
+from treesim.testing.strategies import instances
 
 INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
 SMALL = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
 LONG = family("markov", horizon=12, states=3, perturbation="log-normal:sigma=0.7", seed=3)
 
 
-@given(small_instances(most_leaves=4), st.sampled_from(["reference", "optimal"]), st.integers(2, 3))
+@given(instances(max_leaves=4), st.sampled_from(["reference", "optimal"]), st.integers(2, 3))
 @settings(max_examples=40)
 def test_a_sweep_is_that_of_every_ordered_population(instance, proposal, particles):
     tree, value = instance.graph, naive.fractions(instance.value.to_float())
@@ -52,7 +52,7 @@ def test_more_sweeps_and_more_particles_come_nearer():
 def test_simulation_follows_the_law(spec):
     law = sampler(spec).law(SMALL)
     draws = sampler(spec).simulate(SMALL, 100_000, seed=1)
-    assert fit_p_value(draws, law) > FALSE_ALARM
+    assert fits(draws, law)
     cost = sampler(spec).cost(SMALL)
     assert draws.value_queries == 100_000 * cost.value_queries
 
@@ -70,7 +70,7 @@ def one_sweep(instance, kind: SMC, n: int, seed: int) -> Draws:
 @pytest.mark.parametrize("instance", [SMALL, INSTANCE], ids=["binary", "any degree"])
 def test_a_sweep_keeps_the_target(instance, resampling, threshold, proposal):
     kind = SMC(3, resampling, threshold, proposal, 3 if proposal == "pool" else 0)
-    assert fit_p_value(one_sweep(instance, kind, 40_000, seed=2), instance.target) > FALSE_ALARM
+    assert fits(one_sweep(instance, kind, 40_000, seed=2), instance.target)
 
 
 def _saves_the_pinned_run_afterwards(child, below, least, scheme, apart, log_z, ess, largest, here, pin, state, rng):
@@ -95,9 +95,9 @@ smc_resample, smc_propose = smc.resample, smc.propose
     ("kernel", "bug"), [("resample", _saves_the_pinned_run_afterwards), ("propose", _keeps_the_weight_of_the_parent)]
 )
 def test_a_planted_bug_is_caught(kernel, bug, monkeypatch):
-    assert fit_p_value(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target) > FALSE_ALARM
+    assert fits(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target)
     monkeypatch.setattr(smc, kernel, bug)
-    assert fit_p_value(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target) < FALSE_ALARM
+    assert not fits(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target)
 
 
 @pytest.mark.parametrize("resampling", ["multinomial", "residual", "stratified", "systematic"])
@@ -126,7 +126,7 @@ def test_paths_of_a_trellis_keep_the_law_of_their_ends():
         node = LONG.graph.layer(t).ends(draws.edges[:, t].astype(np.int64))
         before = LONG.graph.layer(t).ends(start.edges[:, t].astype(np.int64))
         expected = np.bincount(before, minlength=3) / n
-        assert fit_p_value(Draws(node, None, 0, 0), Law(Scaled.from_float(expected))) > FALSE_ALARM / 100
+        assert fits(Draws(node, None, 0, 0), Law(Scaled.from_float(expected)), FALSE_ALARM / 100)
 
 
 def test_what_has_no_exact_law_says_so():

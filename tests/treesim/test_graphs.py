@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-from tests.strategies import small_instances
 from treesim import (
     Instance,
     RewardError,
@@ -18,6 +17,7 @@ from treesim import (
     read_graph,
 )
 from treesim.graphs import graph_text
+from treesim.testing.strategies import instances
 
 
 def example() -> nx.DiGraph:
@@ -53,7 +53,7 @@ def test_padding_is_left_out_on_the_way_back():
     assert graph.edges["", "stop"] == {"prob": 0.3}
 
 
-@given(small_instances())
+@given(instances())
 @settings(max_examples=60)
 def test_an_instance_survives_the_trip_through_a_graph(instance):
     back = instance_from_graph(graph_from_instance(instance))

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.strategies import small_instances
 from treesim import Law, Scaled
+from treesim.testing.strategies import instances
 
 laws = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=8).filter(
     lambda rows: any(a for a, _ in rows) and any(b for _, b in rows)
@@ -68,7 +68,7 @@ def test_expected_reward_may_leave_the_range_of_floats():
     assert Law(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_float([1.0, 3.0])) == 2.0
 
 
-@given(small_instances())
+@given(instances())
 @settings(max_examples=60)
 def test_reference_and_target_are_the_rational_ones(instance):
     reward = naive.fractions(instance.reward.to_float())

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.strategies import small_instances, trellis_instances
 from treesim import Instance, MemoryBudgetError, Scaled, Tree, family, merge, optimal_twist, sampler, unroll
+from treesim.testing.strategies import instances, trellis_instances
 
 
-@given(st.one_of(small_instances(), trellis_instances()))
+@given(st.one_of(instances(), trellis_instances()))
 @settings(max_examples=150)
 def test_merging_keeps_every_path_and_unrolling_undoes_it(instance):
     plain = unroll(instance)

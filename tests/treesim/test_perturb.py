@@ -6,7 +6,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hard_instances import sharpest_guidance
-from tests.strategies import small_problems
 from treesim import (
     PERTURBATIONS,
     GuidedSMC,
@@ -22,13 +21,14 @@ from treesim import (
     perturb,
 )
 from treesim.perturb import Adversarial, BottomUp, ConstantUp, Correlated, Exact, LogNormal, RandomSign, StudentT
+from treesim.testing.strategies import problems
 
 BOTTOM_UP = [kind for kind in PERTURBATIONS.values() if issubclass(kind, BottomUp)]
 TOP_DOWN = [LogNormal, StudentT, Correlated]
 
 
 @pytest.mark.parametrize("kind", BOTTOM_UP)
-@given(problem=small_problems(), epsilon=st.one_of(st.floats(1e-9, 3.0), st.just(50.0)), seed=st.integers(0, 9))
+@given(problem=problems(), epsilon=st.one_of(st.floats(1e-9, 3.0), st.just(50.0)), seed=st.integers(0, 9))
 @settings(max_examples=30)
 def test_the_audited_error_is_the_one_asked_for(kind, problem, epsilon, seed):
     tree, reward = problem
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_value(kind):
     assert a.value.equals(b.value)
 
 
-@given(small_problems(reward=st.floats(0.05, 20.0)), st.floats(0.01, 1.0), st.integers(0, 5))
+@given(problems(numbers=st.floats(0.05, 20.0)), st.floats(0.01, 1.0), st.integers(0, 5))
 @settings(max_examples=40)
 def test_no_pattern_of_signs_beats_the_adversary_on_small_trees(problem, epsilon, seed):
     tree, reward = problem
@@ -152,7 +152,7 @@ def guided_tv(tree, twist, kind, epsilon, seed=0):
     return GuidedSMC().law(instance).tv(instance.target).hi
 
 
-@given(small_problems(most_leaves=6, reward=st.floats(0.05, 20.0)), st.floats(0.05, 1.0))
+@given(problems(max_leaves=6, numbers=st.floats(0.05, 20.0)), st.floats(0.05, 1.0))
 @settings(max_examples=25)
 def test_local_search_finds_nearly_what_enumeration_finds(problem, epsilon):
     import treesim.adversary

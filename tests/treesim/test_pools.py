@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.statistics import FALSE_ALARM, fit_p_value
-from tests.strategies import small_instances
+from tests.statistics import fits
 from treesim import GuidedSMC, Instance, NoExactLaw, Scaled, Tree, family, merge
 from treesim.pools import algorithm_2_law, good_event
+from treesim.testing.strategies import instances
 
 
-@given(small_instances(most_leaves=4), st.integers(1, 2), st.sampled_from([1, 2, 4]))
+@given(instances(max_leaves=4), st.integers(1, 2), st.sampled_from([1, 2, 4]))
 @settings(max_examples=60)
 def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
     value = naive.fractions(instance.value.to_float())
@@ -51,7 +51,7 @@ def test_many_walks_reach_the_target_at_any_pool_and_any_value():
 def test_simulation_follows_the_law(spec):
     instance = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
     sampler = GuidedSMC(pool=spec[0], mh=spec[1])
-    assert fit_p_value(sampler.simulate(instance, 100_000, seed=4), sampler.law(instance)) > FALSE_ALARM
+    assert fits(sampler.simulate(instance, 100_000, seed=4), sampler.law(instance))
     assert sampler.cost(instance).reference_draws == spec[0] * spec[1] * 4
 
 
@@ -65,7 +65,7 @@ def test_an_inverted_acceptance_ratio_would_be_caught(monkeypatch):
 
     law = GuidedSMC(pool=3, mh=5).law(instance)
     monkeypatch.setattr(GuidedSMC, "_walk", inverted)
-    assert fit_p_value(GuidedSMC(pool=3, mh=5).simulate(instance, 100_000, seed=4), law) < FALSE_ALARM
+    assert not fits(GuidedSMC(pool=3, mh=5).simulate(instance, 100_000, seed=4), law)
 
 
 @pytest.mark.parametrize(("horizon", "pool", "steps", "expected"), [(3, 64, 9, 0.99934236), (8, 512, 13, 0.99821820)])

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests import naive
-from tests.strategies import small_trellises, trellis_instances
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
 from treesim.law import PathLaw
 from treesim.ratio import RatioProblem
 from treesim.steps import GuidedSteps, PoolSteps, ReferenceSteps
+from treesim.testing.strategies import trellis_instances, trellises
 
 
 def rational_pairs(instance: Instance) -> list[tuple[Fraction, Fraction]]:
@@ -44,7 +44,7 @@ def check(instance: Instance, width: float) -> None:
         assert tv.hi - tv.lo <= width
 
 
-@given(trellis_instances(most_horizon=4, most_edges=3), st.sampled_from([1e-2, 1e-4, 1e-7]))
+@given(trellis_instances(max_horizon=4, max_edges=3), st.sampled_from([1e-2, 1e-4, 1e-7]))
 @settings(max_examples=500)
 def test_certified_intervals_contain_the_rational_answer(instance, width):
     check(instance, width)
@@ -57,7 +57,7 @@ def test_certified_intervals_contain_the_rational_answer_many_times(instance, wi
     check(instance, width)
 
 
-@given(trellis_instances(most_horizon=4, most_edges=3), st.sampled_from([0.3, 0.05, 0.003]))
+@given(trellis_instances(max_horizon=4, max_edges=3), st.sampled_from([0.3, 0.05, 0.003]))
 @settings(max_examples=150)
 def test_every_grid_encloses_the_law_of_the_ratio(instance, step):
     """Whatever the grid step, at every threshold; also where neither end is near the answer."""
@@ -76,7 +76,7 @@ def test_every_grid_encloses_the_law_of_the_ratio(instance, step):
         assert lowest - 1e-9 <= exact <= highest + 1e-9
 
 
-@given(trellis_instances(most_horizon=4, most_edges=3))
+@given(trellis_instances(max_horizon=4, max_edges=3))
 @settings(max_examples=100)
 def test_the_largest_ratio_is_the_rational_one(instance):
     pairs = rational_pairs(instance)
@@ -85,7 +85,7 @@ def test_the_largest_ratio_is_the_rational_one(instance):
     assert found == pytest.approx(float(largest), rel=1e-12)
 
 
-@given(small_trellises(most_horizon=4), st.data())
+@given(trellises(max_horizon=4), st.data())
 @settings(max_examples=60)
 def test_the_distance_of_two_walks_is_that_of_their_path_laws(graph, data):
     values = [

@@ -4,8 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.statistics import FALSE_ALARM, fit_p_value
-from tests.strategies import small_instances
+from tests.statistics import fits
 from treesim import (
     SAMPLERS,
     Base,
@@ -25,6 +24,7 @@ from treesim import (
 from treesim.law import walk_law
 from treesim.spec import spell
 from treesim.steps import PoolSteps
+from treesim.testing.strategies import instances
 
 SPECS = [
     "base",
@@ -61,7 +61,7 @@ def rational(instance):
     return naive.reference(instance.graph), naive.fractions(instance.reward.to_float())
 
 
-@given(small_instances(), st.integers(1, 3))
+@given(instances(), st.integers(1, 3))
 @settings(max_examples=40)
 def test_selection_laws_are_the_rational_ones(instance, n):
     prob, reward = rational(instance)
@@ -71,14 +71,14 @@ def test_selection_laws_are_the_rational_ones(instance, n):
     close(SoftBestOfN(n, temperature=1.0).law(instance), naive.weighted_pick(prob, reward, n))
 
 
-@given(small_instances(), st.integers(1, 3))
+@given(instances(), st.integers(1, 3))
 @settings(max_examples=25)
 def test_soft_best_of_n_at_temperature_a_half_weighs_by_the_square(instance, n):
     prob, reward = rational(instance)
     close(SoftBestOfN(n, temperature=0.5).law(instance), naive.weighted_pick(prob, [r * r for r in reward], n))
 
 
-@given(small_instances(), st.integers(1, 4), st.sampled_from([1.0, 1.5, 4.0]))
+@given(instances(), st.integers(1, 4), st.sampled_from([1.0, 1.5, 4.0]))
 @settings(max_examples=40)
 def test_rejection_laws_are_the_rational_ones(instance, budget, slack):
     prob, reward = rational(instance)
@@ -96,7 +96,7 @@ def test_rejection_laws_are_the_rational_ones(instance, budget, slack):
         assert law.failure == pytest.approx(float(failure), abs=1e-13)
 
 
-@given(small_instances(), st.integers(1, 3))
+@given(instances(), st.integers(1, 3))
 @settings(max_examples=40)
 def test_guided_laws_are_the_rational_ones(instance, pool):
     value = naive.fractions(instance.value.to_float())
@@ -106,7 +106,7 @@ def test_guided_laws_are_the_rational_ones(instance, pool):
     close(walk_law(PoolSteps(instance.graph, instance.value, pool, by_quadrature=True)), exact)
 
 
-@given(small_instances(), st.integers(1, 4))
+@given(instances(), st.integers(1, 4))
 @settings(max_examples=60)
 def test_beam_search_finds_what_the_naive_search_finds(instance, width):
     value = naive.fractions(instance.value.to_float())
@@ -116,7 +116,7 @@ def test_beam_search_finds_what_the_naive_search_finds(instance, width):
         assert exact is None or found == exact
 
 
-@given(small_instances(), st.sampled_from(SPECS))
+@given(instances(), st.sampled_from(SPECS))
 @settings(max_examples=100)
 def test_every_law_is_a_distribution(instance, spec):
     law = sampler(spec).law(instance)
@@ -133,7 +133,7 @@ SPARSE = family("dirichlet", horizon=4, branching=2, reward="sparse:share=0.2", 
 def test_simulation_follows_the_exact_law(spec, instance):
     chosen = sampler(spec)
     draws = chosen.simulate(instance, 200_000, seed=1)
-    assert fit_p_value(draws, chosen.law(instance)) > FALSE_ALARM
+    assert fits(draws, chosen.law(instance))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_simulation_follows_the_exact_law(spec, instance):
 )
 def test_the_fit_test_catches_a_law_that_is_slightly_off(simulated, claimed):
     draws = sampler(simulated).simulate(INSTANCE, 200_000, seed=1)
-    assert fit_p_value(draws, sampler(claimed).law(INSTANCE)) < FALSE_ALARM
+    assert not fits(draws, sampler(claimed).law(INSTANCE))
 
 
 @pytest.mark.parametrize("instance", [INSTANCE, SPARSE], ids=["random", "sparse"])

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from safetensors.numpy import load_file, save_file
 
-from tests.strategies import small_instances
 from treesim import (
     Instance,
     InstanceFileError,
@@ -19,6 +18,7 @@ from treesim import (
     storage,
 )
 from treesim.storage import is_instance_file
+from treesim.testing.strategies import instances
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def rewrite(path, change_header=None, change_arrays=None):
     save_file(arrays, path, metadata={"treesim": json.dumps(document)})
 
 
-@given(small_instances())
+@given(instances())
 @settings(max_examples=30)
 def test_an_instance_survives_the_trip(tmp_path_factory, instance):
     path = tmp_path_factory.mktemp("trip") / "i.safetensors"

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.statistics import FALSE_ALARM, fit_p_value
-from tests.strategies import trellis_instances
+from tests.statistics import fits
 from treesim import (
     Draws,
     Instance,
@@ -34,6 +33,7 @@ from treesim import (
     unroll,
 )
 from treesim.perturb import PERTURBATIONS, Adversarial
+from treesim.testing.strategies import trellis_instances
 
 SPECS = [
     "base",
@@ -73,7 +73,7 @@ def test_twist_and_audit_are_those_of_the_tree(instance):
     assert instance.graph.log2_paths == pytest.approx(plain.graph.log2_paths, abs=1e-12)
 
 
-@given(trellis_instances(most_horizon=4), st.sampled_from(SPECS))
+@given(trellis_instances(max_horizon=4), st.sampled_from(SPECS))
 @settings(max_examples=500)
 def test_every_figure_of_a_law_is_that_of_the_tree(instance, spec):
     plain = unroll(instance)
@@ -119,7 +119,7 @@ def test_simulated_paths_follow_the_law_of_the_unrolled_tree(spec):
         choices = draws.choices(INSTANCE.graph, i)
         leaf_of[key] = -1 if choices is None else place[tuple(choices)]
     leaf = np.array([leaf_of[edges.tobytes()] for edges in draws.edges])
-    assert fit_p_value(Draws(leaf, None, 0, 0), sampler(spec).law(plain)) > FALSE_ALARM
+    assert fits(Draws(leaf, None, 0, 0), sampler(spec).law(plain))
     ends = np.array([-1 if row[-1] < 0 else INSTANCE.graph.layer(3).child[row[-1]] for row in draws.edges])
     assert np.array_equal(ends, draws.leaf)
 

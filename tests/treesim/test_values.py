@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 
 from tests import naive
-from tests.strategies import small_instances, small_problems
 from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist, parallel
+from treesim.testing.strategies import instances, problems
 
 
 def log_fraction(x: Fraction) -> float:
@@ -17,7 +17,7 @@ def log_fraction(x: Fraction) -> float:
     return math.log(x / Fraction(2) ** power) + power * math.log(2)
 
 
-@given(small_problems())
+@given(problems())
 def test_twist_is_the_rational_one(problem):
     tree, reward = problem
     twist = optimal_twist(tree, Scaled.from_float(reward))
@@ -25,7 +25,7 @@ def test_twist_is_the_rational_one(problem):
     np.testing.assert_allclose(twist.log(), expected, rtol=1e-15, atol=1e-12)
 
 
-@given(small_problems())
+@given(problems())
 def test_twist_has_relative_error_below_1e_minus_14(problem):
     tree, reward = problem
     twist = optimal_twist(tree, Scaled.from_float(reward))
@@ -36,7 +36,7 @@ def test_twist_has_relative_error_below_1e_minus_14(problem):
         assert abs(exact - expected) <= Fraction(1, 10**14) * expected
 
 
-@given(small_instances())
+@given(instances())
 def test_audit_is_the_rational_one(instance):
     tree = instance.graph
     reward = naive.fractions(instance.reward.to_float())
@@ -65,7 +65,7 @@ def test_audit_is_the_rational_one(instance):
     assert found.log_partition == pytest.approx(log_fraction(twist[0]), rel=1e-14, abs=1e-13)
 
 
-@given(small_instances())
+@given(instances())
 @settings(max_examples=50)
 def test_mean_errors_by_level_are_the_rational_ones(instance):
     tree, found = instance.graph, instance.audit

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import hard_instances  # noqa: F401  (registers its families)
-from tests.strategies import small_instances
 from treesim import SMC, GuidedSMC, SpecError, family, sampler
 from treesim.bounds import (
     algorithm_2_plan,
@@ -19,6 +18,7 @@ from treesim.bounds import (
     sweep_overlap,
 )
 from treesim.pools import good_event
+from treesim.testing.strategies import instances
 from treesim.verification import Check, verify
 from treesim.worst_case import worst_guidance, worst_particles
 
@@ -86,7 +86,7 @@ def test_pools_with_the_constant_eight_fail_too_often():
     assert repaired < 0.1
 
 
-@given(small_instances(most_leaves=4), st.integers(2, 5))
+@given(instances(max_leaves=4), st.integers(2, 5))
 @settings(max_examples=40)
 def test_one_sweep_of_particle_gibbs_overlaps_the_target(instance, particles):
     if instance.graph.horizon > 1 or not np.isfinite(instance.audit.log_partition):

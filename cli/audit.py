@@ -1,0 +1,107 @@
+"""``treesim audit``: which law does the sampler of another library draw from?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cli.output import Failure, number, print_json, print_table, progress
+
+OWN = "treesim"
+PARAMETERS: dict[str, Any] = {"horizon": 3, "reward": "gaussian:beta=1", "seed": 0}
+
+
+@click.command(short_help="Which law the sampler of a library draws from: its-hub, particles, ...; --list.")
+@click.argument("library_name", required=False, metavar="LIBRARY")
+@click.option("--list", "listed", is_flag=True, help="Libraries and their algorithms.")
+@click.option("--algorithm", metavar="SPEC", help="Such as particle-filtering:selection=argmax; default: the first.")
+@click.option("--instance", "path", type=click.Path(path_type=Path), metavar="FILE",
+              help="A tree with its values; default: binary, T = 3, exact twist.")  # fmt: skip
+@click.option("--runs", type=click.IntRange(min=100), default=2_000, show_default=True, help="Of each size.")
+@click.option("--sizes", default="4,16,64", show_default=True, help="Particles N, separated by commas.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("audit.png"), show_default=True,
+              help="The figure.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def audit(
+    library_name: str | None, listed: bool, algorithm: str | None, path: Path | None, runs: int, sizes: str, seed: int,
+    output: Path, as_json: bool,
+) -> None:  # fmt: skip
+    """Run the sampler of LIBRARY, untouched, with a tree as its language and reward model, and say which law it draws
+    from. Our own samplers are audited as LIBRARY `treesim`."""
+    from treesim import families, samplers, storage
+    from treesim.adapters import LIBRARIES, library
+    from treesim.auditing import audit_sampler
+    from treesim.errors import SpecError
+    from treesim.plots import audit_figure, figure_path, save_figure
+    from treesim.spec import spell
+
+    if listed or library_name is None:
+        for each in LIBRARIES.values():
+            try:
+                names = ", ".join(each.algorithms)
+                click.echo(f"{each.name} {each.version}: {names}")
+            except SpecError as error:
+                click.echo(f"{each.name}: {error}")
+        click.echo(f"{OWN}: {', '.join(samplers.SAMPLERS)}")
+        return
+    try:
+        counts = sorted({int(text) for text in sizes.split(",")})
+    except ValueError:
+        raise Failure(f"sizes is {sizes!r}, expected whole numbers separated by commas") from None
+    if counts[0] < 1:
+        raise Failure(f"sizes is {sizes!r}, expected numbers of at least 1")
+    figure_path(output)
+    if library_name == OWN:
+        kind, title = samplers.sampler(algorithm or "smc:particles=16"), OWN
+        says = "the law that `treesim tv` computes"
+    else:
+        found_library = library(library_name)
+        kind, says = found_library.sampler(algorithm), found_library.says
+        title = f"{library_name} {found_library.version}"
+    instance = families.family("uniform", **PARAMETERS) if path is None else storage.load(path)
+    found = audit_sampler(kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", True))
+    name = f"{title}, {spell(kind)}"
+    save_figure(audit_figure(found, name), output)
+    if as_json:
+        print_json({
+            "library": title, "algorithm": spell(kind), "says": says, "runs": runs,
+            "instance": instance.parameter_text,
+            "seed": seed, "verdict": found.verdict, "floor": found.floor,
+            "rows": [{
+                "size": row.size, "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind, "level": row.tv.level},
+                "reference_draws": row.reference_draws, "value_queries": row.value_queries, "seconds": row.seconds,
+            } for row in found.rows],
+            "candidates": [{
+                "law": each.name, "probability": each.probability,
+                "tv": None if each.tv is None else {"lo": each.tv.lo, "hi": each.tv.hi, "kind": each.tv.kind},
+            } for each in found.candidates],
+            "exponents": [vars(each) for each in found.exponents], "fit_tv": found.fit_tv,
+            "frequencies": found.frequencies.tolist(), "target": found.target.tolist(), "figure": str(output),
+        })  # fmt: skip
+        return
+    click.echo(
+        f"{name}, untouched, on {instance.parameter_text}.\nThe library: {says}.\n{runs} runs of each size; exact draws "
+        f"would be at TV {found.floor:.3f} from their own law.\n"
+    )
+    print_table(
+        ["size", "TV to the target", "values asked", "steps drawn", "ms a run"],
+        [["-" if row.size is None else row.size, f"{row.tv.lo:.3f} to {row.tv.hi:.3f}", number(row.value_queries),
+          number(row.reference_draws), number(1e3 * row.seconds, 3)] for row in found.rows],
+    )  # fmt: skip
+    click.echo("")
+    print_table(
+        ["candidate law", "probability", "TV to it"],
+        [[each.name, f"{each.probability:.4f}", "-" if each.tv is None else f"{each.tv.lo:.3f} to {each.tv.hi:.3f}"]
+         for each in found.candidates],
+    )  # fmt: skip
+    click.echo("\nThe law pi_ref prod_t V_t^a_t that fits best (the target has 0, .., 0, 1):\n")
+    print_table(
+        ["t", "a_t", "99% interval"],
+        [[each.step, number(each.estimate, 3),
+          "not told by the runs" if each.low is None else f"{each.low:.2f} to {each.high:.2f}"]
+         for each in found.exponents],
+    )  # fmt: skip
+    click.echo(f"\nVerdict: {found.verdict}.\n\nfigure: {output}")
