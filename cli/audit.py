@@ -83,8 +83,8 @@ def audit(
         })  # fmt: skip
         return
     click.echo(
-        f"{name}, untouched, on {instance.parameter_text}.\nThe library: {says}.\n{runs} runs of each size; exact draws "
-        f"would be at TV {found.floor:.3f} from their own law.\n"
+        f"{name}, untouched, on {instance.parameter_text}.\nThe library: {says}.\n{runs} runs of each size; exact "
+        f"draws would be at TV {found.floor:.3f} from their own law.\n"
     )
     print_table(
         ["size", "TV to the target", "values asked", "steps drawn", "ms a run"],

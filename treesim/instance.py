@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from treesim.errors import RewardError
 from treesim.law import Law, descend_reference
 from treesim.layered import LayeredGraph
 from treesim.scaled import FloatArray, Scaled
+from treesim.tree import Tree
 from treesim.values import Audit, audit, optimal_twist
 
 
@@ -57,6 +60,26 @@ class Instance:
                 f"there are {len(self.value)} values, expected one for each of {self.graph.n_nodes} nodes"
             )
         object.__setattr__(self, "value", self.value.frozen())
+
+    @classmethod
+    def from_scores(cls, tree: Tree, score: Callable[[Hashable], float]) -> Instance:
+        """The instance of a scoring function: ``score(prefix)`` is V^ of a named node, linear, the reward at leaves.
+
+        Examples
+        --------
+        >>> from treesim import Tree
+        >>> tree, _ = Tree.from_policy(lambda prefix: [0.5, 0.5], "ab", horizon=2)
+        >>> instance = Instance.from_scores(tree, lambda prefix: 2.0 ** prefix.count("a"))
+        >>> instance.target.prob.to_float().round(4).tolist()
+        [0.4444, 0.2222, 0.2222, 0.1111]
+        """
+        if tree.names is None:
+            raise RewardError("the tree has no names to score; `Tree.from_policy` gives its nodes their prefixes")
+        value = np.array([score(name) for name in tree.names], np.float64)
+        if not (np.isfinite(value) & (value >= 0)).all():
+            odd = tree.names[int(np.flatnonzero(~(np.isfinite(value) & (value >= 0)))[0])]
+            raise RewardError(f"the score of {odd!r} is {score(odd)}, expected a finite number of at least 0")
+        return cls(tree, Scaled.from_float(value))
 
     @property
     def reward(self) -> Scaled:

@@ -74,6 +74,11 @@ class Oracle:
         return self._graph.horizon
 
     @property
+    def branching(self) -> int:
+        """The largest number of children that a prefix has."""
+        return self._graph.max_degree
+
+    @property
     def root(self) -> Prefix:
         """The empty prefix."""
         return Prefix((), 0, ())

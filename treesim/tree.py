@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.builders import complete_arrays, random_arrays
+from treesim.enumeration import enumerate_policy
 from treesim.errors import TreeError
 from treesim.layered import NO_CHILD, Layer, LayeredGraph, checked_array
 from treesim.scaled import FloatArray, IntArray
@@ -124,6 +125,55 @@ class Tree(LayeredGraph):
         4
         """
         return cls(*random_arrays(horizon, branching, concentration, stop, seed))
+
+    @classmethod
+    def from_policy(
+        cls,
+        policy: Callable[[tuple[Any, ...]], ArrayLike],
+        vocabulary: Sequence[Any],
+        horizon: int,
+        least: float = 0.0,
+        logits: bool = False,
+    ) -> tuple[Tree, float]:
+        """The tree of a language model: a function from prefixes to the law of the next token.
+
+        Parameters
+        ----------
+        policy : callable
+            ``policy(prefix)``, a tuple of tokens, returns the probability of each token, shape [vocabulary].
+        vocabulary : sequence
+            The tokens.
+        horizon : int
+            T.
+        least : float
+            Prefixes of smaller probability are left out, but for the likeliest token of each node; what is left is
+            normalised at each node.
+        logits : bool
+            Whether `policy` returns logits (natural logs up to a constant, ``-inf`` forbidden) instead.
+
+        Returns
+        -------
+        Tree
+            Its names are the prefixes.
+        float
+            Probability that the model writes what is not in the tree: zero if nothing was pruned. The tree's pi_ref is
+            at that TV from the model, at most.
+
+        Raises
+        ------
+        TreeError
+            If the policy returns no law.
+        MemoryBudgetError
+            If the tree outgrows the memory budget.
+
+        Examples
+        --------
+        >>> tree, pruned = Tree.from_policy(lambda prefix: [0.9, 0.1], "ab", horizon=2, least=0.05)
+        >>> tree.names, round(pruned, 12)
+        (((), ('a',), ('b',), ('a', 'a'), ('a', 'b'), ('b', 'a')), 0.01)
+        """
+        arrays, names, pruned = enumerate_policy(policy, vocabulary, horizon, least, logits)
+        return cls(*arrays, tuple(names)), pruned
 
     @classmethod
     def from_networkx(cls, graph: nx.DiGraph) -> Tree:

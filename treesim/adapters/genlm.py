@@ -1,0 +1,104 @@
+"""genlm-control on a tree: pi_ref as potential, V as critic."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from genlm import control
+
+from treesim.adapters import seeded
+from treesim.oracle import Oracle, Prefix
+from treesim.spec import require_at_least, require_one_of
+
+
+class _OnTree(control.Potential):
+    """A potential over children as tokens, which knows what the oracle has handed out."""
+
+    def __init__(self, oracle: Oracle, reached: dict[tuple[int, ...], tuple[Prefix, float]]) -> None:
+        super().__init__([str(child) for child in range(oracle.branching)])
+        self.oracle, self.reached = oracle, reached
+
+    def find(self, context: list[str]) -> tuple[Prefix, float] | None:
+        """The prefix of a context with its probability; None if pi_ref cannot write it."""
+        choices = tuple(map(int, context))
+        for t in range(len(choices)):
+            if choices[: t + 1] not in self.reached:
+                prefix, mass = self.reached[choices[:t]]
+                for child, prob in self.oracle.children(prefix):
+                    self.reached[child.choices] = child, mass * prob
+                if choices[: t + 1] not in self.reached:
+                    return None
+        return self.reached[choices]
+
+
+class TreePolicy(_OnTree):
+    """pi_ref: sequences end at level T."""
+
+    async def prefix(self, context: list[str]) -> float:
+        found = self.find(context)
+        return -math.inf if found is None else math.log(found[1])
+
+    async def complete(self, context: list[str]) -> float:
+        return await self.prefix(context) if len(context) == self.oracle.horizon else -math.inf
+
+    async def logw_next(self, context: list[str]) -> Any:
+        weights = np.full(len(self.vocab_eos), -np.inf)
+        if len(context) == self.oracle.horizon:
+            weights[-1] = 0.0
+        else:
+            found = self.find(context)
+            assert found is not None
+            for child, prob in self.oracle.children(found[0]):
+                self.reached[child.choices] = child, found[1] * prob
+                weights[child.choices[-1]] = math.log(prob)
+        return self.make_lazy_weights(weights)
+
+
+class TreeValue(_OnTree):
+    """log V of prefixes, log of the reward of complete ones."""
+
+    async def prefix(self, context: list[str]) -> float:
+        found = self.find(context)
+        return -math.inf if found is None else self.oracle.log_value(found[0])
+
+    async def complete(self, context: list[str]) -> float:
+        return await self.prefix(context) if len(context) == self.oracle.horizon else -math.inf
+
+
+@dataclass(frozen=True)
+class SMC:
+    """genlm.control.SMC with a direct token sampler; the output is drawn by the last weights."""
+
+    particles: int = 16
+    threshold: float = 0.5
+    resampling: str = "multinomial"
+
+    def __post_init__(self) -> None:
+        require_at_least("particles", self.particles, 1)
+        require_one_of("resampling", self.resampling, ("multinomial", "stratified", "systematic", "residual"))
+
+    def simulate(self, oracle: Oracle, rng: np.random.Generator) -> Prefix | None:
+        """One run."""
+        import torch
+
+        reached: dict[tuple[int, ...], tuple[Prefix, float]] = {(): (oracle.root, 1.0)}
+        policy, value = TreePolicy(oracle, reached), TreeValue(oracle, reached)
+        with seeded(rng):
+            torch.manual_seed(int(rng.integers(2**32)))
+            smc = control.SMC(control.direct_token_sampler(policy), critic=value)
+            found = asyncio.run(
+                smc(self.particles, self.threshold, oracle.horizon + 1, resampling_method=self.resampling)
+            )
+        log_weights = np.array(found.log_weights, np.float64)
+        if not np.isfinite(log_weights.max()):
+            return None
+        weights = np.exp(log_weights - log_weights.max())
+        chosen = found.contexts[rng.choice(len(weights), p=weights / weights.sum())]
+        return reached[tuple(int(token) for token in chosen if isinstance(token, str))][0]
+
+
+ALGORITHMS = {"smc": SMC}
