@@ -7,6 +7,7 @@ from treesim.errors import SpecError
 from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.chains import Backtracking, RandomSuffix, spectral_gap, stationary_law
+from treesim.samplers.exact import ExactGuided
 from treesim.samplers.gibbs import ParticleGibbs
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
@@ -24,6 +25,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
         Rejection,
         BeamSearch,
         GuidedSMC,
+        ExactGuided,
         SMC,
         ParticleGibbs,
         Backtracking,
@@ -103,6 +105,7 @@ __all__ = [
     "BestOfN",
     "Cost",
     "Draws",
+    "ExactGuided",
     "GuidedSMC",
     "Importance",
     "ParticleGibbs",
