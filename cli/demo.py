@@ -355,6 +355,40 @@ def hidden_leaf(
     _tell_files(output, html)
 
 
+@demo.command()
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("discoveries"), show_default=True,
+              help="A folder for the figures, one a row.")  # fmt: skip
+@_json
+def discoveries(output: Path, as_json: bool) -> None:
+    """Beyond the paper: six results, what decides them, and a figure each."""
+    import textwrap
+
+    from hard_instances.discoveries import DISCOVERIES
+    from treesim.plots import experiment_figure, save_figure
+
+    if output.exists() and not output.is_dir():
+        raise Failure(f"{output} is a file, expected a folder for the figures")
+    found = [make() for make in progress(list(DISCOVERIES.values()), "discoveries", True)]
+    output.mkdir(parents=True, exist_ok=True)
+    for each in found:
+        save_figure(experiment_figure(each.found), output / f"{each.name}.png")
+    if as_json:
+        print_json({"demo": "discoveries", "figures": str(output), "rows": [{
+            "name": each.name, "statement": each.statement, "answer": each.found.answer,
+            "numbers": each.found.figures, "checks": len(each.checks),
+            "held": sum(check.holds for check in each.checks), "figure": str(output / f"{each.name}.png"),
+        } for each in found]})  # fmt: skip
+        return
+    for each in found:
+        click.echo(f"{each.name}\n{textwrap.fill(each.statement, 100, initial_indent='  ', subsequent_indent='  ')}\n")
+    print_table(
+        ["discovery", "checks held", "found", "figure"],
+        [[each.name, f"{sum(check.holds for check in each.checks)} of {len(each.checks)}",
+          textwrap.fill(each.found.answer, 60), str(output / f"{each.name}.png")] for each in found],
+        left=4,
+    )  # fmt: skip
+
+
 def _hides(horizon: int, epsilon: float, branching: int) -> bool:
     """Whether at least two prefixes can be hidden."""
     from hard_instances.hidden_prefix import hidden_prefix_certificate

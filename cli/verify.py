@@ -61,12 +61,16 @@ def verify(
 
 def _battery() -> Iterable[tuple[str, Check]]:
     from hard_instances.battery import BATTERY, verify_all
+    from hard_instances.discoveries import DISCOVERIES
     from treesim import family
 
     for name, parameters in progress(BATTERY, "instances", True):
         label = f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
         for check in verify_all(family(name, **parameters)):
             yield label, check
+    for name, make in progress(list(DISCOVERIES.items()), "discoveries", True):
+        for check in make().checks:
+            yield f"discovery: {name}", check
 
 
 def _of_file(file: Path, epsilon: float | None, ratio_bound: float | None) -> Iterable[tuple[str, Check]]:

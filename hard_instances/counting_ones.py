@@ -75,7 +75,7 @@ def error_amplification_certificate(horizon: int, ratio: float = 1.2, form: str 
         target_mass=0.5**horizon if _is_tree(horizon, form) else 0.5,
         hidden=1,
         defeats="sp-gsmc",
-        tv=_binomial_tv(horizon - 1, ratio**2 / (1 + ratio**2), 0.5),
+        tv=binomial_tv(horizon - 1, ratio**2 / (1 + ratio**2), 0.5),
     )
 
 
@@ -130,7 +130,7 @@ def perfect_value_certificate(horizon: int, ratio: float = 3.0, form: str = "aut
         target_mass=(1 - target) ** horizon,
         hidden=1,
         defeats=f"smc:particles={PARTICLES}",
-        tv=_binomial_tv(horizon, chance, target),
+        tv=binomial_tv(horizon, chance, target),
     )
 
 
@@ -145,7 +145,7 @@ def _check(horizon: int, least: int, ratio: float, form: str) -> None:
         raise TreeError(f"ratio is {ratio}, expected a number above 1")
 
 
-def _binomial_tv(n: int, p: float, q: float) -> float:
+def binomial_tv(n: int, p: float, q: float) -> float:
     """TV of Bin(n, p) and Bin(n, q), that is of n independent bits."""
 
     def log_pmf(k: int, chance: float) -> float:
