@@ -1,11 +1,12 @@
-"""Draw the figures of the pages on hard instances: python docs/figures.py"""
+"""Draw the figures of the pages on hard instances and discoveries: python docs/figures.py"""
 
 from pathlib import Path
 from typing import Any
 
 import hard_instances  # noqa: F401  (registers its families)
+from hard_instances.discoveries import DISCOVERIES
 from hard_instances.figures import rivals_figure
-from treesim.plots import save_figure
+from treesim.plots import experiment_figure, save_figure
 
 FOLDER = Path(__file__).parent / "hard-instances"
 GUIDED, BACKTRACKING = "sp-gsmc", "vgb:steps=0,stop=first-leaf"
@@ -54,6 +55,8 @@ FIGURES: dict[str, tuple[dict[str, str], list[int], dict[str, Any]]] = {
 def main() -> None:
     for name, (specs, horizons, parameters) in FIGURES.items():
         save_figure(rivals_figure(name, specs, horizons, **parameters), FOLDER / f"{name}.png")
+    for name, make in DISCOVERIES.items():
+        save_figure(experiment_figure(make().found), FOLDER.parent / "discoveries" / f"{name}.png")
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def survival(horizon: int, bad: float, particles: int) -> float:
 
     Examples
     --------
-    >>> survival(horizon=10, bad=0.5, particles=4)
-    0.52447...
+    >>> round(survival(horizon=10, bad=0.5, particles=4), 6)
+    0.52446
     """
     return math.exp(horizon * math.log1p(-(bad**particles)))
 

@@ -27,13 +27,16 @@ _ROUNDING = 1e-16
 
 @dataclass(frozen=True)
 class Surface:
-    """A quantity over two axes, drawn with a line where it is zero.
+    """A quantity over two axes.
 
     Attributes
     ----------
     x, y : list of float
     z : list of list of float, shape [len(y), len(x)]
     x_label, y_label, z_label : str
+    title : str
+    line : list of (x, y) or None
+        Drawn over it; without one the line where z is zero, if it has both signs.
     """
 
     x: list[float]
@@ -42,6 +45,8 @@ class Surface:
     x_label: str
     y_label: str
     z_label: str
+    title: str
+    line: Curve | None = None
 
 
 @dataclass(frozen=True)
@@ -277,7 +282,7 @@ def phases(horizon: int = 12) -> Experiment:
         "epsilon T", "total variation (exact)", curves, True, True,
         {"gain of N = 2": 10 ** min(gain[0]), "turn": turn, "share won by particles": share_won},
         Surface(shares, list(map(float, budgets)), gain, "epsilon T", "values asked / T",
-                "log10 (TV of one corrected particle / TV of N)"),
+                "log10 (TV of one corrected particle / TV of N)", "The line is where both are equal"),
     )  # fmt: skip
 
 

@@ -268,15 +268,21 @@ def dress(axes: Axes, title: str, x: str, y: str) -> None:
 
 def _draw_surface(axes: Axes, surface: Surface) -> None:
     z = np.array(surface.z)
-    limit = float(np.abs(z).max())
+    limit, signed = float(np.abs(z).max()), bool(z.min() < 0 < z.max())
     # Both signs show, even where one is a thousand times larger.
-    norm = SymLogNorm(linthresh=limit / 1000, vmin=-limit, vmax=limit)
-    shown = axes.pcolormesh(surface.x, surface.y, z, cmap="coolwarm", norm=norm, shading="nearest")
-    if z.min() < 0 < z.max():
+    norm = SymLogNorm(linthresh=limit / 1000, vmin=-limit, vmax=limit) if signed else None
+    shown = axes.pcolormesh(
+        surface.x, surface.y, z, cmap="coolwarm" if signed else "Oranges", norm=norm, shading="nearest"
+    )
+    if surface.line is not None:
+        axes.plot(*np.array(surface.line).T, color="k", lw=1.2)
+    elif signed:
         axes.contour(surface.x, surface.y, z, levels=[0.0], colors="k", linewidths=1.2)
-    dress(axes, "The line is where both are equal", surface.x_label, surface.y_label)
+    dress(axes, surface.title, surface.x_label, surface.y_label)
     axes.set_xscale("log")
-    axes.set_yscale("log", base=2)
+    axes.set_yscale("log")
+    axes.set_xlim(min(surface.x), max(surface.x))
+    axes.set_ylim(min(surface.y), max(surface.y))
     if axes.figure is not None:
         axes.figure.colorbar(shown, ax=axes, label=surface.z_label)
 

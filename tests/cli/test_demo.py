@@ -114,3 +114,15 @@ def test_failures_are_shown_side_by_side(run):
     assert document["no_resampling"]["verdict"][0].startswith("weight degeneracy")
     draws = list(document["importance_draws"].values())
     assert draws == sorted(draws) and draws[-1] > 3 * draws[0]
+
+
+def test_discoveries_are_a_table_and_a_figure_each(run):
+    text = run("demo", "discoveries", "-o", "found").stdout
+    document = run.json("demo", "discoveries", "-o", "found")
+    assert len(document["rows"]) == 6
+    for row in document["rows"]:
+        assert row["held"] == row["checks"] > 0
+        assert row["name"] in text and f"{row['checks']} of {row['checks']}" in text
+        assert Path(row["figure"]).read_bytes().startswith(b"\x89PNG")
+    Path("taken").write_text("")
+    assert "taken is a file, expected a folder" in run.error("demo", "discoveries", "-o", "taken")
