@@ -26,7 +26,8 @@ def test_python_examples_run_and_print_what_they_say(tmp_path, monkeypatch, caps
     names: dict[str, object] = {}
     for code in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
         exec(code, names)
-    error, tv, paths, long_tv, _, _, leaves = capsys.readouterr().out.splitlines()
+    passed, error, tv, paths, long_tv, _, _, leaves = capsys.readouterr().out.splitlines()
+    assert passed == "True"
     assert float(error) == pytest.approx(0.05, abs=1e-12)
     assert re.match(r"TV\(lo=0\.21.*kind='exact'", tv)
     assert float(paths) == pytest.approx(1000)
