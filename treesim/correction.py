@@ -17,6 +17,7 @@ has the law (1 - b) p + b q with b = (1 - 1/C)^(K-1).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,8 +58,11 @@ class Offers:
         alive = self.log_ratio > -np.inf
         knots, log_mass = self.log_ratio[alive], self.log_mass[alive]
         hopeless = float(np.exp(self.log_mass[~alive]).sum())
-        with np.errstate(divide="ignore"):
-            flat = np.log(self.steps) + (self.steps - 1) * np.log(max(hopeless + self.shift, 0.0))
+        idle = max(hopeless + self.shift, 0.0)
+        # log of H lambda^(H - 1), where lambda has its lowest value.
+        flat = math.log(self.steps)
+        if self.steps > 1:
+            flat += (self.steps - 1) * math.log(idle) if idle else -math.inf
         if not len(knots):
             return flat - log_ratio
         log_weight = np.logaddexp.accumulate(log_mass + knots)

@@ -38,7 +38,7 @@ from treesim.tree import Tree
 
 LARGEST_WORK = 2e9
 QUADRATURE_NODES = 500
-SAME_WEIGHT = 1e-13  # logs of weights this near count as one weight
+SAME_CHANCE = 1e-13  # probabilities this near, relatively, count as one
 _NEVER = -1e5  # stands for log 0 where counts multiply it: exp of it is zero
 
 
@@ -52,10 +52,13 @@ class Proposal:
     log_gain : callable
         Given a level t, log of the weight that a particle gains on each edge from it, shape [n_edges of the layer];
         ``-inf`` is zero. Where all weights of a population are zero they count as equal.
+    same_weight : float
+        Logs of weights this near count as one weight: what rounding moves them by.
     """
 
     steps: Steps
     log_gain: Callable[[int], FloatArray]
+    same_weight: float = 1e-13
 
     @property
     def graph(self) -> LayeredGraph:
@@ -176,7 +179,7 @@ def _kinds(proposal: Proposal, t: int, live: BoolArray) -> _Kinds:
     order = np.lexsort((gain, end))
     sorted_end, sorted_gain = end[order], np.maximum(gain[order], -1e300)
     is_new = np.ones(len(edge), bool)
-    is_new[1:] = (np.diff(sorted_end) > 0) | (np.diff(sorted_gain) > SAME_WEIGHT)
+    is_new[1:] = (np.diff(sorted_end) > 0) | (np.diff(sorted_gain) > proposal.same_weight)
     kind = np.empty(len(edge), np.int64)
     kind[order] = np.cumsum(is_new) - 1
     first = order[is_new]
@@ -361,10 +364,11 @@ class _FreeSteps(Steps):
     graph: LayeredGraph
     inner: Steps
     log_factor: list[FloatArray]
+    same_weight: float
 
     @cached_property
     def relative_error(self) -> float:  # type: ignore[override]
-        return self.inner.relative_error + POOL_ERROR + SAME_WEIGHT
+        return self.inner.relative_error + POOL_ERROR + self.same_weight + SAME_CHANCE
 
     def edges(self, t: int) -> Scaled:
         return self.inner.edges(t) * Scaled.from_log(self.log_factor[t])
@@ -377,25 +381,25 @@ class _FreeSteps(Steps):
         for t in range(graph.horizon):
             layer, gain = graph.layer(t), proposal.log_gain(t)
             prob = np.where(graph.reach[t][layer.sources()] > 0, proposal.steps.edges(t).to_float(), 0.0)
-            offers = _same_offers(layer.ptr, prob, np.where(prob > 0, gain, np.nan))
+            offers = _same_offers(layer.ptr, prob, np.where(prob > 0, gain, np.nan), proposal.same_weight)
             if offers is None:
                 return None
             weights, chances, place = offers
             log_h = np.empty(len(weights))
             log_selection(chances, weights, float(particles), -np.inf, log_h)
             log_factors.append(np.where(place >= 0, log_h[place], 0.0))
-        return cls(graph, proposal.steps, log_factors)
+        return cls(graph, proposal.steps, log_factors, proposal.same_weight)
 
 
 def _same_offers(
-    ptr: IntArray, prob: FloatArray, log_gain: FloatArray
+    ptr: IntArray, prob: FloatArray, log_gain: FloatArray, same_weight: float
 ) -> tuple[FloatArray, FloatArray, IntArray] | None:
     """The weights that every live parent offers, their probabilities, and the place of each edge's weight among them
     (-1 for dead edges); None if not all offer the same."""
     live = np.flatnonzero(prob > 0)
     order = live[np.argsort(log_gain[live])]
     is_new = np.ones(len(order), bool)
-    is_new[1:] = np.diff(np.maximum(log_gain[order], -1e300)) > SAME_WEIGHT
+    is_new[1:] = np.diff(np.maximum(log_gain[order], -1e300)) > same_weight
     weights = log_gain[order[is_new]]
     parents = len(ptr) - 1
     if len(weights) > int(np.diff(ptr).max()):
@@ -405,7 +409,7 @@ def _same_offers(
     source = np.repeat(np.arange(parents), np.diff(ptr))[live]
     chances = np.bincount(source * len(weights) + place[live], prob[live], parents * len(weights))
     table = chances.reshape(parents, -1)[np.unique(source)]
-    if np.abs(table - table[0]).max() > SAME_WEIGHT * table[0].min():
+    if np.abs(table - table[0]).max() > SAME_CHANCE * table[0].min():
         return None
     return weights, table[0], place
 

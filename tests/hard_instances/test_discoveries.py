@@ -104,6 +104,13 @@ def test_the_bits_of_smc_on_the_product_model_are_independent(horizon, particles
     assert binomial_tv(5, 0.75, 0.75) == 0.0
 
 
+@pytest.mark.parametrize(("horizon", "particles"), [(1_000, 110), pytest.param(10_000, 346, marks=pytest.mark.slow)])
+def test_the_certified_law_of_smc_says_the_same_at_long_horizons(horizon, particles):
+    instance = family("product", horizon=horizon, ratio=3.0)
+    found = SMC(particles).law(instance).tv(instance.target, width=1e-4)
+    assert found.lo <= _product_tv(horizon, particles) <= found.hi <= 0.05
+
+
 @pytest.mark.parametrize(("horizon", "epsilon", "branching", "depth"), [(12, 0.5, 4, 3), (18, 0.3, 3, 5)])
 def test_prefixes_at_a_depth_of_their_own_are_as_certified(horizon, epsilon, branching, depth):
     instance = hidden_prefix(horizon, epsilon, branching, depth)

@@ -147,9 +147,12 @@ class SMC(Sampler):
             here = value[graph.level(t)]
             return Scaled(np.where(here.mantissa > 0, here.mantissa, 1.0), here.exponent)
 
+        log_value = value.log()
+        # A value that was made from its log is off by as many units in the last place as the log has.
+        same = max(Proposal.same_weight, 2.0**-51 * float(np.abs(log_value[np.isfinite(log_value)]).max(initial=0.0)))
         if self.proposal == "optimal":
-            return Proposal(GuidedSteps(graph, value), optimal_gain)
-        return Proposal(ReferenceSteps(graph), reference_gain)
+            return Proposal(GuidedSteps(graph, value), optimal_gain, same)
+        return Proposal(ReferenceSteps(graph), reference_gain, same)
 
     def cost(self, instance: Instance) -> Cost:
         """The expected cost of one run.
