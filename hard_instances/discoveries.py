@@ -25,7 +25,7 @@ from treesim.instance import Instance
 from treesim.law import Law, OutputLaw
 from treesim.samplers import SMC, Backtracking, ExactGuided, GuidedSMC, Importance
 from treesim.scaled import Scaled
-from treesim.scaling import fit, least
+from treesim.scaling import fit, least, slope
 from treesim.tree import Tree
 from treesim.verification import Check
 
@@ -195,7 +195,7 @@ def single_or_many() -> Discovery:
     needed = [[_particles_for(x, delta) for x in xs] for delta in deltas]
     growth: Curve = [(x, float(_particles_for(x, 0.05))) for x in (1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0)]
     worst: Curve = [(x, float(_particles_for(x, 0.05, worst=True))) for x in (1.0, 2.0, 3.0, 4.0)]
-    own, any_p = (_slope([(x, math.log(n)) for x, n in curve[-3:]]) for curve in (growth, worst))
+    own, any_p = (slope([(x, math.log(n)) for x, n in curve[-3:]]) for curve in (growth, worst))
     checks.append(Check("phase", "exponent of N in x, worst two-point law, off 2", abs(any_p - 2), 0.1))
     return Discovery(
         "single-or-many",
@@ -238,7 +238,7 @@ def log_not_loglog() -> Discovery:
         needed = [math.ceil(math.log(start / 10.0**-power) / -math.log(rate)) for power in range(2, 17)]
         label = f"k = {k:.3g}, p = {p:g}"
         curves[label] = [(power * math.log(10), float(n)) for power, n in zip(range(2, 17), needed, strict=True)]
-        slopes[label] = _slope(curves[label])
+        slopes[label] = slope(curves[label])
         checks.append(
             Check(
                 "log",
@@ -331,13 +331,7 @@ def _given_a_leaf(law: OutputLaw, target: Law) -> float:
 
 def _exponent(curve: Curve, epsilon: float) -> float:
     """c of (1 + epsilon)^(c T), by least squares on the second half."""
-    return _slope([(x, math.log(y)) for x, y in curve[len(curve) // 2 :]]) / math.log1p(epsilon)
-
-
-def _slope(curve: Curve) -> float:
-    """Of the line through the points, by least squares."""
-    x, y = np.array(curve).T
-    return float(np.polyfit(x, y, 1)[0])
+    return slope([(x, math.log(y)) for x, y in curve[len(curve) // 2 :]]) / math.log1p(epsilon)
 
 
 def _two_points(p: float, k: float) -> tuple[Law, Law]:

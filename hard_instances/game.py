@@ -22,6 +22,7 @@ from treesim.oracle import Oracle, Prefix
 from treesim.samplers import Sampler, sampler
 from treesim.samplers.user import adapter
 from treesim.scaled import FloatArray, Scaled
+from treesim.scaling import slope
 from treesim.spec import require_at_least
 
 SEARCH = "sequential-search"
@@ -202,8 +203,7 @@ def prices(horizons: Iterable[int], epsilon: float, branching: int) -> Iterator[
 def fitted_exponent(rows: list[PriceRow]) -> float:
     """Slope of log(bound) against T by least squares, in nats a step."""
     require_at_least("horizons", len(rows), 2)
-    slope = np.polyfit([row.horizon for row in rows], [math.log(row.bound) for row in rows], 1)[0]
-    return float(slope)
+    return slope((row.horizon, math.log(row.bound)) for row in rows)
 
 
 def _within(strategy: str, instance: Instance, budgets: FloatArray) -> Iterator[tuple[Sampler, float]]:

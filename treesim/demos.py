@@ -14,7 +14,7 @@ from treesim.families import family
 from treesim.instance import Instance
 from treesim.law import TV, PathLaw
 from treesim.samplers import SMC, Base, BestOfN, GuidedSMC, Importance, Sampler
-from treesim.scaling import least, scale
+from treesim.scaling import least, scale, slope
 from treesim.steps import ReferenceSteps, marginals
 
 
@@ -250,7 +250,4 @@ def growth_per_step(rows: list[BlowupRow], pick: Callable[[BlowupRow], int | Non
     points = [(row.horizon, math.log(count)) for row in rows if (count := pick(row))]
     if len({horizon for horizon, _ in points}) < 2:
         return None
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    return math.exp(slope)
+    return math.exp(slope(points))

@@ -17,7 +17,7 @@ from treesim.families import FAMILIES, family
 from treesim.instance import Instance
 from treesim.law import TV
 from treesim.perturb import epsilon_schedule
-from treesim.samplers import SAMPLERS, Sampler, sampler
+from treesim.samplers import Sampler, sampler, sampler_class
 from treesim.spec import spell
 
 LARGEST = 2**40
@@ -212,9 +212,7 @@ def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int,
 def varying(spec: str, vary: str | None) -> str:
     """The parameter of a sampler that varies."""
     name = spec.partition(":")[0].strip()
-    if name not in SAMPLERS:
-        raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
-    fields = dataclasses.fields(SAMPLERS[name])  # type: ignore[arg-type]
+    fields = dataclasses.fields(sampler_class(name))  # type: ignore[arg-type]
     if vary is None:
         free = [field.name for field in fields if field.default is dataclasses.MISSING]
         if not free:
@@ -253,6 +251,18 @@ def fit(counts: Mapping[int, float]) -> Fits | None:
     else:
         verdict = "power" if power.aic < exponential.aic else "exponential"
     return Fits(power, exponential, verdict)
+
+
+def slope(points: Iterable[tuple[float, float]]) -> float:
+    """Of the line through some points, by least squares.
+
+    Examples
+    --------
+    >>> round(slope([(0, 1), (1, 3), (2, 5)]), 9)
+    2.0
+    """
+    x, y = np.array(list(points), np.float64).T
+    return float(np.polyfit(x, y, 1)[0])
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> Growth:

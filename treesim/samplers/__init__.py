@@ -89,11 +89,28 @@ def sampler(spec: str) -> Sampler:
     GuidedSMC(pool=8, mh=1, reject=1)
     """
     name = spec.partition(":")[0].strip()
+    return parse(spec, {**SAMPLERS, name: sampler_class(name)}, "sampler")
+
+
+def sampler_class(name: str) -> type[Sampler]:
+    """The class of a name, built in, registered, or offered by an installed package.
+
+    Raises
+    ------
+    SpecError
+        If there is none.
+
+    Examples
+    --------
+    >>> sampler_class("sp-gsmc").__name__
+    'GuidedSMC'
+    """
     if name not in SAMPLERS:
         offered = from_entry_points()
-        if name in offered:
-            register_sampler(name)(offered[name]())
-    return parse(spec, SAMPLERS, "sampler")
+        if name not in offered:
+            raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
+        register_sampler(name)(offered[name]())
+    return SAMPLERS[name]
 
 
 __all__ = [
@@ -116,6 +133,7 @@ __all__ = [
     "UserSampler",
     "register_sampler",
     "sampler",
+    "sampler_class",
     "spectral_gap",
     "stationary_law",
 ]
