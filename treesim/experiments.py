@@ -299,7 +299,7 @@ def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
     instance = family("sharpest-guidance", horizon=horizon, epsilon=epsilon)
     target = instance.target
     points = []
-    for power in range(1, 12):
+    for power in range(1, 13):
         delta = 10.0**-power
 
         def meets(h: int, delta: float = delta) -> bool:
