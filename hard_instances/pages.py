@@ -17,7 +17,7 @@ from treesim.colours import BLUE, GREEN, GREY, ORANGE
 
 def hidden_leaf_page(branching: int = 2, seed: int = 0, track: Callable[..., Any] = iter) -> page.Page:
     """Chance of finding the hidden prefix, and the price of nearness: sliders over T, epsilon and queries."""
-    horizons, epsilons = (3, 6, 9), (branching / 2 - 0.5, branching / 1.6 - 0.5, branching - 1.0)
+    horizons, epsilons = (3, 6, 9), (0.5, 0.75, 1.0)
     budgets = [float(2**k) for k in range(2, 13)]
     grid = np.array(budgets)
     colours = dict(zip(("best possible", SEARCH, *RIVALS), (GREY, GREEN, ORANGE, BLUE), strict=True))

@@ -43,6 +43,16 @@ def test_other_scores_bring_it_to_the_target():
     assert distance(before, TARGET) > 0.2 > 4 * distance(draws, TARGET)
 
 
+@pytest.mark.parametrize("reward", ["value", "ratio"])
+def test_prefixes_without_value_and_beyond_floats_are_scored(reward):
+    sparse = family("uniform", horizon=4, reward="sparse:share=0.1", seed=2)
+    draws = its(f"particle-filtering:particles=8,reward={reward}").simulate(sparse, 20, seed=0)
+    assert (draws.leaf >= 0).all()
+    # Scores saturate at odds of 1e7: later steps are told apart no more.
+    steep = family("product", horizon=3, ratio=1e200)
+    assert (its(f"particle-filtering:particles=32,reward={reward}").simulate(steep, 20, seed=0).leaf >= 4).all()
+
+
 def test_argmax_selection_prefers_the_best_leaf():
     draws = its("particle-filtering:particles=32,selection=argmax").simulate(INSTANCE, 200, seed=1)
     assert (draws.leaf == TARGET.argmax()).mean() > TARGET.max() + 0.3

@@ -7,6 +7,7 @@ then draw from pi_ref V_T / Z as the number of particles grows.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -107,11 +108,11 @@ class ValueReward(AbstractProcessRewardModel, AbstractOutcomeRewardModel):
         return self._score(steps) if isinstance(steps, str) else [self._score(text) for text in steps]
 
     async def ascore(self, prompt_or_messages: Any, steps: Any = None, **kwargs: Any) -> Any:
-        return self.score(prompt_or_messages, None if kwargs.get("orchestrator") else steps)
+        return self.score(prompt_or_messages, steps)
 
     def _score(self, text: str) -> float:
         odds = self.odds(text)
-        return odds / (1.0 + odds)
+        return odds / (1.0 + odds) if math.isfinite(odds) else 1.0
 
 
 class RatioReward(ValueReward):
@@ -121,7 +122,8 @@ class RatioReward(ValueReward):
     def odds(self, text: str) -> float:
         prefix = self.text.prefix(text)
         before = self.text.known_value(STEP.join(map(str, prefix.choices[:-1])))
-        ratio = self.text.value(text) * self.text.known_value("") / before
+        # The library keeps particles of value zero alive, at odds of 1e-7; their ratio is zero as well.
+        ratio = self.text.value(text) * self.text.known_value("") / before if before else 0.0
         return float(np.sqrt(ratio)) if prefix.level == self.text.oracle.horizon else ratio
 
 
