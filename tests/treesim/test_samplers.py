@@ -263,4 +263,5 @@ def test_bad_simulations_are_refused():
 
 
 def test_every_sampler_is_tested():
-    assert {spec.partition(":")[0] for spec in SPECS} == set(SAMPLERS)
+    # The exact sampler refuses instances with values of zero: test_exact.py has its own.
+    assert {spec.partition(":")[0] for spec in SPECS} == set(SAMPLERS) - {"exact-guided"}
