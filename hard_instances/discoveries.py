@@ -53,6 +53,7 @@ class Discovery:
     found: Experiment
 
 
+@cache
 def exact_guided() -> Discovery:
     """The exact guided sampler costs O(L T^2) values, and its law is pi~.
 
@@ -94,6 +95,7 @@ def exact_guided() -> Discovery:
     )  # fmt: skip
 
 
+@cache
 def first_leaf() -> Discovery:
     """The first leaf that backtracking hits is drawn from the harmonic measure: exact for V*, flat where errors add up.
 
@@ -137,6 +139,7 @@ def first_leaf() -> Discovery:
     )  # fmt: skip
 
 
+@cache
 def sharper_hidden_prefix() -> Discovery:
     """Code depth and boosting depth chosen apart: the exponent of the lower bound comes to 2, that of the upper bound.
 
@@ -171,6 +174,7 @@ def sharper_hidden_prefix() -> Discovery:
     )  # fmt: skip
 
 
+@cache
 def single_or_many() -> Discovery:
     """One guided particle is enough exactly up to (T - 1) log(1 + epsilon) = 2 atanh(delta); beyond, N grows like e^x.
 
@@ -216,6 +220,7 @@ def single_or_many() -> Discovery:
     )  # fmt: skip
 
 
+@cache
 def log_not_loglog() -> Discovery:
     """On two-point weights the distance after n Metropolis-Hastings updates is TV_0 ((1 - p)(1 - k^-2))^n: log 1/delta.
 
@@ -260,6 +265,7 @@ def log_not_loglog() -> Discovery:
     )  # fmt: skip
 
 
+@cache
 def perfect_value_particles() -> Discovery:
     """With V^ = V* particles still need N of order sqrt(T), or log T / log log T where steps can end them all.
 
