@@ -15,7 +15,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {"particles": [".[particles]"], "torch": ["genlm-control", "llamppl", "."]}
+PACKAGES = {"particles": [".[particles]"], "torch": [".[genlm-control,llamppl]"]}
 TESTS = {"particles": "test_particles.py", "torch": "test_torch_libraries.py"}
 
 

@@ -30,7 +30,7 @@ class Library:
     Attributes
     ----------
     name : str
-        As on the package index; also the extra that installs it with treesim, unless `install` says otherwise.
+        As on the package index; also the extra that installs it with treesim.
     module : str
         Of its adapter.
     says : str
@@ -90,13 +90,13 @@ LIBRARIES = {
             "genlm-control",
             "treesim.adapters.genlm",
             "the product of the potentials, here pi_ref V_T / Z",
-            "pip install genlm-control (it brings PyTorch)",
+            "pip install 'treesim[genlm-control]' (it brings PyTorch)",
         ),
         Library(
             "llamppl",
             "treesim.adapters.llamppl",
             "the law that the model's scores define, here pi_ref V_T / Z",
-            "pip install llamppl (it brings PyTorch)",
+            "pip install 'treesim[llamppl]' (it brings PyTorch)",
         ),
     )
 }
