@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from cli.output import Failure, number, print_json, print_table, progress
+from cli.output import Failure, number, print_json, print_table, progress, whole_numbers
 
 OWN = "treesim"
 PARAMETERS: dict[str, Any] = {"horizon": 3, "reward": "gaussian:beta=1", "seed": 0}
@@ -47,10 +47,7 @@ def audit(
                 click.echo(f"{each.name}: {error}")
         click.echo(f"{OWN}: {', '.join(samplers.SAMPLERS)}")
         return
-    try:
-        counts = sorted({int(text) for text in sizes.split(",")})
-    except ValueError:
-        raise Failure(f"sizes is {sizes!r}, expected whole numbers separated by commas") from None
+    counts = whole_numbers(sizes, "sizes")
     if counts[0] < 1:
         raise Failure(f"sizes is {sizes!r}, expected numbers of at least 1")
     figure_path(output)

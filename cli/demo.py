@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from cli.output import Failure, Group, number, print_json, print_table, progress, tv_text, working
+from cli.output import Failure, Group, number, print_json, print_table, progress, tv_text, whole_numbers, working
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -69,10 +69,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | No
     from treesim import demo_pages, demos
     from treesim.plots import blowup_figure, save_figure
 
-    try:
-        steps = sorted({int(text) for text in horizons.split(",")})
-    except ValueError:
-        raise Failure(f"horizons is {horizons!r}, expected whole numbers separated by commas") from None
+    steps = whole_numbers(horizons, "horizons")
     if not (steps[0] >= 1 and steps[-1] <= 12):
         raise Failure(f"horizons is {horizons!r}, expected numbers from 1 to 12: the tree has 4^T leaves")
     if not 0.03 <= delta < 1:

@@ -86,6 +86,14 @@ def tv_text(lo: float, hi: float) -> str:
     return number(lo) if lo == hi else f"{number((lo + hi) / 2, 6)} ± {(hi - lo) / 2:.1e}"
 
 
+def whole_numbers(text: str, what: str) -> list[int]:
+    """The different numbers of a list that is separated by commas, in ascending order."""
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        raise Failure(f"{what} is {text!r}, expected whole numbers separated by commas") from None
+
+
 def progress(items: Sequence[Item], label: str, shown: bool) -> Iterator[Item]:
     """Go through the items, with a bar on stderr if the work is long."""
     if not (shown and sys.stderr.isatty()):

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from cli.output import Failure, number, print_json, print_table, progress, tv_text
+from cli.output import Failure, number, print_json, print_table, progress, tv_text, whole_numbers
 
 
 @click.command(short_help="Least compute for TV <= delta against T, and which growth explains it.")
@@ -38,10 +38,7 @@ def scale(
     from treesim import scaling
     from treesim.plots import figure_path, save_figure, scaling_figure
 
-    try:
-        steps = sorted({int(text) for text in horizons.split(",")})
-    except ValueError:
-        raise Failure(f"horizons is {horizons!r}, expected whole numbers separated by commas") from None
+    steps = whole_numbers(horizons, "horizons")
     if steps[0] < 1:
         raise Failure(f"horizons is {horizons!r}, expected numbers of at least 1")
     if output is not None:

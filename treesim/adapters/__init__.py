@@ -16,6 +16,7 @@ from importlib import import_module
 from importlib.metadata import version
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from treesim.errors import SpecError
 from treesim.samplers import Sampler
@@ -118,6 +119,15 @@ def library(name: str) -> Library:
     if name not in LIBRARIES:
         raise SpecError(f"there is no adapter for {name!r}, expected one of: {', '.join(LIBRARIES)}")
     return LIBRARIES[name]
+
+
+def pick(log_weights: ArrayLike, rng: np.random.Generator) -> int | None:
+    """The place of one particle, drawn in proportion to the weights; None if all are zero."""
+    logs = np.asarray(log_weights, np.float64)
+    if not np.isfinite(logs.max()):
+        return None
+    weights = np.exp(logs - logs.max())
+    return int(rng.choice(len(weights), p=weights / weights.sum()))
 
 
 _ONE_AT_A_TIME = threading.RLock()

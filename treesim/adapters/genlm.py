@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from genlm import control
 
-from treesim.adapters import seeded
+from treesim.adapters import pick, seeded
 from treesim.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 
@@ -27,12 +27,17 @@ class _OnTree(control.Potential):
         choices = tuple(map(int, context))
         for t in range(len(choices)):
             if choices[: t + 1] not in self.reached:
-                prefix, mass = self.reached[choices[:t]]
-                for child, prob in self.oracle.children(prefix):
-                    self.reached[child.choices] = child, mass * prob
+                self.children(choices[:t])
                 if choices[: t + 1] not in self.reached:
                     return None
         return self.reached[choices]
+
+    def children(self, choices: tuple[int, ...]) -> list[tuple[Prefix, float]]:
+        """The children of a prefix that was reached, with their probabilities; they are reached from now on."""
+        prefix, mass = self.reached[choices]
+        found = self.oracle.children(prefix)
+        self.reached.update((child.choices, (child, mass * prob)) for child, prob in found)
+        return found
 
 
 class TreePolicy(_OnTree):
@@ -52,8 +57,7 @@ class TreePolicy(_OnTree):
         else:
             found = self.find(context)
             assert found is not None
-            for child, prob in self.oracle.children(found[0]):
-                self.reached[child.choices] = child, found[1] * prob
+            for child, prob in self.children(found[0].choices):
                 weights[child.choices[-1]] = math.log(prob)
         return self.make_lazy_weights(weights)
 
@@ -93,12 +97,10 @@ class SMC:
             found = asyncio.run(
                 smc(self.particles, self.threshold, oracle.horizon + 1, resampling_method=self.resampling)
             )
-        log_weights = np.array(found.log_weights, np.float64)
-        if not np.isfinite(log_weights.max()):
+        chosen = pick(found.log_weights, rng)
+        if chosen is None:
             return None
-        weights = np.exp(log_weights - log_weights.max())
-        chosen = found.contexts[rng.choice(len(weights), p=weights / weights.sum())]
-        return reached[tuple(int(token) for token in chosen if isinstance(token, str))][0]
+        return reached[tuple(int(token) for token in found.contexts[chosen] if isinstance(token, str))][0]
 
 
 ALGORITHMS = {"smc": SMC}

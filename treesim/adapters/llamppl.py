@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from llamppl import Model, smc_standard
 
-from treesim.adapters import seeded
+from treesim.adapters import pick, seeded
 from treesim.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 
@@ -66,11 +66,8 @@ class SMC:
         """One run."""
         with seeded(rng):
             found = asyncio.run(smc_standard(TreeWalk(oracle, self.guide), self.particles, self.threshold))
-        log_weights = np.array([particle.weight for particle in found])
-        if not np.isfinite(log_weights.max()):
-            return None
-        weights = np.exp(log_weights - log_weights.max())
-        return found[rng.choice(len(weights), p=weights / weights.sum())].prefix
+        chosen = pick([particle.weight for particle in found], rng)
+        return None if chosen is None else found[chosen].prefix
 
 
 ALGORITHMS = {"smc": SMC}
