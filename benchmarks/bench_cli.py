@@ -20,7 +20,7 @@ def instance(tmp_path_factory):
 
 def call(*arguments):
     subprocess.run(
-        [sys.executable, "-c", "from cli.main import main; main()", *arguments], check=True, capture_output=True
+        [sys.executable, "-c", "from treesim.cli.main import main; main()", *arguments], check=True, capture_output=True
     )
 
 

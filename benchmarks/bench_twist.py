@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from treesim import Scaled, Tree
-from treesim.values import audit, expect_level, optimal_twist
+from treesim.graphs.values import audit, expect_level, optimal_twist
 
 HORIZON = 24
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from cli.output import Failure, number, print_json, print_table, progress, whole_numbers
+from treesim.cli.output import Failure, number, print_json, print_table, progress, whole_numbers
 
 OWN = "treesim"
 PARAMETERS: dict[str, Any] = {"horizon": 3, "reward": "gaussian:beta=1", "seed": 0}
@@ -31,11 +30,12 @@ def audit(
 ) -> None:  # fmt: skip
     """Run the sampler of LIBRARY, untouched, with a tree as its language and reward model, and say which law it draws
     from. Our own samplers are audited as LIBRARY `treesim`."""
-    from treesim import families, samplers, storage
+    from treesim import samplers
     from treesim.adapters import LIBRARIES, library
-    from treesim.auditing import audit_sampler
+    from treesim.empirical.identification import audit_sampler
     from treesim.errors import SpecError
-    from treesim.plots import audit_figure, figure_path, save_figure
+    from treesim.figures.plots import audit_figure, figure_path, save_figure
+    from treesim.instances import families, storage
     from treesim.spec import spell
 
     if listed or library_name is None:

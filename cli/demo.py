@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-
-from cli.output import Failure, Group, number, print_json, print_table, progress, tv_text, whole_numbers, working
+from treesim.cli.output import (
+    Failure,
+    Group,
+    number,
+    print_json,
+    print_table,
+    progress,
+    tv_text,
+    whole_numbers,
+    working,
+)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -32,7 +41,7 @@ _html = click.option(
 
 def _write_page(path: Path | None, make: Callable[[Callable[..., Any]], Any]) -> None:
     """Write the page that `make` builds, if one is wished for; its argument shows progress."""
-    from treesim.page import save_page
+    from treesim.figures.web_page import save_page
 
     if path is not None:
         save_page(make(lambda items: progress(items, "page", True)), path)
@@ -40,8 +49,8 @@ def _write_page(path: Path | None, make: Callable[[Callable[..., Any]], Any]) ->
 
 def _outputs(output: Path, html: Path | None) -> None:
     """Refuse wrong endings before the work begins."""
-    from treesim.page import page_path
-    from treesim.plots import figure_path
+    from treesim.figures.plots import figure_path
+    from treesim.figures.web_page import page_path
 
     figure_path(output)
     if html is not None:
@@ -66,8 +75,9 @@ def demo() -> None:
 @_json
 def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
     """Compute for TV <= delta: exponential in T without a reward model, flat with one."""
-    from treesim import demo_pages, demos
-    from treesim.plots import blowup_figure, save_figure
+    from treesim.demos import demos
+    from treesim.demos import pages as demo_pages
+    from treesim.figures.plots import blowup_figure, save_figure
 
     steps = whole_numbers(horizons, "horizons")
     if not (steps[0] >= 1 and steps[-1] <= 12):
@@ -137,9 +147,10 @@ def constrained(
     text: str | None, width: float, seed: int, output: Path, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Constrained decoding: a language model of letters that must write a given word."""
-    from treesim import demo_pages, demos
-    from treesim.constrained import Problem, pose
-    from treesim.plots import constrained_figure, save_figure
+    from treesim.decoding.constrained import Problem, pose
+    from treesim.demos import demos
+    from treesim.demos import pages as demo_pages
+    from treesim.figures.plots import constrained_figure, save_figure
 
     if not (contains or excludes or constraint):
         contains = ("python",)
@@ -200,8 +211,9 @@ def constrained(
 @_json
 def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
     """2 T epsilon, the sharp bound, and exact distances of one guided particle."""
-    from treesim import demo_pages, demos
-    from treesim.plots import guidance_figure, save_figure
+    from treesim.demos import demos
+    from treesim.demos import pages as demo_pages
+    from treesim.figures.plots import guidance_figure, save_figure
 
     _outputs(output, html)
     epsilons = [share / horizon for share in (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)]
@@ -234,8 +246,9 @@ def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: 
 @_json
 def failures(particles: int, horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
     """Particle collapse, weight degeneracy and exponential slow-down side by side."""
-    from treesim import demo_pages, demos
-    from treesim.plots import failures_figure, save_figure
+    from treesim.demos import demos
+    from treesim.demos import pages as demo_pages
+    from treesim.figures.plots import failures_figure, save_figure
 
     _outputs(output, html)
     with working("running the particles"):
@@ -288,12 +301,13 @@ def hidden_leaf(
     """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
     import math
 
-    from hard_instances import certificate, hidden_prefix
-    from hard_instances import game as oracle_game
-    from hard_instances.figures import hidden_leaf_figure
-    from hard_instances.pages import hidden_leaf_page
+    from treesim.hard_instances import certificate, hidden_prefix
+    from treesim.hard_instances import game as oracle_game
+    from treesim.hard_instances.figures import hidden_leaf_figure
+    from treesim.hard_instances.oracle_game.page import hidden_leaf_page
+
     from treesim import samplers
-    from treesim.plots import save_figure
+    from treesim.figures.plots import save_figure
 
     _outputs(output, html)
     for spec in specs:
@@ -360,8 +374,9 @@ def discoveries(output: Path, as_json: bool) -> None:
     """Beyond the paper: six results, what decides them, and a figure each."""
     import textwrap
 
-    from hard_instances.discoveries import DISCOVERIES
-    from treesim.plots import experiment_figure, save_figure
+    from treesim.hard_instances.discoveries import DISCOVERIES
+
+    from treesim.figures.plots import experiment_figure, save_figure
 
     if output.exists() and not output.is_dir():
         raise Failure(f"{output} is a file, expected a folder for the figures")
@@ -388,7 +403,8 @@ def discoveries(output: Path, as_json: bool) -> None:
 
 def _hides(horizon: int, epsilon: float, branching: int) -> bool:
     """Whether at least two prefixes can be hidden."""
-    from hard_instances.hidden_prefix import hidden_prefix_certificate
+    from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
+
     from treesim import TreesimError
 
     try:

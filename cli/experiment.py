@@ -6,8 +6,7 @@ import inspect
 from pathlib import Path
 
 import click
-
-from cli.output import Failure, number, print_json, print_table, working
+from treesim.cli.output import Failure, number, print_json, print_table, working
 
 
 @click.command(short_help="A question of the paper's programme, answered with numbers and a figure; --list.")
@@ -19,9 +18,10 @@ from cli.output import Failure, number, print_json, print_table, working
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def experiment(name: str | None, listed: bool, output: Path | None, as_json: bool) -> None:
     """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases or steps."""
-    import hard_instances  # noqa: F401  (registers its families)
-    from treesim.experiments import EXPERIMENTS
-    from treesim.plots import experiment_figure, figure_path, save_figure
+    import treesim.hard_instances  # noqa: F401  (registers its families)
+
+    from treesim.figures.plots import experiment_figure, figure_path, save_figure
+    from treesim.studies.experiments import EXPERIMENTS
 
     if listed or name is None:
         for known, run in EXPERIMENTS.items():

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from cli.output import Failure, distinct_output, number, print_json, print_table, working
+from treesim.cli.output import Failure, distinct_output, number, print_json, print_table, working
 
 
 def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -15,7 +14,8 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         return
     import inspect
 
-    import hard_instances  # noqa: F401  (registers its families)
+    import treesim.hard_instances  # noqa: F401  (registers its families)
+
     from treesim import FAMILIES
 
     rows = []
@@ -80,8 +80,11 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print what `inspect --json` would.")
 def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
-    import hard_instances  # noqa: F401  (registers its families)
-    from treesim import documents, families, graphs, storage
+    import treesim.hard_instances  # noqa: F401  (registers its families)
+
+    from treesim.instances import families, storage
+    from treesim.instances import networkx_io as graphs
+    from treesim.studies import describe as documents
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if output.exists() and not storage.is_instance_file(output):

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress, tv_text
+from treesim.cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress, tv_text
 
 if TYPE_CHECKING:
     from treesim import Instance, Sampler
@@ -32,12 +31,13 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON doc
 @_json
 def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
     """Size, log Z, Bellman error by level and ratio bound of an instance."""
-    from treesim import documents, storage
+    from treesim.instances import storage
+    from treesim.studies import describe as documents
 
     instance = storage.load(file)
     document = documents.describe_instance(instance)
     if plot is not None:
-        from treesim.plots import instance_figure, save_figure
+        from treesim.figures.plots import instance_figure, save_figure
 
         save_figure(instance_figure(instance), distinct_output(plot, file))
     if as_json:
@@ -98,7 +98,9 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: in
     sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal | vgb:steps=100 |
     random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
     """
-    from treesim import documents, samplers, storage
+    from treesim import samplers
+    from treesim.instances import storage
+    from treesim.studies import describe as documents
 
     chosen = [samplers.sampler(spec) for spec in specs]
     instance = storage.load(file)
@@ -152,8 +154,9 @@ def sample(
 
     import numpy as np
 
-    from treesim import Trellis, samplers, storage
-    from treesim.files import write_whole
+    from treesim import Trellis, samplers
+    from treesim.instances import storage
+    from treesim.runtime.files import write_whole
 
     if output is not None and output.suffix not in (".csv", ".npz"):
         raise Failure(f"{output} ends in {output.suffix!r}, expected .csv or .npz")
@@ -213,11 +216,11 @@ def sample(
 
 def _diagnose(sampler: Sampler, instance: Instance, spec: str, seed: int, plot: Path | None, as_json: bool) -> None:
     """Print what is found inside the sampler's runs, and draw it."""
-    from treesim import diagnosis
+    from treesim.empirical import diagnosis
 
     found = diagnosis.diagnose(sampler, instance, seed=seed)
     if plot is not None:
-        from treesim.plots import diagnosis_figure, save_figure
+        from treesim.figures.plots import diagnosis_figure, save_figure
 
         if found.ess is None:
             raise Failure(f"there is nothing to draw inside {spec}, expected smc")
@@ -257,8 +260,9 @@ def _diagnose(sampler: Sampler, instance: Instance, spec: str, seed: int, plot: 
 @_json
 def export(file: Path, form: str | None, output: Path | None, as_json: bool) -> None:
     """The tree or trellis as a graph: networkx node-link JSON, GraphML or DOT."""
-    from treesim import graphs, storage
-    from treesim.files import write_whole
+    from treesim.instances import networkx_io as graphs
+    from treesim.instances import storage
+    from treesim.runtime.files import write_whole
 
     if form is None:
         form = {".graphml": "graphml", ".dot": "dot"}.get(output.suffix if output else "", "json")

@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import click
-
-from cli.audit import audit
-from cli.demo import demo
-from cli.experiment import experiment
-from cli.generate import generate
-from cli.look import export, inspect, sample, tv
-from cli.output import Failure, Group
-from cli.scale import scale
-from cli.sweep import results, sweep
-from cli.verify import verify
+from treesim.cli.audit import audit
+from treesim.cli.demo import demo
+from treesim.cli.experiment import experiment
+from treesim.cli.generate import generate
+from treesim.cli.look import export, inspect, sample, tv
+from treesim.cli.output import Failure, Group
+from treesim.cli.scale import scale
+from treesim.cli.sweep import results, sweep
+from treesim.cli.verify import verify
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from cli.output import Failure, number, print_json, print_table, progress, tv_text, whole_numbers
+from treesim.cli.output import Failure, number, print_json, print_table, progress, tv_text, whole_numbers
 
 
 @click.command(short_help="Least compute for TV <= delta against T, and which growth explains it.")
@@ -34,9 +33,10 @@ def scale(
 
     For instance: treesim scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32
     """
-    import hard_instances  # noqa: F401  (registers its families)
-    from treesim import scaling
-    from treesim.plots import figure_path, save_figure, scaling_figure
+    import treesim.hard_instances  # noqa: F401  (registers its families)
+
+    from treesim.figures.plots import figure_path, save_figure, scaling_figure
+    from treesim.studies import scaling
 
     steps = whole_numbers(horizons, "horizons")
     if steps[0] < 1:

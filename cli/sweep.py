@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-
-from cli.output import Failure, distinct_output, json_text, number, print_json, print_table, progress
+from treesim.cli.output import Failure, distinct_output, json_text, number, print_json, print_table, progress
 
 
 @click.command(short_help="A grid of instances and samplers into one store; resumable.")
@@ -33,8 +32,9 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, as_json: bool) 
         perturbation = "random-sign"
         epsilon = ["0.5/T", 0.1]
     """
-    import hard_instances  # noqa: F401  (registers its families)
-    from treesim import sweep as sweeping
+    import treesim.hard_instances  # noqa: F401  (registers its families)
+
+    from treesim.studies import sweep as sweeping
 
     cells = sweeping.read_grid(grid)
     with sweeping.open_store(distinct_output(output, grid), create=True) as store:
@@ -67,8 +67,8 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, as_json: bool) 
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file instead of stdout.")
 def results(store: Path, form: str, output: Path | None) -> None:
     """What a sweep has found so far, a row a cell."""
-    from treesim import sweep as sweeping
-    from treesim.files import write_whole
+    from treesim.runtime.files import write_whole
+    from treesim.studies import sweep as sweeping
 
     with sweeping.open_store(store) as connection:
         records = sweeping.rows(connection)
@@ -113,7 +113,7 @@ def _print_summary(records: list[dict[str, Any]]) -> None:
 
 
 def _write_parquet(records: list[dict[str, Any]], columns: list[str], path: Path) -> None:
-    from treesim.files import write_whole
+    from treesim.runtime.files import write_whole
 
     try:
         import pyarrow

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
-from cli.output import Failure, number, print_json, print_table, progress
+from treesim.cli.output import Failure, number, print_json, print_table, progress
 
 if TYPE_CHECKING:
-    from treesim.verification import Check
+    from treesim.theory.verification import Check
 
 # Horizon, and epsilon of 4.3 or L of 5.1.
 SEARCHES = ((3, 0.2), (4, 0.2), (5, 0.1))
@@ -60,8 +59,9 @@ def verify(
 
 
 def _battery() -> Iterable[tuple[str, Check]]:
-    from hard_instances.battery import BATTERY, verify_all
-    from hard_instances.discoveries import DISCOVERIES
+    from treesim.hard_instances.battery import BATTERY, verify_all
+    from treesim.hard_instances.discoveries import DISCOVERIES
+
     from treesim import family
 
     for name, parameters in progress(BATTERY, "instances", True):
@@ -74,8 +74,9 @@ def _battery() -> Iterable[tuple[str, Check]]:
 
 
 def _of_file(file: Path, epsilon: float | None, ratio_bound: float | None) -> Iterable[tuple[str, Check]]:
-    from hard_instances.battery import verify_all
-    from treesim import storage
+    from treesim.hard_instances.battery import verify_all
+
+    from treesim.instances import storage
 
     for check in verify_all(storage.load(file), epsilon, ratio_bound):
         yield str(file), check
@@ -96,7 +97,7 @@ def _as_json(name: str, check: Check) -> dict[str, Any]:
 
 
 def _search(seed: int, as_json: bool) -> None:
-    from treesim.worst_case import worst_guidance, worst_particles
+    from treesim.theory.worst_case import worst_guidance, worst_particles
 
     rows: list[dict[str, Any]] = []
     for horizon, size, theorem in progress([(*pair, "4.3") for pair in SEARCHES] + list(PARTICLES), "searches", True):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from hard_instances.certificate import CERTIFICATES, WITHIN, Certificate, certificate
+from treesim.hard_instances.certificate import CERTIFICATES, WITHIN, Certificate, certificate
+
 from treesim.errors import NoExactLaw
-from treesim.instance import Instance
+from treesim.instances.instance import Instance
 from treesim.samplers import sampler
-from treesim.verification import Check, verify
+from treesim.theory.verification import Check, verify
 
 BATTERY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("product", {"horizon": 6, "ratio": 1.05}),
@@ -34,7 +35,7 @@ LARGEST = 1 << 12
 
 
 def verify_all(instance: Instance, epsilon: float | None = None, ratio_bound: float | None = None) -> list[Check]:
-    """The checks of `treesim.verification.verify`, and on a hard instance its certificate and the lower bound."""
+    """The checks of `treesim.verify`, and on a hard instance its certificate and the lower bound."""
     checks = verify(instance, epsilon, ratio_bound)
     if instance.family in CERTIFICATES:
         found = certificate(instance)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from treesim.errors import PerturbationError, TreesimError
-from treesim.instance import Instance
-from treesim.perturb import epsilon_schedule
+from treesim.instances.instance import Instance
+from treesim.instances.perturbations import epsilon_schedule
 from treesim.samplers import sampler
 from treesim.scaled import exp_or_inf
 
@@ -118,7 +118,7 @@ def certificate(instance: Instance) -> Certificate:
 
     Examples
     --------
-    >>> from hard_instances import hidden_prefix
+    >>> from treesim.hard_instances import hidden_prefix
     >>> found = certificate(hidden_prefix(horizon=9))
     >>> found.hidden, round(found.target_mass, 6), round(found.queries, 1)
     (64, 0.503937, 10.9)

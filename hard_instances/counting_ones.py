@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from treesim.hard_instances.certificate import Certificate, certifies
 
-from hard_instances.certificate import Certificate, certifies
 from treesim.errors import TreeError
-from treesim.families import family, register
-from treesim.instance import Instance
-from treesim.layered import LayeredGraph
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.graphs.trellis import Trellis
+from treesim.instances.families import family, register
+from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, IntArray, Scaled
 from treesim.spec import require_at_least, require_one_of
-from treesim.tree import Tree
-from treesim.trellis import Trellis
 
 LARGEST_TREE = 12
 PARTICLES = 16

@@ -12,22 +12,22 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from treesim.hard_instances.counting_ones import binomial_tv
+from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
+from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
 
-from hard_instances.counting_ones import binomial_tv
-from hard_instances.extinction import extinction, particles_to_survive, survival
-from hard_instances.hidden_prefix import hidden_prefix_certificate
-from treesim.bounds import algorithm_2_plan
-from treesim.correction import corrected_law
 from treesim.errors import TreeError
-from treesim.experiments import Curve, Experiment, Surface
-from treesim.families import family
-from treesim.instance import Instance
-from treesim.law import Law, OutputLaw
+from treesim.graphs.tree import Tree
+from treesim.instances.families import family
+from treesim.instances.instance import Instance
+from treesim.laws.corrected import corrected_law
+from treesim.laws.law import Law, OutputLaw
 from treesim.samplers import SMC, Backtracking, ExactGuided, GuidedSMC, Importance
 from treesim.scaled import Scaled
-from treesim.scaling import fit, least, slope
-from treesim.tree import Tree
-from treesim.verification import Check
+from treesim.studies.experiments import Curve, Experiment, Surface
+from treesim.studies.scaling import fit, least, slope
+from treesim.theory.bounds import algorithm_2_plan
+from treesim.theory.verification import Check
 
 ROUNDING = 1e-9
 

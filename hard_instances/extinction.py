@@ -7,11 +7,11 @@ import math
 import numpy as np
 
 from treesim.errors import SpecError
-from treesim.families import register
-from treesim.instance import Instance
+from treesim.graphs.trellis import Trellis
+from treesim.graphs.values import optimal_twist
+from treesim.instances.families import register
+from treesim.instances.instance import Instance
 from treesim.spec import require_at_least
-from treesim.trellis import Trellis
-from treesim.values import optimal_twist
 
 
 @register("extinction")

@@ -7,17 +7,17 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 
-from hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.errors import TreeError
-from treesim.families import register
-from treesim.instance import Instance
-from treesim.memory import require_memory
-from treesim.randomness import Stream, generator
+from treesim.graphs.tree import Tree
+from treesim.graphs.trellis import Trellis
+from treesim.instances.families import register
+from treesim.instances.instance import Instance
+from treesim.runtime.memory import require_memory
+from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import BYTES_A_VALUE, Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
-from treesim.tree import Tree
-from treesim.trellis import Trellis
 
 LARGEST_TREE = 1 << 14
 

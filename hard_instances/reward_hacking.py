@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from treesim.hard_instances.certificate import Certificate, certifies
 
-from hard_instances.certificate import Certificate, certifies
 from treesim.errors import TreeError
-from treesim.families import register
-from treesim.instance import Instance
+from treesim.graphs.trellis import Trellis
+from treesim.instances.families import register
+from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, Scaled
 from treesim.spec import require_at_least
-from treesim.trellis import Trellis
 
 # Draws at which best-of-N returns the overrated string nearly always.
 MANY = 4

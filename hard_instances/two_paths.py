@@ -6,14 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
+from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 
-from hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.errors import TreeError
-from treesim.families import register
-from treesim.instance import Instance
+from treesim.graphs.tree import Tree
+from treesim.instances.families import register
+from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, Scaled
 from treesim.spec import require_positive
-from treesim.tree import Tree
 
 
 @register("sharpest-guidance")

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-from cli.main import main
+from treesim.cli.main import main
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 CONSOLE = "".join(re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL))
@@ -36,7 +35,8 @@ def test_python_examples_run_and_print_what_they_say(tmp_path, monkeypatch, caps
 
 
 def test_every_family_sampler_reward_and_perturbation_is_named():
-    import hard_instances  # noqa: F401
+    import treesim.hard_instances  # noqa: F401
+
     from treesim import FAMILIES, PERTURBATIONS, REWARDS, SAMPLERS
 
     for name in [*FAMILIES, *SAMPLERS, *REWARDS, *(set(PERTURBATIONS) - {"exact"})]:

@@ -10,10 +10,16 @@ error, and the exact output law of every sampler, with its total variation dista
 True
 """
 
+from pathlib import Path
+
+if not (Path(__file__).parent / "cli").is_dir():
+    # A checkout: `treesim.cli` and `treesim.hard_instances` lie beside this folder. A wheel has them inside it.
+    __path__.append(str(Path(__file__).parent.parent))
+
 from treesim._version import __version__
-from treesim.bounds import Bound, bound_for, guidance_bound
-from treesim.constrained import PARTIAL_VALUES
-from treesim.diagnosis import Diagnosis, diagnose
+from treesim.decoding.constrained import PARTIAL_VALUES
+from treesim.empirical.diagnosis import Diagnosis, diagnose
+from treesim.empirical.estimation import Estimate, estimate
 from treesim.errors import (
     ConstraintError,
     InstanceFileError,
@@ -26,16 +32,18 @@ from treesim.errors import (
     TreeError,
     TreesimError,
 )
-from treesim.estimation import Estimate, estimate
-from treesim.families import FAMILIES, family
-from treesim.graphs import graph_from_instance, instance_from_graph, read_graph
-from treesim.instance import Instance
-from treesim.law import TV, Law, ListedLaw, OutputLaw, PathLaw
-from treesim.layered import Layer
-from treesim.merging import MergeReport, merge, unroll
-from treesim.oracle import Oracle, Prefix
-from treesim.perturb import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
-from treesim.rewards import REWARDS, Reward
+from treesim.graphs.layered import Layer
+from treesim.graphs.tree import Tree
+from treesim.graphs.trellis import Trellis
+from treesim.graphs.values import Audit, audit, optimal_twist
+from treesim.instances.families import FAMILIES, family
+from treesim.instances.instance import Instance
+from treesim.instances.merging import MergeReport, merge, unroll
+from treesim.instances.networkx_io import graph_from_instance, instance_from_graph, read_graph
+from treesim.instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
+from treesim.instances.rewards import REWARDS, Reward
+from treesim.instances.storage import load, save
+from treesim.laws.law import TV, Law, ListedLaw, OutputLaw, PathLaw
 from treesim.samplers import (
     SAMPLERS,
     SMC,
@@ -58,11 +66,9 @@ from treesim.samplers import (
     spectral_gap,
     stationary_law,
 )
+from treesim.samplers.oracle import Oracle, Prefix
 from treesim.scaled import Scaled
-from treesim.storage import load, save
-from treesim.tree import Tree
-from treesim.trellis import Trellis
-from treesim.values import Audit, audit, optimal_twist
+from treesim.theory.bounds import Bound, bound_for, guidance_bound
 
 __all__ = [
     "FAMILIES",

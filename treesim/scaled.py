@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials
-from treesim.parallel import chunked
+from treesim.runtime.threads import chunked
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -2,8 +2,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
-
-from cli.main import main
+from treesim.cli.main import main
 
 
 class Run:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from treesim.experiments import EXPERIMENTS
+from treesim.studies.experiments import EXPERIMENTS
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -20,7 +20,7 @@ def test_the_version_is_the_librarys(run):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from cli.main import main; main(['--help'], standalone_mode=False); "
+        "import sys; from treesim.cli.main import main; main(['--help'], standalone_mode=False); "
         "print([m for m in ('numpy', 'numba', 'networkx', 'matplotlib', 'treesim') if m in sys.modules])"
     )
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from treesim.hard_instances.counting_ones import binomial_tv
+from treesim.hard_instances.discoveries import DISCOVERIES, _product_tv, _resampled, _two_points
+from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
+from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 
-from hard_instances.counting_ones import binomial_tv
-from hard_instances.discoveries import DISCOVERIES, _product_tv, _resampled, _two_points
-from hard_instances.extinction import extinction, particles_to_survive, survival
-from hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 from treesim import (
     SMC,
     Backtracking,
@@ -24,7 +24,7 @@ from treesim import (
     family,
     optimal_twist,
 )
-from treesim.correction import corrected_law
+from treesim.laws.corrected import corrected_law
 from treesim.testing.strategies import bounded_instances, problems
 
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-
-from hard_instances import certificate, hidden_prefix
-from hard_instances.game import (
+from treesim.hard_instances import certificate, hidden_prefix
+from treesim.hard_instances.hidden_prefix import hidden_at
+from treesim.hard_instances.oracle_game.game import (
     SEARCH,
     SequentialSearch,
     best_possible,
@@ -16,7 +16,7 @@ from hard_instances.game import (
     prices,
     search_costs,
 )
-from hard_instances.hidden_prefix import hidden_at
+
 from treesim import Oracle, register_sampler
 
 TRELLIS = hidden_prefix(6, form="trellis")

@@ -1,8 +1,8 @@
 import math
 
 import pytest
+from treesim.hard_instances import sharpest_guidance
 
-from hard_instances import sharpest_guidance
 from treesim import GuidedSMC, TreeError, bound_for, family
 
 
@@ -35,7 +35,7 @@ def test_the_adversary_finds_the_worst_values_by_itself():
     # On the two-path tree with the worst first step the adversary needs no more than signs.
     worst = sharpest_guidance(6, 0.3)
     from treesim import Instance, perturb
-    from treesim.perturb import Adversarial
+    from treesim.instances.perturbations import Adversarial
 
     value = perturb(worst.graph, worst.twist, Adversarial(), 0.3)
     found = Instance(worst.graph, value)

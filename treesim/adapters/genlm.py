@@ -11,7 +11,7 @@ import numpy as np
 from genlm import control
 
 from treesim.adapters import pick, seeded
-from treesim.oracle import Oracle, Prefix
+from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 
 

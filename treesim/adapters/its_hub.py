@@ -29,7 +29,7 @@ from its_hub.core.orchestrator import LMOrchestrator
 
 from treesim.adapters import seeded
 from treesim.errors import SpecError
-from treesim.oracle import Oracle, Prefix
+from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 
 STEP = "\n"

@@ -9,7 +9,7 @@ import numpy as np
 from llamppl import Model, smc_standard
 
 from treesim.adapters import pick, seeded
-from treesim.oracle import Oracle, Prefix
+from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 
 GUIDES = ("score", "twist", "terminal-twist")

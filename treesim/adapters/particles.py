@@ -12,7 +12,7 @@ from particles import resampling as schemes
 from particles.mcmc import CSMC
 
 from treesim.adapters import seeded
-from treesim.oracle import Oracle, Prefix
+from treesim.samplers.oracle import Oracle, Prefix
 from treesim.scaled import FloatArray, IntArray
 from treesim.spec import require_at_least, require_one_of
 

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from treesim.errors import SpecError
+from treesim.samplers.backtracking import Backtracking, RandomSuffix, spectral_gap, stationary_law
 from treesim.samplers.base import Cost, Draws, Sampler
 from treesim.samplers.beam import BeamSearch
-from treesim.samplers.chains import Backtracking, RandomSuffix, spectral_gap, stationary_law
-from treesim.samplers.exact import ExactGuided
-from treesim.samplers.gibbs import ParticleGibbs
+from treesim.samplers.exact_guided import ExactGuided
 from treesim.samplers.guided import GuidedSMC
-from treesim.samplers.selection import Base, BestOfN, Importance, Rejection, SoftBestOfN
+from treesim.samplers.one_of_n import Base, BestOfN, Importance, Rejection, SoftBestOfN
+from treesim.samplers.particle_gibbs import ParticleGibbs
 from treesim.samplers.smc import SMC
 from treesim.samplers.user import UserSampler, adapter, from_entry_points
 from treesim.spec import parse

@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.errors import SpecError
-from treesim.instance import Instance
-from treesim.kernels.particles import Runs, pick_run
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.graphs.trellis import Trellis
+from treesim.instances.instance import Instance
+from treesim.kernels.smc import Runs, pick_run
 from treesim.kernels.walk import step_guided, step_reference
-from treesim.law import OutputLaw
-from treesim.layered import LayeredGraph
-from treesim.parallel import thread_map
-from treesim.randomness import Stream, generator
+from treesim.laws.law import OutputLaw
+from treesim.runtime.seeds import Stream, generator
+from treesim.runtime.threads import thread_map
 from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled
-from treesim.tree import Tree
-from treesim.trellis import Trellis
 
 # Draws from pi_ref that one block of replicates makes: fixed, so that the bits do not depend on the threads.
 BLOCK_DRAWS = 1 << 15

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.instance import Instance
-from treesim.law import Law, OutputLaw, PathLaw
+from treesim.graphs.tree import Tree
+from treesim.instances.instance import Instance
+from treesim.laws.law import Law, OutputLaw, PathLaw
+from treesim.laws.walks import OnePath
 from treesim.samplers.base import Cost, Draws, Paths, Sampler
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
-from treesim.steps import OnePath
-from treesim.tree import Tree
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.correction import corrected_law, mixed_law
 from treesim.errors import SpecError
-from treesim.instance import Instance
+from treesim.instances.instance import Instance
 from treesim.kernels.walk import step_guided, step_pool
-from treesim.law import OutputLaw, PathLaw, walk_law
-from treesim.pools import algorithm_2_law
+from treesim.laws.corrected import corrected_law, mixed_law
+from treesim.laws.law import OutputLaw, PathLaw, walk_law
+from treesim.laws.pools import algorithm_2_law
+from treesim.laws.walks import GuidedSteps, PoolSteps, Steps, descend
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered, walk
 from treesim.scaled import BoolArray, FloatArray, IntArray
 from treesim.spec import require_at_least
-from treesim.steps import GuidedSteps, PoolSteps, Steps, descend
 
 
 @dataclass(frozen=True)

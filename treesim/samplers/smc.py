@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.errors import NoExactLaw, SpecError
-from treesim.instance import Instance
-from treesim.kernels.particles import (
+from treesim.graphs.tree import Tree
+from treesim.graphs.values import expect_ahead
+from treesim.instances.instance import Instance
+from treesim.kernels.smc import (
     MULTINOMIAL,
     RESIDUAL,
     STRATIFIED,
@@ -23,14 +25,12 @@ from treesim.kernels.particles import (
     resample,
 )
 from treesim.kernels.uniforms import state_of
-from treesim.law import OutputLaw, walk_law
-from treesim.multisets import Proposal, smc_law
+from treesim.laws.law import OutputLaw, walk_law
+from treesim.laws.smc import Proposal, smc_law
+from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps, descend
 from treesim.samplers.base import Clouds, Cost, Draws, Sampler, remembered
 from treesim.scaled import FloatArray, IntArray, Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
-from treesim.steps import GuidedSteps, PoolSteps, ReferenceSteps, descend
-from treesim.tree import Tree
-from treesim.values import expect_ahead
 
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
 

@@ -10,11 +10,11 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 import numpy as np
 
 from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
-from treesim.instance import Instance
-from treesim.law import OutputLaw
-from treesim.oracle import Oracle, Prefix
+from treesim.graphs.tree import Tree
+from treesim.instances.instance import Instance
+from treesim.laws.law import OutputLaw
 from treesim.samplers.base import Cost, Draws, Sampler, remembered
-from treesim.tree import Tree
+from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200
 ENTRY_POINTS = "treesim.samplers"

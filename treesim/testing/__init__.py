@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from treesim.errors import SpecError
-from treesim.instance import Instance
-from treesim.law import Law, OutputLaw, PathLaw
-from treesim.layered import LayeredGraph
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.instances.instance import Instance
+from treesim.laws.law import Law, OutputLaw, PathLaw
 from treesim.samplers import Draws, sampler
 from treesim.scaled import FloatArray, IntArray, Scaled
-from treesim.tree import Tree
 
 DEFAULT_RUNS = 20_000
 MISSED = 0.01  # probability with which a law at the stated TV may go uncaught

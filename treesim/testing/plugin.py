@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from treesim.instance import Instance
+    from treesim.instances.instance import Instance
 
 # Each tells samplers apart in its own way: a mild and a wrong value, rewards on few leaves, early ends, a long product.
 STANDARD: dict[str, tuple[str, dict[str, Any]]] = {
@@ -24,7 +24,7 @@ STANDARD: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.fixture(scope="session")
 def treesim_instances() -> dict[str, Instance]:
     """The standard instances by name: exact, noisy, wrong, sparse, ragged, product."""
-    from treesim.families import family
+    from treesim.instances.families import family
 
     return {name: family(kind, **parameters) for name, (kind, parameters) in STANDARD.items()}
 

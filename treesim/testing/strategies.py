@@ -13,11 +13,11 @@ import numpy as np
 from hypothesis import strategies as st
 
 from treesim.errors import SpecError
-from treesim.instance import Instance
-from treesim.layered import Layer
+from treesim.graphs.layered import Layer
+from treesim.graphs.tree import Tree
+from treesim.graphs.trellis import Trellis
+from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, Scaled
-from treesim.tree import Tree
-from treesim.trellis import Trellis
 
 HUGE, TINY = 1e304, 1e-304  # exp(+-700), nearly
 

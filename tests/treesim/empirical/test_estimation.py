@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from treesim import SMC, Importance, Instance, ParticleGibbs, RandomSuffix, Rejection, Scaled, SpecError, family
+from treesim.empirical.estimation import estimate
+
+INSTANCE = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
+
+
+@pytest.mark.parametrize("sampler", [SMC(2), SMC(5), Importance(3), SMC(4, proposal="optimal")])
+def test_intervals_cover_the_exact_tv_at_their_level(sampler):
+    exact = sampler.law(INSTANCE).tv(INSTANCE.target).lo
+    level, repeats = 0.9, 120
+    missed = sum(
+        not tv.lo <= exact <= tv.hi
+        for seed in range(repeats)
+        if (tv := estimate(sampler, INSTANCE, n=600, seed=seed, level=level).tv)
+    )
+    # More misses than this have a chance below 10^-7 if the level is kept.
+    assert missed <= stats.binom.isf(1e-7, repeats, 1 - level)
+
+
+def test_intervals_narrow_around_the_exact_tv():
+    exact = SMC(3).law(INSTANCE).tv(INSTANCE.target).lo
+    wide, narrow = (estimate(SMC(3), INSTANCE, n=n).tv for n in (1_000, 100_000))
+    assert narrow.lo <= exact <= narrow.hi
+    assert narrow.hi - narrow.lo < 0.02 < wide.hi - wide.lo
+    assert narrow.kind == "estimated"
+    assert narrow.level == 0.99
+
+
+def test_a_sampler_that_is_exact_is_not_found_wrong():
+    instance = family("dirichlet", horizon=4, seed=3)
+    tv = estimate(SMC(1, proposal="optimal"), instance, n=50_000).tv
+    assert tv.lo == 0.0
+    assert tv.hi < 0.03
+
+
+def test_the_expected_reward_is_estimated_too():
+    exact = SMC(3).law(INSTANCE).expected(INSTANCE.reward)
+    assert estimate(SMC(3), INSTANCE, n=200_000).expected_reward == pytest.approx(exact, rel=0.01)
+
+
+def test_runs_that_return_nothing_count_against_the_sampler():
+    sampler = Rejection(1, fallback="fail")
+    exact = sampler.law(INSTANCE).tv(INSTANCE.target).lo
+    tv = estimate(sampler, INSTANCE, n=50_000).tv
+    assert tv.hi >= exact / 2
+
+
+SHORT = family("markov", horizon=5, states=2, perturbation="log-normal:sigma=1", seed=1)
+
+
+@pytest.mark.parametrize("kind", [SMC(2), SMC(4, proposal="optimal")])
+def test_on_a_trellis_intervals_cover_the_exact_tv_of_the_paths(kind):
+    exact = kind.law(SHORT).tv(SHORT.target).lo
+    level, repeats = 0.9, 80
+    missed = sum(
+        not tv.lo <= exact <= tv.hi
+        for seed in range(repeats)
+        if (tv := estimate(kind, SHORT, n=2_000, seed=seed, level=level).tv)
+    )
+    assert missed <= stats.binom.isf(1e-7, repeats, 1 - level)
+    wide, narrow = (estimate(kind, SHORT, n=n).tv for n in (2_000, 200_000))
+    assert narrow.lo <= exact <= narrow.hi
+    assert narrow.hi - narrow.lo < 0.12 < 0.25 < wide.hi - wide.lo
+
+
+def test_on_a_long_trellis_there_is_an_interval_too():
+    instance = family("product", horizon=100, ratio=1.1)
+    exact = SMC(4).law(instance).tv(instance.target)
+    tv = estimate(SMC(4), instance, n=20_000).tv
+    assert 0 < tv.lo <= exact.lo <= exact.hi <= tv.hi < 0.2
+    chain = estimate(ParticleGibbs(4, 1, "systematic"), instance, n=20_000).tv
+    assert chain.lo <= chain.hi < 0.25
+
+
+def test_runs_of_other_samplers_bound_from_below_only():
+    instance = family("markov", horizon=30, perturbation="log-normal:sigma=1", seed=1)
+    assert estimate(RandomSuffix(1), instance, n=4_000).tv.hi == 1.0
+    zero = Instance(instance.graph, Scaled.from_float(np.where(np.arange(len(instance.value)) == 1, 0.0, 1.0)))
+    assert estimate(SMC(2), zero, n=400).tv.hi == 1.0
+
+
+def test_the_same_bits_for_any_number_of_threads(monkeypatch):
+    found = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("TREESIM_THREADS", threads)
+        found.append(estimate(SMC(8), INSTANCE, n=20_000, seed=3))
+    assert found[0] == found[1]
+
+
+def test_too_few_runs_are_refused():
+    with pytest.raises(SpecError, match="at least 20 runs"):
+        estimate(SMC(2), INSTANCE, n=3)
+    assert np.isfinite(estimate(SMC(2), INSTANCE, n=20).tv.hi)

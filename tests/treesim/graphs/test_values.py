@@ -1,0 +1,199 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from tests import naive
+from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist
+from treesim.runtime import threads
+from treesim.testing.strategies import instances, problems
+
+
+def log_fraction(x: Fraction) -> float:
+    if not x:
+        return -math.inf
+    power = x.numerator.bit_length() - x.denominator.bit_length()
+    return math.log(x / Fraction(2) ** power) + power * math.log(2)
+
+
+@given(problems())
+def test_twist_is_the_rational_one(problem):
+    tree, reward = problem
+    twist = optimal_twist(tree, Scaled.from_float(reward))
+    expected = [log_fraction(x) for x in naive.twist(tree, naive.fractions(reward))]
+    np.testing.assert_allclose(twist.log(), expected, rtol=1e-15, atol=1e-12)
+
+
+@given(problems())
+def test_twist_has_relative_error_below_1e_minus_14(problem):
+    tree, reward = problem
+    twist = optimal_twist(tree, Scaled.from_float(reward))
+    for found, exponent, expected in zip(
+        twist.mantissa, twist.exponent, naive.twist(tree, naive.fractions(reward)), strict=True
+    ):
+        exact = Fraction(float(found)) * Fraction(2) ** int(exponent)
+        assert abs(exact - expected) <= Fraction(1, 10**14) * expected
+
+
+@given(instances())
+def test_audit_is_the_rational_one(instance):
+    tree = instance.graph
+    reward = naive.fractions(instance.reward.to_float())
+    value = naive.fractions(instance.value.to_float())
+    twist = naive.twist(tree, reward)
+    found = instance.audit
+    errors = naive.bellman_errors(tree, value)
+    beyond_floats = [v for v, e in errors.items() if e is None or e > Fraction(10) ** 306]
+    if beyond_floats:
+        assert found.bellman_error > 1e305
+        assert found.bellman_error_node in beyond_floats
+        assert found.bellman_error == math.inf or None not in errors.values()
+    else:
+        assert found.bellman_error == pytest.approx(float(max(errors.values())), rel=1e-12, abs=1e-13)
+    ratio = naive.ratio_bound(tree, value)
+    if ratio is None:
+        assert found.ratio_bound == found.log_ratio_bound == math.inf
+    else:
+        if ratio < 10**300:
+            assert found.ratio_bound == pytest.approx(float(ratio), rel=1e-11)
+        else:
+            assert found.ratio_bound > 1e299
+        assert found.log_ratio_bound == pytest.approx(log_fraction(ratio), rel=1e-13, abs=1e-13)
+        v, c = found.ratio_bound_step
+        assert c - 1 in range(tree.edge_ptr[v], tree.edge_ptr[v + 1])
+    assert found.log_partition == pytest.approx(log_fraction(twist[0]), rel=1e-14, abs=1e-13)
+
+
+@given(instances())
+@settings(max_examples=50)
+def test_mean_errors_by_level_are_the_rational_ones(instance):
+    tree, found = instance.graph, instance.audit
+    value = naive.fractions(instance.value.to_float())
+    twist = naive.twist(tree, naive.fractions(instance.reward.to_float()))
+    errors = naive.bellman_errors(tree, value)
+    if any(e is None or e > 10**100 for e in errors.values()):
+        return
+    mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
+    for v in naive.inner_nodes(tree):
+        for c, p in naive.children(tree, v):
+            mass[c] = mass[v] * p
+    for t in range(tree.horizon):
+        nodes = range(tree.level_ptr[t], tree.level_ptr[t + 1])
+        reference = sum(mass[v] * errors.get(v, 0) for v in nodes)
+        target = sum(mass[v] * twist[v] / twist[0] * errors.get(v, 0) for v in nodes)
+        assert found.mean_reference[t] == pytest.approx(float(reference), rel=1e-12, abs=1e-13)
+        assert found.mean_target[t] == pytest.approx(float(target), rel=1e-12, abs=1e-13)
+
+
+def test_the_product_model_has_the_known_errors():
+    instance = family("product", horizon=10, ratio=1.2)
+    assert instance.audit.bellman_error == pytest.approx(0.1, abs=1e-12)
+    assert instance.audit.ratio_bound == pytest.approx(1.2, abs=1e-12)
+    assert instance.audit.log_partition == pytest.approx(10 * math.log(1.1), abs=1e-13)
+
+
+def test_values_far_outside_the_range_of_floats_stay_exact():
+    # Two leaves, exp(-50000) and exp(+30000) under each of many parents; a chain of tiny probabilities on top.
+    n = 300
+    level_ptr = np.concatenate([[0], 1 + 2 * np.arange(n + 1)])
+    edge_ptr = np.concatenate([[0], 2 + np.arange(2 * n - 1)])
+    edge_prob = np.ones(2 * n)
+    edge_prob[:2] = 1e-300, 1.0
+    tree = Tree(level_ptr, edge_ptr, edge_prob)
+    twist = optimal_twist(tree, [30_000.0, -50_000.0])
+    assert twist.log()[0] == pytest.approx(30_000 + math.log(1e-300), rel=1e-15)
+    found = audit(tree, twist, twist)
+    assert found.bellman_error < 1e-15
+    assert found.ratio_bound == math.inf
+    assert found.log_ratio_bound == pytest.approx(80_000 + math.log(1e-300), rel=1e-12)
+
+
+def test_a_reward_that_is_zero_makes_the_ratio_bound_infinite_and_nothing_else():
+    tree = Tree.complete(2, 2)
+    with np.errstate(divide="ignore"):
+        twist = optimal_twist(tree, np.log([0.0, 0.0, 1.0, 0.0]))
+    found = audit(tree, twist, twist)
+    assert found.ratio_bound == math.inf
+    assert found.ratio_bound_step == (0, 1)
+    assert found.bellman_error == 0.0
+    assert np.exp(found.log_partition) == 0.25
+
+
+def test_nodes_that_pi_ref_cannot_reach_do_not_count():
+    tree = Tree.complete(2, 2, policy=[1.0, 0.0, 0.5, 0.5, 0.5, 0.5])
+    twist = optimal_twist(tree, np.log([1.0, 2.0, 1e-9, 1e9]))
+    spoiled = Scaled.from_float(twist.to_float() * [1, 1, 1000, 1, 1, 1, 1])
+    assert audit(tree, spoiled, twist).bellman_error == audit(tree, twist, twist).bellman_error
+    assert audit(tree, spoiled, twist).ratio_bound == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize(
+    ("log_reward", "message"),
+    [
+        ([0.0, np.nan], "log reward of leaf 1 is nan"),
+        ([np.inf, 0.0], "log reward of leaf 0 is inf"),
+        ([-np.inf, -np.inf], "reward is zero at every leaf that pi_ref reaches"),
+        ([0.0], "expected one number for each of 2 leaves"),
+        ([[0.0, 1.0]], "expected one number for each of 2 leaves"),
+        ([1e300, 0.0], "at most 1e8 in size"),
+    ],
+)
+def test_bad_rewards_are_refused(log_reward, message):
+    with pytest.raises(RewardError, match=message):
+        optimal_twist(Tree.complete(2, 1), log_reward)
+
+
+def test_a_reward_only_where_pi_ref_cannot_go_is_no_reward():
+    with pytest.raises(RewardError, match="zero at every leaf that pi_ref reaches"):
+        optimal_twist(Tree.complete(2, 1, policy=[1.0, 0.0]), [-np.inf, 0.0])
+
+
+def wide_chain() -> Trellis:
+    rng = np.random.default_rng(1)
+    return Trellis.markov(rng.dirichlet(np.ones(200), size=200), horizon=5)
+
+
+def deep_tree() -> Tree:
+    return Tree.complete(2, 17, policy=0.5, seed=1)
+
+
+@pytest.mark.parametrize("build", [deep_tree, wide_chain])
+@pytest.mark.parametrize("scale", [1.0, 400.0])
+def test_any_number_of_threads_gives_the_same_bits(build, scale, monkeypatch):
+    monkeypatch.setattr(threads, "SMALLEST_CHUNK", 1 << 10)
+    monkeypatch.setattr(threads, "SMALLEST_PART", 1 << 10)
+    found = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("TREESIM_THREADS", threads)
+        graph = build()
+        log_reward = np.random.default_rng(0).normal(size=graph.n_leaves) * scale
+        twist = optimal_twist(graph, log_reward)
+        audited = audit(graph, twist * twist, twist)
+        found.append((twist, audited.bellman_error, audited.ratio_bound_step, audited.mean_target.tolist()))
+    for twist, *figures in found[1:]:
+        assert twist.equals(found[0][0])
+        assert figures == list(found[0][1:])
+    assert found[0][0].exponent.any() == (scale > 1)
+
+
+def test_parts_of_a_layer_add_up_to_the_audit_of_the_whole(monkeypatch):
+    graph, again = wide_chain(), wide_chain()
+    twist = optimal_twist(graph, np.random.default_rng(0).normal(size=graph.n_leaves))
+    whole = audit(graph, twist * twist, twist)
+    monkeypatch.setattr(threads, "SMALLEST_PART", 1 << 10)
+    parts = audit(again, twist * twist, twist)
+    assert parts.bellman_error == whole.bellman_error
+    assert parts.ratio_bound_step == whole.ratio_bound_step
+    np.testing.assert_allclose(parts.mean_target, whole.mean_target, rtol=1e-13)
+    np.testing.assert_allclose(parts.mean_reference, whole.mean_reference, rtol=1e-13)
+
+
+def test_linear_values_of_a_large_tree_agree_with_numpy():
+    tree = Tree.complete(2, 16, policy=1.0, seed=4)
+    log_reward = np.random.default_rng(1).normal(size=tree.n_leaves)
+    level = np.exp(log_reward)
+    for t in reversed(range(tree.horizon)):
+        level = (tree.layer(t).prob * level).reshape(-1, 2).sum(axis=1)
+    assert optimal_twist(tree, log_reward).to_float()[0] == pytest.approx(level[0], rel=1e-14)

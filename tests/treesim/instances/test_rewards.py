@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+
+from treesim import REWARDS, RewardError, SpecError, Tree, family, optimal_twist
+from treesim.instances.rewards import Additive, Gaussian, RightSteps, Sparse
+from treesim.spec import parse
+
+TREE = Tree.complete(2, 12)
+
+
+def test_gaussian_rewards_have_their_moments():
+    # 4096 normals: mean and deviation within 0.1 of 0 and 1 at six sigma.
+    r = 0.5 * Gaussian(beta=0.5).log_reward(TREE, seed=0)
+    assert abs(r.mean()) < 0.1
+    assert abs(r.std() - 1) < 0.1
+
+
+def test_sparse_rewards_have_their_share_and_floor():
+    phi = np.exp(Sparse(share=0.25, floor=0.01).log_reward(TREE, seed=0))
+    assert set(phi.round(12)) == {0.01, 1.0}
+    assert abs((phi == 1).mean() - 0.25) < 0.05
+
+
+def test_a_share_too_small_for_any_leaf_still_rewards_one_that_can_be_reached():
+    tree = Tree.complete(2, 2, policy=[0.0, 1.0])
+    log_reward = Sparse(share=1e-12).log_reward(tree, seed=0)
+    assert log_reward.tolist() == [-np.inf, -np.inf, -np.inf, 0.0]
+    assert np.exp(optimal_twist(tree, log_reward).log()[0]) == 1.0
+
+
+def test_additive_rewards_share_the_scores_of_common_prefixes():
+    score = 2.0 * Additive(beta=2.0).log_reward(TREE, seed=1)
+    siblings, strangers = score.reshape(-1, 2), score.reshape(2, -1).T
+    # 12 scores of variance 1 on a path; siblings share 11 of them, leaves of the two halves none.
+    assert np.var(siblings[:, 0] - siblings[:, 1]) == pytest.approx(2.0, rel=0.3)
+    assert np.var(strangers[:, 0] - strangers[:, 1]) > 8.0
+
+
+def test_right_steps_mark_the_number_asked_for_at_every_node():
+    tree = Tree.complete(4, 3)
+    wrong = -RightSteps(right=2, penalty=np.e).log_reward(tree, seed=0).round(9)
+    assert [int((wrong == k).sum()) for k in range(4)] == [8, 24, 24, 8]
+    marks = np.bincount(np.flatnonzero(wrong == 0) // 16, minlength=4)
+    assert sorted(marks) == [0, 0, 4, 4]
+    assert (RightSteps(right=9).log_reward(tree, seed=0) == 0).all()
+
+
+def test_given_rewards_are_read_from_text_and_npy(tmp_path):
+    np.save(tmp_path / "r.npy", [1.0, 0.0, 2.0, 4.0])
+    (tmp_path / "r.txt").write_text("0\n-inf\n0.5\n1\n")
+    linear = family("uniform", horizon=2, reward=f"given:file={tmp_path / 'r.npy'}")
+    np.testing.assert_allclose(linear.reward.to_float(), [1, 0, 2, 4])
+    logs = family("uniform", horizon=2, reward=f"given:file={tmp_path / 'r.txt'},scale=log")
+    np.testing.assert_allclose(logs.log_reward, [0, -np.inf, 0.5, 1])
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1\n2\n", "log reward has shape"),
+        ("1\n-2\n3\n4\n", "reward of leaf 1 is -2.0"),
+        ("1\nnan\n3\n4\n", "reward of leaf 1 is nan"),
+        ("one\n", "cannot read rewards"),
+    ],
+)
+def test_bad_given_rewards_are_refused(content, message, tmp_path):
+    (tmp_path / "r.txt").write_text(content)
+    with pytest.raises(RewardError, match=message):
+        family("uniform", horizon=2, reward=f"given:file={tmp_path / 'r.txt'}")
+
+
+def test_a_missing_reward_file_is_named():
+    with pytest.raises(RewardError, match=r"cannot read rewards from nowhere\.npy"):
+        family("uniform", horizon=2, reward="given:file=nowhere.npy")
+
+
+@pytest.mark.parametrize(
+    "spec", ["gaussian:beta=0", "sparse:share=2", "sparse:floor=-1", "additive:beta=nan", "right-steps:penalty=0.5"]
+)
+def test_parameters_out_of_range_are_refused(spec):
+    with pytest.raises((SpecError, RewardError), match="expected"):
+        parse(spec, REWARDS, "reward")

@@ -1,0 +1,114 @@
+"""Corrected laws: closed forms against powers of the transition matrix, on trees and, enclosed, on trellises."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import naive
+from treesim import GuidedSMC, Instance, Law, Layer, NoExactLaw, Scaled, SpecError, Trellis, family, unroll
+from treesim.laws.corrected import corrected_law, mixed_law
+from treesim.testing.strategies import instances, trellis_instances
+
+
+def chain_law(q, p, steps):
+    """The state after each offer, weighed by p/q."""
+    return naive.metropolis(q, [a / b if b else Fraction(0) for a, b in zip(p, q, strict=True)], steps)
+
+
+def rejection_law(q, p, budget):
+    """K draws one by one, the last one kept if none is accepted."""
+    largest = max(a / b for a, b in zip(p, q, strict=True) if b)
+    accept = [a / b / largest if b else Fraction(0) for a, b in zip(p, q, strict=True)]
+    law, left = [Fraction(0)] * len(q), Fraction(1)
+    for i in range(budget):
+        last = i == budget - 1
+        for x, offer in enumerate(q):
+            law[x] += left * offer * (1 if last else accept[x])
+        left *= 1 - sum(b * a for b, a in zip(q, accept, strict=True))
+    return law
+
+
+@given(instances(), st.integers(1, 6))
+@settings(max_examples=150)
+def test_the_law_after_h_offers_is_that_of_the_chain(instance, steps):
+    q = naive.guided(instance.graph, naive.fractions(instance.value.to_float()))
+    p = naive.target(instance.graph, naive.fractions(instance.reward.to_float()))
+    found = GuidedSMC(mh=steps).law(instance).prob.to_float()
+    np.testing.assert_allclose(found, [float(x) for x in chain_law(q, p, steps)], rtol=1e-9, atol=1e-13)
+
+
+@given(instances(), st.integers(1, 5))
+@settings(max_examples=100)
+def test_the_law_of_rejection_is_that_of_its_draws(instance, budget):
+    q = naive.guided(instance.graph, naive.fractions(instance.value.to_float()))
+    p = naive.target(instance.graph, naive.fractions(instance.reward.to_float()))
+    if any(a and a / b > 10**12 for a, b in zip(p, q, strict=True) if b):
+        return
+    if not all(b for a, b in zip(p, q, strict=True) if a):
+        return
+    found = GuidedSMC(reject=budget).law(instance).prob.to_float()
+    np.testing.assert_allclose(found, [float(x) for x in rejection_law(q, p, budget)], rtol=1e-9, atol=1e-12)
+
+
+@given(trellis_instances(max_horizon=4, max_edges=3), st.integers(2, 6))
+@settings(max_examples=120)
+def test_the_interval_of_an_mh_chain_on_a_trellis_contains_the_rational_answer(instance, steps):
+    tree = unroll(instance)
+    q = naive.guided(tree.graph, naive.fractions(tree.value.to_float()))
+    p = naive.target(tree.graph, naive.fractions(tree.reward.to_float()))
+    exact = naive.tv(chain_law(q, p, steps), p)
+    for width in (1e-2, 1e-6):
+        tv = GuidedSMC(mh=steps).law(instance).tv(instance.target, width=width)
+        assert Fraction(tv.lo) <= exact <= Fraction(tv.hi)
+        assert tv.hi - tv.lo <= width
+
+
+def test_a_million_offers_cost_what_two_cost_and_leave_nothing():
+    instance = family("dirichlet", horizon=10, perturbation="random-sign", epsilon="2/T", seed=1)
+    assert GuidedSMC(mh=1_000_000).law(instance).tv(instance.target).lo < 1e-12
+    long = family("markov", horizon=100, perturbation="random-sign", epsilon="2/T", seed=1)
+    assert GuidedSMC(mh=200).law(long).tv(long.target).hi < 1e-6
+
+
+def test_more_offers_are_never_worse_and_a_two_point_ratio_decays_as_it_must():
+    """r in {1/k, k} with P(r = k) = p under q: TV falls by the factor (1 - p) (1 - k^-2) an offer."""
+    k = 3.0
+    p = 1.0 / (1.0 + k)  # E_q[r] = 1
+    proposal = Law(Scaled.from_float([p, 1 - p]))
+    target = Law(Scaled.from_float([p * k, (1 - p) / k]))
+    found = [corrected_law(proposal, target, H).tv(target).lo for H in range(1, 8)]
+    np.testing.assert_allclose(np.divide(found[1:], found[:-1]), (1 - p) * (1 - k**-2), rtol=1e-9)
+
+
+def test_a_mixture_is_what_it_says():
+    proposal, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    assert mixed_law(proposal, target, 0.4).tv(target).lo == pytest.approx(0.1)
+
+
+def test_corrections_that_exclude_each_other_are_refused():
+    with pytest.raises(SpecError, match="at most one correction"):
+        GuidedSMC(mh=2, reject=2)
+    with pytest.raises(SpecError, match="a pool of 3 cannot be corrected by rejection"):
+        GuidedSMC(pool=3, reject=2)
+
+
+def test_corrected_laws_know_the_distance_to_their_own_target_only():
+    instance = family("markov", horizon=4, perturbation="random-sign", epsilon=0.1)
+    for sampler in (GuidedSMC(mh=2), GuidedSMC(reject=2)):
+        with pytest.raises(NoExactLaw, match=r"(own|that) target only"):
+            sampler.law(instance).tv(instance.reference)
+
+
+def test_a_chain_that_never_meets_the_target_stays_at_distance_one():
+    """V^ sends every walk to the leaf without reward."""
+    layers = [
+        Layer(np.array([0, 2]), np.array([0.5, 0.5]), np.array([0, 1], np.int32)),
+        Layer(np.array([0, 1, 2]), np.array([1.0, 1.0]), np.array([1, 0], np.int32)),
+    ]
+    graph = Trellis(np.array([0, 1, 3, 5]), layers, np.array([0, 1]))
+    instance = Instance(graph, Scaled.from_float([0.0, 1.0, 0.0, 1.0, 0.0]))
+    found = GuidedSMC(mh=2).law(instance).tv(instance.target)
+    assert found.lo == pytest.approx(1.0) == found.hi

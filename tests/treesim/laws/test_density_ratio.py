@@ -1,0 +1,189 @@
+"""Certified intervals contain the rational answer, shrink at second order, and close on a lattice."""
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests import naive
+from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
+from treesim.laws.density_ratio import RatioProblem
+from treesim.laws.law import PathLaw
+from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps
+from treesim.testing.strategies import trellis_instances, trellises
+
+
+def rational_pairs(instance: Instance) -> list[tuple[Fraction, Fraction]]:
+    """(target, guided) probability of every path, from rational arithmetic on the unrolled tree."""
+    tree = unroll(instance)
+    value = naive.fractions(tree.value.to_float())
+    target = naive.target(tree.graph, naive.fractions(tree.reward.to_float()))
+    return list(zip(target, naive.guided(tree.graph, value), strict=True))
+
+
+def shortfall(pairs, threshold: Fraction) -> Fraction:
+    return sum((max(threshold * q - p, Fraction(0)) for p, q in pairs), Fraction(0))
+
+
+def contains(interval, exact: Fraction) -> bool:
+    return Fraction(interval[0]) <= exact <= Fraction(interval[1])
+
+
+def check(instance: Instance, width: float) -> None:
+    tv = GuidedSMC().law(instance).tv(instance.target, width=width)
+    exact = shortfall(rational_pairs(instance), Fraction(1))
+    if tv.kind == "exact":
+        assert abs(Fraction(tv.lo) - exact) <= Fraction(1, 10**12)
+    else:
+        assert contains((tv.lo, tv.hi), exact)
+        assert tv.hi - tv.lo <= width
+
+
+@given(trellis_instances(max_horizon=4, max_edges=3), st.sampled_from([1e-2, 1e-4, 1e-7]))
+@settings(max_examples=500)
+def test_certified_intervals_contain_the_rational_answer(instance, width):
+    check(instance, width)
+
+
+@pytest.mark.slow
+@given(trellis_instances(), st.sampled_from([1e-1, 1e-3, 1e-6, 1e-9]))
+@settings(max_examples=10_000)
+def test_certified_intervals_contain_the_rational_answer_many_times(instance, width):
+    check(instance, width)
+
+
+@given(trellis_instances(max_horizon=4, max_edges=3), st.sampled_from([0.3, 0.05, 0.003]))
+@settings(max_examples=150)
+def test_every_grid_encloses_the_law_of_the_ratio(instance, step):
+    """Whatever the grid step, at every threshold; also where neither end is near the answer."""
+    law = GuidedSMC().law(instance)
+    problem = law.problem(instance.target)
+    problem.lattice = None
+    ratio = problem._whole(step, 1e-12, None)
+    pairs = rational_pairs(instance)
+    for threshold in (0.25, 1.0, 3.0):
+        assert contains(ratio.below(threshold), shortfall(pairs, Fraction(threshold)))
+    low, high, _ = problem._close(step, 1e-12, None)
+    assert contains((low - problem.rounding, high + problem.rounding), shortfall(pairs, Fraction(1)))
+    for log_ratio in (-0.5, 0.1, 1.0):
+        lowest, highest = ratio.cdf(log_ratio)
+        exact = sum(q for p, q in pairs if p <= Fraction(math.exp(log_ratio)) * q)
+        assert lowest - 1e-9 <= exact <= highest + 1e-9
+
+
+@given(trellis_instances(max_horizon=4, max_edges=3))
+@settings(max_examples=100)
+def test_the_largest_ratio_is_the_rational_one(instance):
+    pairs = rational_pairs(instance)
+    largest = max(p / q for p, q in pairs if q > 0)
+    found = math.exp(GuidedSMC().law(instance).log_largest_ratio(instance.target))
+    assert found == pytest.approx(float(largest), rel=1e-12)
+
+
+@given(trellises(max_horizon=4), st.data())
+@settings(max_examples=60)
+def test_the_distance_of_two_walks_is_that_of_their_path_laws(graph, data):
+    values = [
+        Scaled.from_float(
+            np.array(data.draw(st.lists(st.floats(0.1, 10), min_size=graph.n_nodes, max_size=graph.n_nodes)))
+        )
+        for _ in range(2)
+    ]
+    a, b = GuidedSteps(graph, values[0]), PoolSteps(graph, values[1], 3)
+    trees = [unroll(Instance(graph, value)) for value in values]
+    p = naive.guided(trees[0].graph, naive.fractions(trees[0].value.to_float()))
+    q = naive.pooled(trees[1].graph, naive.fractions(trees[1].value.to_float()), 3)
+    exact = naive.tv(p, q)
+    for one, other in ((a, b), (b, a)):
+        tv = PathLaw(one).tv(PathLaw(other), width=1e-6)
+        assert tv.lo - 1e-12 <= exact <= tv.hi + 1e-12
+
+
+def test_the_width_shrinks_at_second_order():
+    instance = family("markov", horizon=60, perturbation="log-uniform", epsilon="1/T", seed=4)
+    problem = GuidedSMC().law(instance).problem(instance.target)
+    gaps = []
+    for step in (4e-3, 2e-3, 1e-3, 5e-4):
+        low, high, _ = problem._close(step, 1e-16, None)
+        gaps.append(high - low)
+    orders = [math.log2(a / b) for a, b in itertools.pairwise(gaps)]
+    assert all(1.6 < order < 2.4 for order in orders), (gaps, orders)
+
+
+def two_point_chain(horizon: int, up: float) -> tuple[Trellis, Scaled, Scaled]:
+    """One coin a step and no memory: two walks of density ratio prod (p/q)^(ones) ((1-p)/(1-q))^(zeros)."""
+    layers = [Layer(np.array([0, 2]), np.array([0.5, 0.5]), np.array([0, 1], np.int32)),
+              Layer(np.array([0, 2, 4]), np.full(4, 0.5), np.array([0, 1, 0, 1], np.int32))]  # fmt: skip
+    graph = Trellis(np.cumsum([0, 1, *[2] * horizon]), layers, np.minimum(np.arange(horizon), 1))
+    value = np.concatenate([[1.0], np.tile([1.0, up], horizon)])
+    return graph, Scaled.from_float(value), Scaled.from_float(np.ones(graph.n_nodes))
+
+
+@pytest.mark.parametrize("horizon", [10, 1000])
+def test_a_lattice_of_two_points_gives_the_binomial_answer(horizon):
+    up = 1.0 + 0.4 / math.sqrt(horizon)
+    graph, value, flat = two_point_chain(horizon, up)
+    p, q = PathLaw(GuidedSteps(graph, value)), PathLaw(ReferenceSteps(graph))
+    k = np.arange(horizon + 1)
+    exact = 0.5 * np.abs(stats.binom.pmf(k, horizon, up / (1 + up)) - stats.binom.pmf(k, horizon, 0.5)).sum()
+    tv = q.tv(p)
+    assert graph.log2_paths == pytest.approx(horizon)
+    assert tv.lo == pytest.approx(exact, abs=1e-9)
+    assert tv.hi - tv.lo < 1e-9
+    problem = RatioProblem(p.steps, q.steps)
+    assert problem.lattice == pytest.approx(math.log(up), rel=1e-9)
+    assert problem.log_largest_ratio == pytest.approx(horizon * math.log(2 * up / (1 + up)), rel=1e-10)
+    del flat
+
+
+def test_the_product_model_of_a_thousand_steps_meets_its_closed_form():
+    """2^1000 leaves; the pool of 2 keeps a one with probability 1/4 + r / (2 (1 + r)), step by step."""
+    horizon, r = 1000, 1.05
+    instance = family("product", horizon=horizon, ratio=r)
+    assert instance.graph.log2_paths == pytest.approx(1000)
+    target, pooled = r / (1 + r), 0.25 + r / (2 * (1 + r))
+    k = np.arange(horizon + 1)
+    exact = 0.5 * np.abs(stats.binom.pmf(k, horizon, target) - stats.binom.pmf(k, horizon, pooled)).sum()
+    tv = GuidedSMC(pool=2).law(instance).tv(instance.target)
+    assert tv.lo == pytest.approx(exact, abs=1e-9)
+    assert tv.hi == pytest.approx(exact, abs=1e-9)
+    guided = GuidedSMC().law(instance).tv(instance.target)
+    assert guided.hi < 1e-9
+
+
+def test_quantiles_enclose_those_of_the_binomial():
+    graph, value, _ = two_point_chain(100, 1.1)
+    law = PathLaw(ReferenceSteps(graph)).ratio_law(PathLaw(GuidedSteps(graph, value)), width=1e-9)
+    step, start = math.log(1.1), 100 * math.log(2 / 2.1)
+    for probability in (0.1, 0.5, 0.9):
+        exact = start + step * stats.binom.ppf(probability, 100, 0.5)
+        low, high = law.quantile(probability)
+        assert low - 1e-6 <= exact <= high + 1e-6
+        assert high - low < 0.2
+    with pytest.raises(ValueError, match="strictly between 0 and 1"):
+        law.quantile(1.0)
+
+
+def test_a_budget_that_is_too_small_gives_a_wider_interval_that_still_contains_the_answer():
+    instance = family("markov", horizon=50, perturbation="log-uniform", epsilon="1/T", seed=4)
+    law = GuidedSMC().law(instance)
+    fine = law.tv(instance.target, width=1e-8)
+    coarse = law.tv(instance.target, width=1e-8, budget=1e5)
+    assert fine.hi - fine.lo <= 1e-8 < coarse.hi - coarse.lo
+    assert fine.wanted is None
+    enough = law.tv(instance.target, width=1e-8, budget=3 * coarse.wanted)
+    assert enough.hi - enough.lo <= 1e-8
+    assert coarse.lo <= fine.lo
+    assert fine.hi <= coarse.hi
+
+
+def test_progress_is_told_level_by_level():
+    instance = family("markov", horizon=7, perturbation="random-sign", epsilon=0.1)
+    seen = []
+    GuidedSMC().law(instance).tv(instance.target, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(t, 7) for t in range(1, 8)]

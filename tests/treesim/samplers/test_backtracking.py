@@ -1,0 +1,168 @@
+"""Backtracking and random suffixes: laws against dense transition matrices, in rationals where that is quick."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import naive
+from tests.statistics import fits
+from treesim import (
+    Backtracking,
+    Draws,
+    Instance,
+    NoExactLaw,
+    RandomSuffix,
+    Scaled,
+    Tree,
+    family,
+    sampler,
+    spectral_gap,
+    stationary_law,
+    unroll,
+)
+from treesim.samplers.backtracking import _moves, _visits
+from treesim.testing.strategies import instances
+
+INSTANCE = family("random-branching", horizon=3, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
+
+
+def backtracking_matrix(tree, value, lazy=True):
+    """The definition: odds pi_ref(c|v) V(c) for a child, V(v) for the parent; who has no odds stays."""
+    matrix = [[Fraction(0)] * tree.n_nodes for _ in range(tree.n_nodes)]
+    parent = {c: v for v in naive.inner_nodes(tree) for c, _ in naive.children(tree, v)}
+    for v in range(tree.n_nodes):
+        odds = {c: p * value[c] for c, p in naive.children(tree, v)} if v < len(tree.edge_ptr) - 1 else {}
+        if v:
+            odds[parent[v]] = value[v]
+        total = sum(odds.values())
+        stay = Fraction(1, 2) if lazy else Fraction(0)
+        matrix[v][v] += stay if total else Fraction(1)
+        for u, odd in odds.items():
+            if total:
+                matrix[v][u] += (1 - stay) * odd / total
+    return matrix
+
+
+@given(instances(max_leaves=5), st.integers(0, 5))
+@settings(max_examples=60)
+def test_backtracking_is_its_transition_matrix(instance, steps):
+    tree = instance.graph
+    value = naive.fractions(instance.value.to_float())
+    matrix = backtracking_matrix(tree, value)
+    law = [Fraction(1)] + [Fraction(0)] * tree.n_edges
+    for _ in range(steps):
+        law = [sum(law[v] * matrix[v][u] for v in range(tree.n_nodes)) for u in range(tree.n_nodes)]
+    found = Backtracking(steps).law(instance)
+    exact = [float(x) for x in law[tree.leaves]]
+    np.testing.assert_allclose(found.prob.to_float(), exact, rtol=1e-9, atol=1e-14)
+    assert found.failure == pytest.approx(1 - sum(exact), abs=1e-12)
+
+
+def dense(instance, lazy=True):
+    matrix = backtracking_matrix(instance.graph, naive.fractions(instance.value.to_float()), lazy)
+    return np.array([[float(x) for x in row] for row in matrix])
+
+
+def test_the_first_leaf_is_that_of_the_absorbing_chain():
+    matrix, tree = dense(INSTANCE, lazy=False), INSTANCE.graph
+    inner = tree.leaves.start
+    fundamental = np.linalg.inv(np.eye(inner) - matrix[:inner, :inner])
+    law = (fundamental @ matrix[:inner, inner:])[0]
+    found = Backtracking(0, "first-leaf").law(INSTANCE)
+    np.testing.assert_allclose(found.prob.to_float(), law, rtol=1e-10)
+    np.testing.assert_allclose(_visits(_moves(INSTANCE)), fundamental[0], rtol=1e-10)
+
+
+def test_where_no_leaf_can_be_reached_the_walk_returns_nothing():
+    tree = Tree.complete(2, 2)
+    instance = Instance(tree, Scaled.from_float(np.array([1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0])))
+    sampler = Backtracking(0, "first-leaf")
+    assert sampler.law(instance).failure == 1.0
+    assert (sampler.simulate(instance, 5, seed=0).leaf == -1).all()
+    assert sampler.cost(instance).value_queries == 0.0
+
+
+def test_with_the_optimal_twist_the_first_leaf_has_the_law_of_the_target():
+    instance = family("dirichlet", horizon=8, branching=2, seed=4)
+    assert Backtracking(0, "first-leaf").law(instance).tv(instance.target).lo < 1e-13
+
+
+def test_the_stationary_law_is_stationary_and_its_leaves_are_the_target_whatever_the_value():
+    matrix, mass = dense(INSTANCE), stationary_law(INSTANCE)
+    np.testing.assert_allclose(mass @ matrix, mass, atol=1e-15)
+    leaves = mass[INSTANCE.graph.leaves]
+    np.testing.assert_allclose(leaves / leaves.sum(), INSTANCE.target.prob.to_float(), rtol=1e-11)
+    flow = mass[:, None] * matrix
+    np.testing.assert_allclose(flow, flow.T, atol=1e-16)
+
+
+def test_the_spectral_gap_is_that_of_the_matrix():
+    eigenvalues = np.sort(np.linalg.eigvals(dense(INSTANCE)).real)
+    assert spectral_gap(INSTANCE) == pytest.approx(1 - eigenvalues[-2], rel=1e-9)
+
+
+def test_many_steps_leave_the_target_among_the_leaves():
+    law = Backtracking(4_000).law(INSTANCE)
+    leaves = law.prob.to_float()
+    np.testing.assert_allclose(leaves / leaves.sum(), INSTANCE.target.prob.to_float(), rtol=1e-8)
+
+
+@given(instances(max_leaves=6), st.integers(0, 4))
+@settings(max_examples=60)
+def test_random_suffixes_are_their_transition_matrix(instance, steps):
+    tree = instance.graph
+    prob, reward = naive.reference(tree), naive.fractions(instance.reward.to_float())
+    paths = [tree.path(leaf) for leaf in range(tree.n_leaves)]
+    law = list(prob)
+    for _ in range(steps):
+        new = [Fraction(0)] * len(law)
+        for x, mass in enumerate(law):
+            if not mass:
+                continue
+            for t in range(tree.horizon):
+                below = [y for y in range(len(law)) if paths[y][t] == paths[x][t]]
+                total = sum(prob[y] for y in below)
+                for y in below:
+                    accept = Fraction(1) if reward[y] >= reward[x] else reward[y] / reward[x]
+                    chance = mass * prob[y] / total / tree.horizon
+                    new[y] += chance * accept
+                    new[x] += chance * (1 - accept)
+        law = new
+    found = RandomSuffix(steps).law(instance).prob.to_float()
+    np.testing.assert_allclose(found, [float(x) for x in law], rtol=1e-9, atol=1e-13)
+
+
+def test_the_target_is_stationary_for_random_suffixes():
+    law = RandomSuffix(400).law(INSTANCE)
+    assert law.tv(INSTANCE.target).lo < 1e-9
+
+
+def test_random_suffixes_on_a_trellis_follow_the_law_of_its_tree():
+    instance = family("markov", horizon=4, states=2, seed=3)
+    plain = unroll(instance)
+    place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
+    draws = RandomSuffix(3).simulate(instance, 60_000, seed=2)
+    leaf = np.array([place[tuple(draws.choices(instance.graph, i))] for i in range(60_000)])
+    assert fits(Draws(leaf, None, 0, 0), RandomSuffix(3).law(plain))
+
+
+@pytest.mark.parametrize("spec", ["vgb:steps=12", "vgb:steps=0,stop=first-leaf", "random-suffix:steps=5"])
+def test_costs_are_what_simulation_spends(spec):
+    n = 100_000
+    draws = sampler(spec).simulate(INSTANCE, n, seed=3)
+    cost = sampler(spec).cost(INSTANCE)
+    assert draws.reference_draws / n == pytest.approx(cost.reference_draws, rel=0.02)
+    assert draws.value_queries / n == pytest.approx(cost.value_queries, rel=0.02)
+
+
+def test_what_needs_a_tree_says_so():
+    trellis = family("markov", horizon=4)
+    with pytest.raises(NoExactLaw, match="vgb walks on the prefixes of a tree"):
+        Backtracking(3).law(trellis)
+    with pytest.raises(NoExactLaw, match="random-suffix has an exact law on trees"):
+        RandomSuffix(3).law(trellis)
+    with pytest.raises(NoExactLaw, match="expected at most 2048"):
+        spectral_gap(family("uniform", horizon=12))

@@ -1,0 +1,267 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import naive
+from tests.statistics import fits
+from treesim import (
+    SAMPLERS,
+    Base,
+    BeamSearch,
+    BestOfN,
+    GuidedSMC,
+    Importance,
+    Instance,
+    Rejection,
+    SoftBestOfN,
+    SpecError,
+    Tree,
+    family,
+    optimal_twist,
+    sampler,
+)
+from treesim.laws.law import walk_law
+from treesim.laws.walks import PoolSteps
+from treesim.spec import spell
+from treesim.testing.strategies import instances
+
+SPECS = [
+    "base",
+    "best-of-n:n=5",
+    "soft-best-of-n:n=5,temperature=0.4",
+    "importance:n=5",
+    "rejection:budget=4",
+    "rejection:budget=4,slack=1.5,fallback=base",
+    "rejection:budget=2,fallback=fail",
+    "beam:width=2",
+    "beam:width=3,score=value",
+    "sp-gsmc",
+    "sp-gsmc:pool=1",
+    "sp-gsmc:pool=4",
+    "sp-gsmc:mh=3",
+    "sp-gsmc:reject=3",
+    "sp-gsmc:pool=2,mh=3",
+    "vgb:steps=9",
+    "vgb:steps=0,stop=first-leaf",
+    "random-suffix:steps=3",
+    "smc:particles=1",
+    "smc:particles=2",
+    "smc:particles=2,proposal=optimal",
+    "particle-gibbs:particles=2,sweeps=2",
+]
+
+
+def close(law, exact, failure=0.0):
+    np.testing.assert_allclose(law.prob.to_float(), [float(x) for x in exact], rtol=2e-12, atol=1e-290)
+    assert law.failure == pytest.approx(float(failure), abs=1e-14)
+
+
+def rational(instance):
+    return naive.reference(instance.graph), naive.fractions(instance.reward.to_float())
+
+
+@given(instances(), st.integers(1, 3))
+@settings(max_examples=40)
+def test_selection_laws_are_the_rational_ones(instance, n):
+    prob, reward = rational(instance)
+    close(Base().law(instance), prob)
+    close(BestOfN(n).law(instance), naive.best_of(prob, reward, n))
+    close(Importance(n).law(instance), naive.weighted_pick(prob, reward, n))
+    close(SoftBestOfN(n, temperature=1.0).law(instance), naive.weighted_pick(prob, reward, n))
+
+
+@given(instances(), st.integers(1, 3))
+@settings(max_examples=25)
+def test_soft_best_of_n_at_temperature_a_half_weighs_by_the_square(instance, n):
+    prob, reward = rational(instance)
+    close(SoftBestOfN(n, temperature=0.5).law(instance), naive.weighted_pick(prob, [r * r for r in reward], n))
+
+
+@given(instances(), st.integers(1, 4), st.sampled_from([1.0, 1.5, 4.0]))
+@settings(max_examples=40)
+def test_rejection_laws_are_the_rational_ones(instance, budget, slack):
+    prob, reward = rational(instance)
+    envelope = max(r for r, p in zip(reward, prob, strict=True) if p > 0)
+    for fallback in ("last", "base", "fail"):
+        exact, failure = naive.rejection(
+            prob,
+            [min(r, envelope) for r in reward],
+            envelope * naive.Fraction(slack),
+            budget,
+            fallback,
+        )
+        law = Rejection(budget, slack, fallback).law(instance)
+        np.testing.assert_allclose(law.prob.to_float(), [float(x) for x in exact], rtol=1e-11, atol=1e-15)
+        assert law.failure == pytest.approx(float(failure), abs=1e-13)
+
+
+@given(instances(), st.integers(1, 3))
+@settings(max_examples=40)
+def test_guided_laws_are_the_rational_ones(instance, pool):
+    value = naive.fractions(instance.value.to_float())
+    close(GuidedSMC().law(instance), naive.guided(instance.graph, value))
+    exact = naive.pooled(instance.graph, value, pool)
+    close(GuidedSMC(pool).law(instance), exact)
+    close(walk_law(PoolSteps(instance.graph, instance.value, pool, by_quadrature=True)), exact)
+
+
+@given(instances(), st.integers(1, 4))
+@settings(max_examples=60)
+def test_beam_search_finds_what_the_naive_search_finds(instance, width):
+    value = naive.fractions(instance.value.to_float())
+    for score in ("target", "value"):
+        exact = naive.beam(instance.graph, value, width, score)
+        found = int(np.argmax(BeamSearch(width, score).law(instance).prob.to_float()))
+        assert exact is None or found == exact
+
+
+@given(instances(), st.sampled_from(SPECS))
+@settings(max_examples=100)
+def test_every_law_is_a_distribution(instance, spec):
+    law = sampler(spec).law(instance)
+    assert law.prob.to_float().sum() + law.failure == pytest.approx(1.0, abs=1e-12)
+    assert law.tv(instance.target).kind == "exact"
+
+
+INSTANCE = family("random-branching", horizon=4, branching=3, stop=0.1, perturbation="log-normal:sigma=0.7", seed=9)
+SPARSE = family("dirichlet", horizon=4, branching=2, reward="sparse:share=0.2", perturbation="exact", seed=3)
+
+
+@pytest.mark.parametrize("instance", [INSTANCE, SPARSE], ids=["random", "sparse"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_simulation_follows_the_exact_law(spec, instance):
+    chosen = sampler(spec)
+    draws = chosen.simulate(instance, 200_000, seed=1)
+    assert fits(draws, chosen.law(instance))
+
+
+@pytest.mark.parametrize(
+    ("simulated", "claimed"),
+    [
+        ("importance:n=5", "importance:n=6"),
+        ("importance:n=5", "soft-best-of-n:n=5,temperature=0.95"),
+        ("best-of-n:n=5", "best-of-n:n=6"),
+        ("sp-gsmc", "sp-gsmc:pool=24"),
+        ("sp-gsmc:pool=4", "sp-gsmc:pool=5"),
+        ("rejection:budget=4", "rejection:budget=5"),
+        ("rejection:budget=4,slack=1.1", "rejection:budget=4"),
+        ("base", "importance:n=2"),
+    ],
+)
+def test_the_fit_test_catches_a_law_that_is_slightly_off(simulated, claimed):
+    draws = sampler(simulated).simulate(INSTANCE, 200_000, seed=1)
+    assert not fits(draws, sampler(claimed).law(INSTANCE))
+
+
+@pytest.mark.parametrize("instance", [INSTANCE, SPARSE], ids=["random", "sparse"])
+@pytest.mark.parametrize("spec", SPECS)
+def test_simulated_cost_is_the_expected_cost(spec, instance):
+    chosen = sampler(spec)
+    n = 50_000
+    draws, cost = chosen.simulate(instance, n, seed=2), chosen.cost(instance)
+    # A draw costs at most 60 here: the mean of n is within 0.05 of its expectation far beyond six sigma
+    # of what the budgets and branchings of these specs allow.
+    assert draws.reference_draws / n == pytest.approx(cost.reference_draws, rel=0.02)
+    assert draws.value_queries / n == pytest.approx(cost.value_queries, rel=0.02)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_any_number_of_threads_gives_the_same_leaves(spec, monkeypatch):
+    leaves = []
+    for threads in ("1", "2"):
+        monkeypatch.setenv("TREESIM_THREADS", threads)
+        leaves.append(sampler(spec).simulate(INSTANCE, 100_000, seed=5).leaf)
+    assert np.array_equal(*leaves)
+    assert not np.array_equal(leaves[0], sampler(spec).simulate(INSTANCE, 100_000, seed=6).leaf) or "beam" in spec
+
+
+def test_guidance_is_exact_on_the_product_model_at_any_error():
+    instance = family("product", horizon=10, ratio=1.2)
+    assert GuidedSMC().law(instance).tv(instance.target).hi < 1e-14
+    bits = 1.2 / 2.2
+    ones = np.array([bin(leaf).count("1") for leaf in range(2**10)])
+    np.testing.assert_allclose(instance.target.prob.to_float(), bits**ones * (1 - bits) ** (10 - ones), rtol=1e-12)
+
+
+def test_a_pool_on_the_product_model_gives_independent_bits():
+    instance = family("product", horizon=6, ratio=3.0)
+    pool = 5
+    counts = np.arange(pool + 1)
+    binomial = np.array([1, 5, 10, 10, 5, 1]) / 32
+    q = (binomial * counts * 3.0 / (counts * 3.0 + pool - counts)).sum()
+    ones = np.array([bin(leaf).count("1") for leaf in range(2**6)])
+    expected = q**ones * (1 - q) ** (6 - ones)
+    np.testing.assert_allclose(GuidedSMC(pool).law(instance).prob.to_float(), expected, rtol=1e-13)
+
+
+def test_large_pools_approach_the_exact_normaliser():
+    exact = GuidedSMC().law(INSTANCE)
+    tv = [GuidedSMC(pool).law(INSTANCE).tv(exact).hi for pool in (8, 80, 800, 8000)]
+    assert tv == sorted(tv, reverse=True)
+    assert tv[2] / tv[3] == pytest.approx(10, rel=0.05)
+
+
+def test_soft_best_of_n_goes_from_best_of_n_to_base():
+    cold, hot = SoftBestOfN(8, temperature=1e-4).law(INSTANCE), SoftBestOfN(8, temperature=1e6).law(INSTANCE)
+    assert cold.tv(BestOfN(8).law(INSTANCE)).hi < 1e-12
+    assert hot.tv(INSTANCE.reference).hi < 1e-5
+
+
+def test_guidance_takes_reference_steps_where_no_value_is_left():
+    tree = Tree.complete(2, 2, policy=[0.5, 0.5, 0.25, 0.75, 0.5, 0.5])
+    twist = optimal_twist(tree, [-np.inf, -np.inf, 0.0, 0.0])
+    spoiled = Instance(tree, type(twist).from_float([1.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0]))
+    np.testing.assert_allclose(GuidedSMC().law(spoiled).prob.to_float(), [0.25, 0.75, 0.0, 0.0])
+
+
+def test_a_beam_as_wide_as_the_tree_finds_the_mode():
+    for seed in range(5):
+        instance = family("dirichlet", horizon=5, perturbation="log-normal:sigma=2", seed=seed)
+        law = BeamSearch(width=32).law(instance)
+        assert law.tv(instance.target).hi == pytest.approx(1 - instance.target.prob.to_float().max(), abs=1e-12)
+
+
+def test_importance_beats_best_of_n_in_the_long_run():
+    tv = {cls: cls(10_000).law(INSTANCE).tv(INSTANCE.target).hi for cls in (Importance, BestOfN)}
+    assert tv[Importance] < 1e-3 < 0.5 < tv[BestOfN]
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_specs_survive_the_round_trip(spec):
+    assert spell(sampler(spec)) == spec
+    assert sampler(spell(sampler(spec))) == sampler(spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("greedy", "unknown sampler 'greedy', expected one of: base, best-of-n"),
+        ("importance", "sampler 'importance' needs n, such as importance:n=16"),
+        ("importance:m=3", "has no parameter 'm'; its parameters: n"),
+        ("importance:n=many", "n of importance is 'many', expected a whole number"),
+        ("importance:n=0", "n is 0, expected at least 1"),
+        ("importance:n", "expected n=VALUE, once"),
+        ("importance:n=1,n=2", "expected n=VALUE, once"),
+        ("soft-best-of-n:n=4,temperature=0", "temperature is 0.0, expected a number above 0"),
+        ("soft-best-of-n:n=4,temperature=nan", "temperature is nan"),
+        ("rejection:budget=4,fallback=pray", "fallback is 'pray', expected one of: last, base, fail"),
+        ("rejection:budget=4,slack=0.5", "slack is 0.5, expected at least 1"),
+        ("beam:width=2,score=luck", "score is 'luck'"),
+        ("sp-gsmc:pool=-1", "pool is -1, expected at least 0"),
+        ("base:n=2", "sampler 'base' has no parameter 'n'; its parameters: none"),
+    ],
+)
+def test_bad_specs_are_refused(spec, message):
+    with pytest.raises(SpecError, match=message.replace("(", r"\(").replace("+", r"\+")):
+        sampler(spec)
+
+
+def test_bad_simulations_are_refused():
+    with pytest.raises(SpecError, match="n is 0"):
+        Base().simulate(INSTANCE, 0, seed=0)
+
+
+def test_every_sampler_is_tested():
+    # The exact sampler refuses instances with values of zero: test_exact.py has its own.
+    assert {spec.partition(":")[0] for spec in SPECS} == set(SAMPLERS) - {"exact-guided"}

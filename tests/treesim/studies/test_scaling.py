@@ -1,0 +1,82 @@
+"""Least parameters against closed forms and tables, fits against data of known growth."""
+
+import math
+
+import numpy as np
+import pytest
+import treesim.hard_instances  # noqa: F401  (registers its families)
+
+from treesim import SMC, Importance, SpecError, family
+from treesim.studies.scaling import distance, fit, instance_at, least, scale, varying
+
+
+def test_the_table_of_the_product_model():
+    rows = list(scale("product", "smc", [8, 16, 32, 64, 128, 256], delta=0.02, epsilon="0.5/T"))
+    assert [row.least for row in rows] == [4, 3, 2, 2, 1, 1]
+    for row in rows:
+        assert row.parameter == "particles"
+        assert row.epsilon == pytest.approx(0.5 / row.horizon, rel=1e-9)
+        assert row.queries == row.least * row.horizon
+        assert row.tv.hi <= 0.02
+
+
+def test_without_a_good_value_draws_grow_exponentially_and_with_one_they_do_not():
+    rows = scale("uniform", "importance", [2, 4, 6, 8], 0.1, reward="right-steps:right=1,penalty=100")
+    counts = {row.horizon: row.least for row in rows}
+    assert fit(counts).verdict == "exponential"
+    assert fit(counts).exponential.exponent == pytest.approx(math.log(2), rel=0.03)
+    needed = {row.horizon: row.least for row in scale("perfect-value", "smc", [50, 100, 200, 400], 0.1)}
+    found = fit(needed)
+    assert found.verdict == "power"
+    assert found.power.low <= 0.5 <= found.power.high
+
+
+def test_the_least_is_the_least():
+    instance = family("dirichlet", horizon=5, seed=4)
+    n = next(row.least for row in scale("dirichlet", "importance", [5], 0.05, seed=4))
+    tv = [Importance(k).law(instance).tv(instance.target).hi for k in range(1, n + 1)]
+    assert tv[-1] <= 0.05 < min(tv[:-1])
+    for bound in (1, 5, 8, 9, 100, 12345):
+        assert least(lambda n, bound=bound: n >= bound) == bound
+    assert least(lambda n: False, largest=1000) is None
+
+
+def test_what_never_reaches_delta_is_none_and_keeps_the_last_tv():
+    # best-of-N never samples from the target: it ends at the best leaf.
+    row = next(scale("dirichlet", "best-of-n", [4], delta=0.01))
+    assert row.least is None and row.queries is None
+    assert row.tv.lo > 0.5
+
+
+def test_where_there_is_no_law_runs_estimate():
+    row = next(scale("dirichlet", "smc:resampling=systematic", [4], 0.3, runs=4_000, epsilon="0.2"))
+    assert row.tv.kind == "estimated"
+    instance = instance_at("dirichlet", 4, "0.2", 0)
+    assert distance(SMC(row.least, "systematic"), instance, 4_000).hi <= 0.3
+    assert instance.audit.bellman_error == pytest.approx(0.2)
+    hidden = instance_at("hidden-prefix", 9, "0.5", 0)
+    assert hidden.audit.bellman_error == pytest.approx(0.5)
+
+
+def test_fits_know_powers_from_exponentials():
+    horizons = (4, 8, 16, 32, 64)
+    rng = np.random.default_rng(0)
+    noise = dict(zip(horizons, np.exp(rng.normal(0, 0.05, 5)), strict=True))
+    power = fit({t: 7 * t**0.5 * noise[t] for t in horizons})
+    assert power.verdict == "power" and power.power.low < 0.5 < power.power.high
+    exponential = fit({t: math.exp(0.2 * t) * noise[t] for t in horizons})
+    assert exponential.verdict == "exponential" and exponential.exponential.low < 0.2 < exponential.exponential.high
+    assert fit(dict.fromkeys(horizons, 3)).verdict == "constant"
+    assert fit({8: 4, 16: 3}) is None
+    assert fit({8: 10, 9: 12, 10: 11.5}).verdict == "undecided"
+
+
+def test_bad_questions_are_refused():
+    with pytest.raises(SpecError, match=r"delta is 1\.5"):
+        next(scale("product", "smc", [4], 1.5))
+    with pytest.raises(SpecError, match="has no parameter 'n'"):
+        varying("smc", "n")
+    with pytest.raises(SpecError, match="no parameter that must be given"):
+        varying("sp-gsmc", None)
+    with pytest.raises(SpecError, match="unknown sampler 'luck'"):
+        varying("luck", None)

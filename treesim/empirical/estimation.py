@@ -1,0 +1,203 @@
+"""Estimated TV: a confidence interval from runs, for samplers without an exact law.
+
+A run of SMC tells more than its one output: its last population is the conditional law of that output. Averaging those
+(Rao & Blackwell) and comparing with the exact target gives
+
+- from below, the excess of the sampler's probability of a set over the target's, the set being learnt on one half of
+  the runs and its probability bounded on the other (empirical Bernstein: Maurer & Pontil 2009);
+- from above, the plug-in TV plus a bound on how far the average is from its mean (the sum of standard errors, and
+  McDiarmid's inequality: one run moves the TV by at most one n-th).
+
+On a trellis paths are too many to be counted. There, SMC with a path pinned estimates law / target on that path, R,
+without bias. So TV = E_target[(1 - R)_+] <= E_target[(1 - R^)_+], from paths drawn exactly from the target; and the set
+that shows the TV from below is {R^ >= 1}, a random one, its probability estimated under both laws.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from treesim.errors import SpecError
+from treesim.graphs.tree import Tree
+from treesim.instances.instance import Instance
+from treesim.laws.law import TV
+from treesim.runtime.seeds import Stream, generator
+from treesim.runtime.threads import thread_map
+from treesim.samplers.base import Sampler, draw_guided, edges_of
+from treesim.scaled import BoolArray, FloatArray, IntArray
+
+DEFAULT_RUNS = 100_000
+DEFAULT_LEVEL = 0.99
+LEAST_RUNS = 20
+# Runs that estimate law / target on one path.
+UPPER_RUNS, LOWER_RUNS = 32, 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What runs say of a sampler.
+
+    Attributes
+    ----------
+    tv : TV
+        To the target, of kind ``estimated``. On a trellis the runs of samplers that are not SMC say nothing from above.
+    expected_reward : float
+        Mean of the reward, linear.
+    runs : int
+    """
+
+    tv: TV
+    expected_reward: float
+    runs: int
+
+
+def estimate(
+    sampler: Sampler, instance: Instance, n: int = DEFAULT_RUNS, seed: int = 0, level: float = DEFAULT_LEVEL
+) -> Estimate:
+    """Estimate a sampler's TV to the target from `n` runs.
+
+    Parameters
+    ----------
+    sampler : Sampler
+    instance : Instance
+    n : int
+        Runs, at least 20.
+    seed : int
+    level : float
+        Confidence level of the interval.
+
+    Raises
+    ------
+    SpecError
+        If `n` or the level is out of range.
+
+    Examples
+    --------
+    >>> from treesim import SMC, family
+    >>> instance = family("product", horizon=4, ratio=2.0)
+    >>> tv = estimate(SMC(particles=4), instance, n=20_000).tv
+    >>> tv.kind, tv.lo < 0.0707 < tv.hi
+    ('estimated', True)
+    """
+    if n < LEAST_RUNS or not 0 < level < 1:
+        raise SpecError(f"n is {n} and the level {level}, expected at least {LEAST_RUNS} runs and a level below 1")
+    if isinstance(instance.graph, Tree):
+        tv, reward = _on_leaves(sampler, instance, n, seed, level)
+        return Estimate(TV(tv[0], tv[1], "estimated", level), reward, n)
+    # Half of the runs and half of the risk for each side of the matter.
+    shared = 0.5 * (1.0 + level)
+    leaves, reward = _on_leaves(sampler, instance, max(LEAST_RUNS, n // 2), seed, shared)
+    paths = _on_paths(sampler, instance, n // 2, seed, shared)
+    return Estimate(TV(max(leaves[0], paths[0]), paths[1], "estimated", level), reward, n)
+
+
+def _on_leaves(
+    sampler: Sampler, instance: Instance, n: int, seed: int, level: float
+) -> tuple[tuple[float, float], float]:
+    """Bounds on the TV of the law of the leaf, and the expected reward."""
+    half = n // 2
+    learning, testing = (
+        _conditional_laws(sampler, instance, size, generator_key, seed)
+        for size, generator_key in ((half, 0), (n - half, 1))
+    )
+    target = instance.target.prob.to_float()
+    log_tails = math.log(4.0 / (1.0 - level))
+    witness = learning.mean > target
+    inside = testing.of_set(witness)
+    low = float(inside.mean() - _margin(inside, log_tails) - target[witness].sum())
+    mean = (half * learning.mean + (n - half) * testing.mean) / n
+    square = (half * learning.square + (n - half) * testing.square) / n
+    error = 0.5 * float(np.sqrt(np.maximum(square - mean**2, 0.0) / n).sum())
+    high = 0.5 * float(np.abs(mean - target).sum()) + error + math.sqrt(log_tails / (2.0 * n))
+    return (max(0.0, low), min(1.0, high)), float((mean * instance.reward.to_float()).sum())
+
+
+def _on_paths(sampler: Sampler, instance: Instance, n: int, seed: int, level: float) -> tuple[float, float]:
+    """Bounds on the TV of the law of the path, from law / target on single paths; (0, 1) if that is not known.
+
+    Half of the runs go to paths of the target, many to a path: averaging them brings the upper bound down. The other
+    half tests paths of either law, a few runs each.
+    """
+    upper = _ratios(sampler, instance, n // 2 // UPPER_RUNS, UPPER_RUNS, seed, 2, from_target=True)
+    if upper is None:
+        return 0.0, 1.0
+    log_tails = math.log(6.0 / (1.0 - level))
+    excess = np.maximum(0.0, 1.0 - upper)
+    high = float(excess.mean()) + _margin(excess, log_tails)
+    low = 0.0
+    for side, sign in ((False, 1.0), (True, -1.0)):
+        tested = _ratios(sampler, instance, n // 4 // LOWER_RUNS, LOWER_RUNS, seed, 3 + side, from_target=side)
+        assert tested is not None
+        inside = (tested >= 1.0).astype(np.float64)
+        low += sign * float(inside.mean()) - _margin(inside, log_tails)
+    return max(0.0, low), min(1.0, high)
+
+
+def _ratios(
+    sampler: Sampler, instance: Instance, n: int, runs: int, seed: int, key: int, from_target: bool
+) -> FloatArray | None:
+    """law / target on at least two paths, drawn from the target or by the sampler, each from some runs."""
+    graph = instance.graph
+    n = max(2, n)
+    size = max(1, sampler.block_size(instance) // runs)
+    sizes = [min(size, n - start) for start in range(0, n, size)]
+
+    def run(i: int) -> FloatArray | None:
+        rng = generator(seed, Stream.ESTIMATION, key, i)
+        if from_target:
+            leaf, edges = draw_guided(graph, instance.twist, sizes[i], rng)
+        else:
+            drawn = sampler.block(instance, sizes[i], rng)
+            leaf, edges = drawn.leaf, drawn.edges
+        # Where the target never goes, and where nothing is returned, the ratio is infinite.
+        ratio = np.full(sizes[i], np.inf)
+        known = np.flatnonzero((leaf >= 0) & (instance.reward.mantissa[leaf] > 0))
+        found = sampler.ratio(instance, edges_of(graph, leaf, edges)[known], runs, rng)
+        if found is None:
+            return None
+        ratio[known] = found
+        return ratio
+
+    blocks = [block for block in thread_map(run, range(len(sizes))) if block is not None]
+    return np.concatenate(blocks) if blocks else None
+
+
+def _margin(values: FloatArray, log_tails: float) -> float:
+    """How far the mean of numbers in [0, 1] may be from its expectation, on either side: empirical Bernstein."""
+    n = len(values)
+    return math.sqrt(2.0 * float(values.var(ddof=1)) * log_tails / n) + 7.0 * log_tails / (3.0 * (n - 1))
+
+
+@dataclass(frozen=True, eq=False)
+class _ConditionalLaws:
+    """Mean and mean square over runs of the conditional law of the output, by leaf, and the populations."""
+
+    mean: FloatArray
+    square: FloatArray
+    populations: list[tuple[IntArray, FloatArray]]
+
+    def of_set(self, members: BoolArray) -> FloatArray:
+        """The conditional probability of a set of leaves in every run, shape [n]."""
+        return np.concatenate([(weight * members[leaf]).sum(axis=1) for leaf, weight in self.populations])
+
+
+def _conditional_laws(sampler: Sampler, instance: Instance, n: int, half: int, seed: int) -> _ConditionalLaws:
+    size = sampler.block_size(instance)
+    sizes = [min(size, n - start) for start in range(0, n, size)]
+    n_leaves = instance.graph.n_leaves
+
+    def run(i: int) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+        leaf, weight = sampler.population(instance, sizes[i], generator(seed, Stream.ESTIMATION, half, i))
+        total = np.asarray(np.bincount(leaf.ravel(), weight.ravel(), n_leaves), np.float64)
+        # Particles of a run that share a leaf add up before they are squared.
+        key, place = np.unique(leaf + n_leaves * np.arange(len(leaf))[:, None], return_inverse=True)
+        together = np.bincount(place.ravel(), weight.ravel())
+        return leaf, weight, total, np.asarray(np.bincount(key % n_leaves, together**2, n_leaves), np.float64)
+
+    blocks = thread_map(run, range(len(sizes)))
+    mean = sum((block[2] for block in blocks), np.zeros(n_leaves)) / n
+    square = sum((block[3] for block in blocks), np.zeros(n_leaves)) / n
+    return _ConditionalLaws(mean, square, [(block[0], block[1]) for block in blocks])

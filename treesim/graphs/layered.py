@@ -1,0 +1,233 @@
+"""Layered graphs: what trees and trellises have in common, and all that algorithms see.
+
+A layered graph has T + 1 levels of nodes and T layers of edges between neighbouring levels; its paths from the one node
+of level 0 to level T are the sequences. A `treesim.Tree` has one path a leaf; a `treesim.Trellis` shares a node between
+all prefixes of identical future, and may have more paths than atoms in the universe.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treesim.errors import TreeError
+from treesim.kernels.checks import first_bad_parent
+from treesim.kernels.forward import push_reach
+from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
+from treesim.scaled import BoolArray, FloatArray, IntArray, read_only
+
+# Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
+SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
+SUM_TOLERANCE = 1e-12
+
+NO_CHILD = read_only(np.empty(0, np.int32))
+
+
+class Layer(NamedTuple):
+    """The edges from level t to level t + 1, parents and children numbered from 0 within their levels.
+
+    Attributes
+    ----------
+    ptr : ndarray of int64, shape [n_parents + 1]
+        Edges of parent ``v`` are ``ptr[v] - ptr[0] .. ptr[v + 1] - ptr[0]``.
+    prob : ndarray, shape [n_edges]
+        pi_ref of the step, linear.
+    child : ndarray of int32, shape [n_edges] or [0]
+        The child of each edge; empty where edge ``k`` leads to child ``k``.
+    """
+
+    ptr: IntArray
+    prob: FloatArray
+    child: NDArray[np.int32]
+
+    def ends(self, edge: IntArray | BoolArray) -> IntArray:
+        """The children that edges lead to; edges by number, or as a mask."""
+        if len(self.child):
+            return self.child[edge].astype(np.int64)
+        return np.flatnonzero(edge) if edge.dtype == np.bool_ else edge.astype(np.int64, copy=False)
+
+    def sources(self) -> IntArray:
+        """The parent of each edge, shape [n_edges]."""
+        return np.repeat(np.arange(len(self.ptr) - 1), np.diff(self.ptr))
+
+
+class LayeredGraph(ABC):
+    """Levels of nodes joined by layers of edges, with reference policy pi_ref.
+
+    Attributes
+    ----------
+    level_ptr : ndarray of int64, shape [horizon + 2]
+        Nodes of level ``t`` are ``level_ptr[t] .. level_ptr[t + 1]``.
+    names : sequence, shape [n_nodes], or None
+        Names of the nodes, ``None`` for padding.
+    """
+
+    level_ptr: IntArray
+    names: Sequence[Hashable] | None
+
+    @abstractmethod
+    def layer(self, t: int) -> Layer:
+        """The edges between levels `t` and ``t + 1``."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays that make up the graph, by name."""
+
+    @property
+    @abstractmethod
+    def n_edges(self) -> int:
+        """All edges, those of every layer counted."""
+
+    @property
+    @abstractmethod
+    def log2_paths(self) -> float:
+        """log2 of the number of paths from the root to level T."""
+
+    @property
+    def horizon(self) -> int:
+        """T, the length of every path."""
+        return len(self.level_ptr) - 2
+
+    @property
+    def n_nodes(self) -> int:
+        """The nodes of all levels, the root included."""
+        return int(self.level_ptr[-1])
+
+    @property
+    def n_leaves(self) -> int:
+        """The nodes of level T."""
+        return self.n_nodes - int(self.level_ptr[-2])
+
+    def level(self, t: int) -> slice:
+        """The nodes of level `t`."""
+        return slice(int(self.level_ptr[t]), int(self.level_ptr[t + 1]))
+
+    def n_level(self, t: int) -> int:
+        """How many nodes level `t` has."""
+        return int(self.level_ptr[t + 1] - self.level_ptr[t])
+
+    @property
+    def leaves(self) -> slice:
+        """The nodes of level T."""
+        return self.level(self.horizon)
+
+    def distinct_layers(self) -> Sequence[Layer]:
+        """The layers, those that repeat once."""
+        return [self.layer(t) for t in range(self.horizon)]
+
+    def smallest_step(self, t: int) -> float:
+        """A lower bound on the probabilities of the edges from level `t`; zero says nothing."""
+        return 0.0
+
+    @property
+    def max_degree(self) -> int:
+        """The largest number of edges that leave one node."""
+        return int(max(np.diff(layer.ptr).max() for layer in self.distinct_layers()))
+
+    def level_of(self, node: int) -> int:
+        """The level of a node."""
+        return int(np.searchsorted(self.level_ptr, node, side="right")) - 1
+
+    @cached_property
+    def reach(self) -> list[FloatArray]:
+        """For each level but the last, pi_ref of being at each of its nodes; positive wherever it can be reached."""
+        found = [np.ones(1)]
+        for t in range(self.horizon - 1):
+            found.append(read_only(self._reach_below(t, found[-1])))
+        return found
+
+    def follow(self, choices: Iterable[int]) -> int:
+        """The node that a prefix ends at, numbered within its level.
+
+        Parameters
+        ----------
+        choices : iterable of int
+            Which child is taken at each step.
+
+        Raises
+        ------
+        TreeError
+            If there is no such child, or there are more steps than levels.
+        """
+        node, path = 0, list(choices)
+        if len(path) > self.horizon:
+            raise TreeError(f"the prefix has {len(path)} steps, expected at most {self.horizon}")
+        for t, choice in enumerate(path):
+            layer = self.layer(t)
+            degree = int(layer.ptr[node + 1] - layer.ptr[node])
+            if not 0 <= choice < degree:
+                raise TreeError(f"the prefix takes child {choice} at step {t}, expected 0 to {degree - 1}")
+            edge = layer.ptr[node] - layer.ptr[0] + choice
+            node = int(layer.ends(np.array([edge]))[0])
+        return node
+
+    def reachable(self) -> Iterator[BoolArray]:
+        """Level by level, which nodes have positive probability under pi_ref, each of shape [n_nodes of the level]."""
+        for reach in self.reach:
+            yield reach > 0
+        yield self._reach_below(self.horizon - 1, self.reach[-1]) > 0
+
+    def _reach_below(self, t: int, reach: FloatArray) -> FloatArray:
+        layer, n_below = self.layer(t), self.n_level(t + 1)
+        if not len(layer.child):
+            below = np.zeros(n_below)
+            chunked(lambda lo, hi: push_reach(lo, hi, *layer, reach, below), len(reach), len(layer.prob))
+            return below
+        # Where paths meet, each part adds to its own, and there are no more parts than edges can pay for.
+        bounds = parts_of(len(reach), len(layer.prob), min(MOST_PARTS, len(layer.prob) // (8 * n_below)))
+        own = np.zeros((len(bounds) - 1, n_below))
+        thread_map(lambda i: push_reach(bounds[i], bounds[i + 1], *layer, reach, own[i]), range(len(own)))
+        return own.sum(axis=0)
+
+    def same_as(self, other: LayeredGraph) -> bool:
+        """Whether the two are the same graph, to the bit, names included."""
+        own, others = self.arrays(), other.arrays()
+        return (
+            type(self) is type(other)
+            and own.keys() == others.keys()
+            and all(np.array_equal(own[name], others[name]) for name in own)
+            and (None if self.names is None else tuple(self.names))
+            == (None if other.names is None else tuple(other.names))
+        )
+
+    def describe(self, node: int) -> str:
+        """How messages name a node."""
+        name = "" if self.names is None or self.names[node] is None else f" {self.names[node]!r}"
+        return f"node {node}{name} (level {self.level_of(node)})"
+
+    def _check_levels(self) -> None:
+        levels = self.level_ptr
+        if len(levels) < 3 or levels[0] != 0 or levels[1] != 1:
+            raise TreeError("level_ptr must start with 0, 1 (one root) and have at least 2 levels")
+        if (np.diff(levels) < 1).any():
+            raise TreeError(f"level {int(np.argmax(np.diff(levels) < 1))} has no nodes, expected at least one")
+        if self.names is not None and len(self.names) != self.n_nodes:
+            raise TreeError(f"there are {len(self.names)} names, expected one for each of {self.n_nodes} nodes")
+
+    def _check_policy(self, t: int) -> None:
+        layer = self.layer(t)
+        parent, edge, total = first_bad_parent(layer.ptr, layer.prob, SMALLEST_PROBABILITY, SUM_TOLERANCE)
+        if parent < 0:
+            return
+        node = self.describe(self.level(t).start + parent)
+        if edge >= 0:
+            raise TreeError(
+                f"edge {edge} of {node} has probability {layer.prob[edge + layer.ptr[parent] - layer.ptr[0]]!r}, "
+                "expected 0, or at least 2.3e-308 and at most 1"
+            )
+        if layer.ptr[parent + 1] <= layer.ptr[parent]:
+            raise TreeError(f"{node} has no children, expected at least one above the last level")
+        raise TreeError(f"edge probabilities of {node} sum to {total:.12g}, expected 1")
+
+
+def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]
+    """A read-only contiguous one-dimensional array of a type; raises `TreeError` if it is something else."""
+    found = np.asarray(array)
+    if found.ndim != 1 or found.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
+        raise TreeError(f"{name} has shape {found.shape} and type {found.dtype}, expected 1-d {kind.__name__}")
+    return read_only(np.ascontiguousarray(found, kind))

@@ -1,0 +1,280 @@
+"""The tree of prefixes with its reference policy.
+
+A node is a prefix, numbered level by level so that the children of a node are contiguous: edge ``e`` leads to
+node ``e + 1``. All paths have length T; a prefix that ends early goes on by single edges of probability 1.
+
+Algorithms see a tree as T layers of edges, `Tree.layer`, and never use the rule ``e + 1`` themselves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from treesim.errors import TreeError
+from treesim.graphs.builders import complete_arrays, random_arrays
+from treesim.graphs.from_networkx import arborescence_arrays
+from treesim.graphs.from_policy import enumerate_policy
+from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array
+from treesim.scaled import FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Tree(LayeredGraph):
+    """A finite tree of prefixes with reference policy pi_ref, immutable and checked once.
+
+    It takes 8 bytes for each internal node and 8 for each edge: 12 bytes a node for a complete binary tree,
+    16 at the most. V* and V^ take another 12 each. A tree that does not fit with them in the memory budget (8 GiB,
+    or ``TREESIM_MEMORY_GIB``) is refused before anything is allocated.
+
+    Parameters
+    ----------
+    level_ptr : ndarray of int64, shape [horizon + 2]
+        Nodes of level ``t`` are ``level_ptr[t] .. level_ptr[t + 1]``.
+    edge_ptr : ndarray of int64, shape [n_internal + 1]
+        Edges of internal node ``v`` are ``edge_ptr[v] .. edge_ptr[v + 1]``; edge ``e`` leads to node ``e + 1``.
+    edge_prob : ndarray of float64, shape [n_nodes - 1]
+        pi_ref of each edge, linear; zero is a forbidden step.
+    names : sequence, shape [n_nodes], optional
+        Names of the nodes, ``None`` for padding.
+
+    Raises
+    ------
+    TreeError
+        If the arrays are not a tree; the message names node and level.
+
+    Examples
+    --------
+    >>> tree = Tree.complete(branching=2, horizon=3)
+    >>> tree.horizon, tree.n_nodes, tree.n_leaves
+    (3, 15, 8)
+    >>> Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.4]))
+    Traceback (most recent call last):
+    treesim.errors.TreeError: edge probabilities of node 0 (level 0) sum to 0.9, expected 1
+    """
+
+    level_ptr: IntArray
+    edge_ptr: IntArray
+    edge_prob: FloatArray
+    names: Sequence[Hashable] | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in (("level_ptr", np.int64), ("edge_ptr", np.int64), ("edge_prob", np.float64)):
+            object.__setattr__(self, name, checked_array(name, getattr(self, name), kind))
+        self._check_levels()
+        self._check_edges()
+        for t in range(self.horizon):
+            self._check_policy(t)
+
+    @classmethod
+    def complete(cls, branching: int, horizon: int, policy: str | float | ArrayLike = "uniform", seed: int = 0) -> Tree:
+        """The complete tree: every prefix shorter than `horizon` has `branching` children.
+
+        Parameters
+        ----------
+        branching, horizon : int
+        policy : "uniform", float or array_like, shape [branching] or [n_edges]
+            pi_ref: uniform; Dirichlet with this concentration at every node; or given, the same at every node
+            or edge by edge.
+        seed : int
+            Of the Dirichlet draws.
+
+        Raises
+        ------
+        TreeError
+            If a parameter is out of range.
+        MemoryBudgetError
+            If the tree does not fit in the memory budget.
+
+        Examples
+        --------
+        >>> Tree.complete(3, 2, policy=[0.5, 0.5, 0.0]).layer(0).prob
+        array([0.5, 0.5, 0. ])
+        """
+        return cls(*complete_arrays(branching, horizon, policy, seed))
+
+    @classmethod
+    def random(cls, horizon: int, branching: int, concentration: float = 1.0, stop: float = 0.0, seed: int = 0) -> Tree:
+        """A random tree: 1 to `branching` children, Dirichlet(`concentration`) pi_ref, early ends.
+
+        Parameters
+        ----------
+        horizon, branching : int
+        concentration : float
+        stop : float
+            Probability that a prefix ends after each step; it is padded to the horizon.
+        seed : int
+
+        Raises
+        ------
+        TreeError
+            If a parameter is out of range.
+        MemoryBudgetError
+            If the tree outgrows the memory budget.
+
+        Examples
+        --------
+        >>> Tree.random(horizon=4, branching=3, stop=0.1, seed=1).horizon
+        4
+        """
+        return cls(*random_arrays(horizon, branching, concentration, stop, seed))
+
+    @classmethod
+    def from_policy(
+        cls,
+        policy: Callable[[tuple[Any, ...]], ArrayLike],
+        vocabulary: Sequence[Any],
+        horizon: int,
+        least: float = 0.0,
+        logits: bool = False,
+    ) -> tuple[Tree, float]:
+        """The tree of a language model: a function from prefixes to the law of the next token.
+
+        Parameters
+        ----------
+        policy : callable
+            ``policy(prefix)``, a tuple of tokens, returns the probability of each token, shape [vocabulary].
+        vocabulary : sequence
+            The tokens.
+        horizon : int
+            T.
+        least : float
+            Prefixes of smaller probability are left out, but for the likeliest token of each node; what is left is
+            normalised at each node.
+        logits : bool
+            Whether `policy` returns logits (natural logs up to a constant, ``-inf`` forbidden) instead.
+
+        Returns
+        -------
+        Tree
+            Its names are the prefixes.
+        float
+            Probability that the model writes what is not in the tree: zero if nothing was pruned. The tree's pi_ref is
+            at that TV from the model, at most.
+
+        Raises
+        ------
+        TreeError
+            If the policy returns no law.
+        MemoryBudgetError
+            If the tree outgrows the memory budget.
+
+        Examples
+        --------
+        >>> tree, pruned = Tree.from_policy(lambda prefix: [0.9, 0.1], "ab", horizon=2, least=0.05)
+        >>> tree.names, round(pruned, 12)
+        (((), ('a',), ('b',), ('a', 'a'), ('a', 'b'), ('b', 'a')), 0.01)
+        """
+        arrays, names, pruned = enumerate_policy(policy, vocabulary, horizon, least, logits)
+        return cls(*arrays, tuple(names)), pruned
+
+    @classmethod
+    def from_networkx(cls, graph: nx.DiGraph) -> Tree:
+        """The tree of an arborescence whose edges carry ``prob``; names are kept, early ends padded.
+
+        Raises
+        ------
+        TreeError
+            If the graph is no arborescence, an edge lacks ``prob``, or those of a node are no distribution.
+
+        Examples
+        --------
+        >>> graph = nx.DiGraph()
+        >>> edges = [("", "a", 0.25), ("", "b", 0.75), ("b", "bb", 1.0)]
+        >>> graph.add_weighted_edges_from(edges, weight="prob")
+        >>> Tree.from_networkx(graph).names
+        ('', 'a', 'b', None, 'bb')
+        """
+        arrays, names = arborescence_arrays(graph)
+        return cls(*arrays, names)
+
+    @property
+    def n_edges(self) -> int:
+        return len(self.edge_prob)
+
+    @property
+    def log2_paths(self) -> float:
+        """log2 of the number of paths from the root to level T."""
+        return math.log2(self.n_leaves)
+
+    def layer(self, t: int) -> Layer:
+        """The edges between levels `t` and ``t + 1``."""
+        nodes, children = self.level(t), self.level(t + 1)
+        return Layer(
+            self.edge_ptr[nodes.start : nodes.stop + 1],
+            self.edge_prob[children.start - 1 : children.stop - 1],
+            NO_CHILD,
+        )
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """All arrays that make up the tree, by name."""
+        return {"level_ptr": self.level_ptr, "edge_ptr": self.edge_ptr, "edge_prob": self.edge_prob}
+
+    def path(self, leaf: int, level: int | None = None) -> list[int]:
+        """The nodes from the root to a leaf, or to a node of another level, shape [level + 1].
+
+        Nodes are numbered from 0 within the level.
+
+        Examples
+        --------
+        >>> Tree.complete(2, 2).path(3)
+        [0, 2, 6]
+        """
+        node = self.level(self.horizon if level is None else level).start + int(leaf)
+        nodes = [node]
+        while node:
+            node = int(np.searchsorted(self.edge_ptr, node - 1, side="right")) - 1
+            nodes.append(node)
+        return nodes[::-1]
+
+    def choices(self, leaf: int, level: int | None = None) -> list[int]:
+        """Which child is taken at each step on the way to a leaf, or to a node of another level, shape [level].
+
+        Examples
+        --------
+        >>> Tree.complete(3, 2).choices(5)
+        [1, 2]
+        """
+        path = self.path(leaf, level)
+        return [c - 1 - int(self.edge_ptr[v]) for v, c in itertools.pairwise(path)]
+
+    def edges_to(self, leaf: IntArray) -> NDArray[np.int32]:
+        """The edge of each step on the way to some leaves, numbered within its layer, shape [n, horizon].
+
+        Examples
+        --------
+        >>> Tree.complete(3, 2).edges_to(np.array([5, 0]))
+        array([[1, 5],
+               [0, 0]], dtype=int32)
+        """
+        edges = np.empty((len(leaf), self.horizon), np.int32)
+        node = np.asarray(leaf, np.int64)
+        for t in reversed(range(self.horizon)):
+            edges[:, t] = node
+            layer = self.layer(t)
+            node = np.searchsorted(layer.ptr, node + layer.ptr[0], side="right") - 1
+        return edges
+
+    def _check_edges(self) -> None:
+        levels, edges = self.level_ptr, self.edge_ptr
+        if len(edges) != levels[-2] + 1:
+            raise TreeError(
+                f"edge_ptr has {len(edges)} entries, expected {levels[-2] + 1}: one a node above level T, and one"
+            )
+        if len(self.edge_prob) != levels[-1] - 1:
+            raise TreeError(f"edge_prob has {len(self.edge_prob)} entries, expected n_nodes - 1 = {levels[-1] - 1}")
+        if edges[0] != 0:
+            raise TreeError(f"edge_ptr starts with {edges[0]}, expected 0")
+        for t in range(self.horizon):
+            if edges[levels[t + 1]] != levels[t + 2] - 1:
+                raise TreeError(
+                    f"the edges of level {t} end at {edges[levels[t + 1]]}, "
+                    f"expected {levels[t + 2] - 1}: one edge for each node of level {t + 1}"
+                )

@@ -1,0 +1,236 @@
+r"""Optimal twist and audit: what is true of a reward, and how far an approximate value is from it.
+
+The optimal twist V*(v) = E_{pi_ref}[phi | v] solves V*(v) = sum_c p(c|v) V*(c) with V* = phi at level T; its value
+at the root is the partition function Z. An approximate value V^ is audited by the two numbers the theory needs,
+
+- Bellman error: the smallest epsilon with 1/(1 + epsilon) <= (P V^)(v) / V^(v) <= 1 + epsilon above level T,
+- ratio bound: the smallest L with 1/L <= V^(c) / V^(v) <= L along every step of positive probability,
+
+both over the prefixes that pi_ref reaches. Source: Zhu & Lu (2026), section 3, assumptions 3.1 and 3.2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from treesim.errors import RewardError
+from treesim.graphs.layered import Layer, LayeredGraph
+from treesim.kernels.arithmetic import LN2
+from treesim.kernels.backward import common_exponent, expect_children, expect_shared
+from treesim.kernels.forward import judge, look_ahead, look_ahead_shared
+from treesim.runtime.threads import chunked, parts_of, thread_map
+from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
+
+
+def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
+    """The optimal twist, V*(v) = E_{pi_ref}[phi | v], one pass from the leaves to the root.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    log_reward : array_like or Scaled, shape [n_leaves]
+        log phi, in nats; ``-inf`` where the reward is zero, at least one leaf that pi_ref reaches above it.
+
+    Returns
+    -------
+    Scaled, shape [n_nodes]
+        V*; its ``log()`` is in nats, entry 0 is Z.
+
+    Raises
+    ------
+    RewardError
+        If a reward is NaN or +inf, their number is wrong, or all that can be reached are zero.
+
+    References
+    ----------
+    Zhu & Lu (2026), section 3.
+
+    Examples
+    --------
+    >>> from treesim import Tree
+    >>> tree = Tree.complete(branching=2, horizon=1)
+    >>> optimal_twist(tree, np.log([1.0, 3.0])).log().round(3)
+    array([0.693, 0.   , 1.099])
+    """
+    twist = Scaled.empty(graph.n_nodes)
+    reward = checked_reward(graph, log_reward)
+    twist.mantissa[graph.leaves], twist.exponent[graph.leaves] = reward.mantissa, reward.exponent
+    for t in reversed(range(graph.horizon)):
+        expect_level(graph, t, twist)
+    if twist.mantissa[0] == 0.0:
+        raise RewardError("the reward is zero at every leaf that pi_ref reaches, expected at least one above zero")
+    return twist.frozen()
+
+
+def expect_level(graph: LayeredGraph, t: int, value: Scaled) -> None:
+    """Set `value` at level `t` to its expectation one step ahead, P V."""
+    expect_ahead(graph.layer(t), value[graph.level(t + 1)], value[graph.level(t)])
+
+
+def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scaled:
+    """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
+    if out is None:
+        out = Scaled.empty(len(layer.ptr) - 1)
+    is_uniform, common = common_exponent(ahead.exponent) if len(layer.child) else (False, 0)
+
+    def expect(lo: int, hi: int) -> None:
+        if is_uniform:
+            expect_shared(lo, hi, *layer, ahead.mantissa, ahead.exponent, common, out.mantissa, out.exponent)
+        else:
+            expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent)
+
+    chunked(expect, len(out), len(layer.prob))
+    return out
+
+
+def checked_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
+    """The reward of every leaf as a `Scaled` array, shape [n_leaves]; raises `RewardError` on bad numbers."""
+    if not isinstance(log_reward, Scaled):
+        log_reward = np.asarray(log_reward, np.float64)
+        if np.shape(log_reward) == (graph.n_leaves,):
+            bad = np.flatnonzero(np.isnan(log_reward) | np.isposinf(log_reward))
+            if len(bad):
+                raise RewardError(f"log reward of leaf {bad[0]} is {log_reward[bad[0]]}, expected a number or -inf")
+            huge = np.flatnonzero(np.abs(log_reward) > 1e8)
+            huge = huge[np.isfinite(log_reward[huge])]
+            if len(huge):
+                raise RewardError(
+                    f"log reward of leaf {huge[0]} is {log_reward[huge[0]]}, expected at most 1e8 in size"
+                )
+    size = len(log_reward) if isinstance(log_reward, Scaled) else np.shape(log_reward)
+    if size not in (graph.n_leaves, (graph.n_leaves,)):
+        raise RewardError(f"log reward has shape {size}, expected one number for each of {graph.n_leaves} leaves")
+    return as_scaled(log_reward)
+
+
+@dataclass(frozen=True, eq=False)
+class Audit:
+    """How far an approximate value is from a martingale under pi_ref, and how fast it moves.
+
+    Attributes
+    ----------
+    bellman_error : float
+        epsilon, the supremum over reachable prefixes above level T; infinite where exactly one of V^ and P V^ is
+        zero.
+    bellman_error_node : int
+        Where it is attained.
+    sup, mean_reference, mean_target : ndarray, shape [horizon]
+        Level by level, of max(rho, 1/rho) - 1 with rho = P V^ / V^: supremum, mean under pi_ref, mean under pi~.
+    ratio_bound : float
+        L; infinite where a value is zero on one end of a step of positive probability.
+    log_ratio_bound : float
+        log L, finite also where L is too large for a float.
+    ratio_bound_step : tuple of int
+        The two nodes between which it is attained.
+    log_partition : float
+        log Z, in nats.
+    """
+
+    bellman_error: float
+    bellman_error_node: int
+    sup: FloatArray
+    mean_reference: FloatArray
+    mean_target: FloatArray
+    ratio_bound: float
+    log_ratio_bound: float
+    ratio_bound_step: tuple[int, int]
+    log_partition: float
+
+
+def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
+    """Audit an approximate value, one pass from the root to the leaves.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    value : Scaled, shape [n_nodes]
+        V^.
+    twist : Scaled, shape [n_nodes]
+        V*, from `optimal_twist`.
+
+    Returns
+    -------
+    Audit
+
+    References
+    ----------
+    Zhu & Lu (2026), assumptions 3.1 (ratio bound) and 3.2 (Bellman error).
+
+    Examples
+    --------
+    >>> from treesim import Tree
+    >>> tree = Tree.complete(branching=2, horizon=2)
+    >>> twist = optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0]))
+    >>> exact = audit(tree, twist, twist)
+    >>> round(exact.bellman_error, 12), round(exact.ratio_bound, 12)
+    (0.0, 2.0)
+    """
+    horizon = graph.horizon
+    sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
+    worst, worst_node = -1.0, 0
+    log_ratio, ratio_step = -1.0, (0, 1)
+    parts = [
+        (t, part)
+        for t in range(horizon)
+        for part in itertools.pairwise(parts_of(graph.n_level(t), len(graph.layer(t).prob)))
+    ]
+    reach = graph.reach
+    found = thread_map(lambda part: _audit_part(graph, reach[part[0]], value, twist, *part), parts)
+    for (t, _), (error, parent, reference, target, part_ratio, edge) in zip(parts, found, strict=True):
+        sup[t] = max(sup[t], error)
+        if error > worst:
+            worst, worst_node = error, graph.level(t).start + parent
+        mean_reference[t] += reference
+        mean_target[t] += target
+        if part_ratio > log_ratio:
+            log_ratio, layer = part_ratio, graph.layer(t)
+            source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
+            child = int(layer.ends(np.array([edge]))[0])
+            ratio_step = (graph.level(t).start + source, graph.level(t + 1).start + child)
+    return Audit(
+        bellman_error=float(sup.max()),
+        bellman_error_node=worst_node,
+        sup=sup,
+        mean_reference=mean_reference,
+        mean_target=mean_target,
+        ratio_bound=_linear_ratio(value, ratio_step, log_ratio),
+        log_ratio_bound=log_ratio,
+        ratio_bound_step=ratio_step,
+        log_partition=float(math.log(twist.mantissa[0]) + int(twist.exponent[0]) * LN2),
+    )
+
+
+# Sup error and its parent, mean errors under pi_ref and pi~, log of the largest ratio and its edge.
+_Part = tuple[float, int, float, float, float, int]
+
+
+def _audit_part(
+    graph: LayeredGraph, reach: FloatArray, value: Scaled, twist: Scaled, t: int, part: tuple[int, int]
+) -> _Part:
+    """What the parents ``part`` of level `t` find."""
+    layer, here, below, here_twist = (
+        graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)], twist[graph.level(t)]
+    )  # fmt: skip
+    is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.exponent)[0]
+    look = look_ahead_shared if is_shared else look_ahead
+    size = part[1] - part[0]
+    ahead, lowest, highest = Scaled.empty(size), np.empty(size), np.empty(size)
+    look(*part, *layer, below.mantissa, below.exponent, ahead.mantissa, ahead.exponent, lowest, highest)
+    return judge(
+        *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
+        twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, lowest, highest,
+        below.mantissa, below.exponent,
+    )  # fmt: skip
+
+
+def _linear_ratio(value: Scaled, step: tuple[int, int], log_ratio: float) -> float:
+    """The ratio bound without a detour through its log where both ends share an exponent."""
+    (a, b), (e, f) = value.mantissa[list(step)], value.exponent[list(step)]
+    if e == f and a > 0 and b > 0:
+        return float(max(a / b, b / a))
+    return exp_or_inf(log_ratio)

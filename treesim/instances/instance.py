@@ -1,0 +1,128 @@
+"""An instance: a graph, a reward, an approximate value, and where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from treesim.errors import RewardError
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.graphs.values import Audit, audit, optimal_twist
+from treesim.laws.law import Law, descend_reference
+from treesim.scaled import FloatArray, Scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """A sampling problem whose every quantity is known: target pi~ = pi_ref phi / Z, guided by V^.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    value : Scaled, shape [n_nodes]
+        The approximate value V^; at the leaves it is the reward phi itself.
+    family : str
+        What built it.
+    parameters : mapping
+        With which parameters, as JSON values.
+    seed : int or None
+        And which seed.
+
+    Raises
+    ------
+    RewardError
+        If there is not one value a node, or the reward is zero everywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from treesim import Tree, optimal_twist
+    >>> tree = Tree.complete(branching=2, horizon=2)
+    >>> instance = Instance(tree, optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0])))
+    >>> np.exp(instance.target.log_prob).round(4)
+    array([0.0833, 0.1667, 0.25  , 0.5   ])
+    """
+
+    graph: LayeredGraph
+    value: Scaled
+    family: str = "given"
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.value) != self.graph.n_nodes:
+            raise RewardError(
+                f"there are {len(self.value)} values, expected one for each of {self.graph.n_nodes} nodes"
+            )
+        object.__setattr__(self, "value", self.value.frozen())
+
+    @classmethod
+    def from_scores(cls, tree: Tree, score: Callable[[Hashable], float]) -> Instance:
+        """The instance of a scoring function: ``score(prefix)`` is V^ of a named node, linear, the reward at leaves.
+
+        Examples
+        --------
+        >>> from treesim import Tree
+        >>> tree, _ = Tree.from_policy(lambda prefix: [0.5, 0.5], "ab", horizon=2)
+        >>> instance = Instance.from_scores(tree, lambda prefix: 2.0 ** prefix.count("a"))
+        >>> instance.target.prob.to_float().round(4).tolist()
+        [0.4444, 0.2222, 0.2222, 0.1111]
+        """
+        if tree.names is None:
+            raise RewardError("the tree has no names to score; `Tree.from_policy` gives its nodes their prefixes")
+        value = np.array([score(name) for name in tree.names], np.float64)
+        if not (np.isfinite(value) & (value >= 0)).all():
+            odd = tree.names[int(np.flatnonzero(~(np.isfinite(value) & (value >= 0)))[0])]
+            raise RewardError(f"the score of {odd!r} is {score(odd)}, expected a finite number of at least 0")
+        return cls(tree, Scaled.from_float(value))
+
+    @property
+    def reward(self) -> Scaled:
+        """phi, shape [n_leaves]."""
+        return self.value[self.graph.leaves]
+
+    @property
+    def log_reward(self) -> FloatArray:
+        """log phi, in nats, shape [n_leaves]."""
+        return self.reward.log()
+
+    @cached_property
+    def twist(self) -> Scaled:
+        """The optimal twist V*, shape [n_nodes]."""
+        return optimal_twist(self.graph, self.reward)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Bellman error, ratio bound and log Z."""
+        return audit(self.graph, self.value, self.twist)
+
+    @cached_property
+    def reference(self) -> Law:
+        """The reference policy, pi_ref, by its leaves."""
+        return Law(descend_reference(self.graph))
+
+    @cached_property
+    def target(self) -> Law:
+        """The target pi~ = pi_ref phi / Z."""
+        partition = self.twist[:1]
+        one = Scaled.from_float([1.0]).over(partition)
+        return Law((self.reference.prob * self.reward * one).frozen())
+
+    @property
+    def parameter_text(self) -> str:
+        """Family and parameters in one line."""
+        settings = ", ".join(f"{key}={value}" for key, value in self.parameters.items() if value is not None)
+        return f"{self.family}({settings})"
+
+    def same_as(self, other: Instance) -> bool:
+        """Whether graph, values and provenance are equal, to the bit."""
+        return (
+            self.graph.same_as(other.graph)
+            and self.value.equals(other.value)
+            and (self.family, dict(self.parameters), self.seed) == (other.family, dict(other.parameters), other.seed)
+        )

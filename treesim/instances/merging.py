@@ -1,0 +1,211 @@
+"""From trees to trellises and back: merge prefixes of identical future, unroll what was merged."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from treesim.graphs.layered import Layer
+from treesim.graphs.tree import Tree
+from treesim.graphs.trellis import Trellis
+from treesim.instances.instance import Instance
+from treesim.runtime.memory import require_memory
+from treesim.scaled import BYTES_A_VALUE, FloatArray, IntArray, Scaled
+from treesim.spec import require_at_least
+
+
+@dataclass(frozen=True)
+class MergeReport:
+    """What a merge did.
+
+    Attributes
+    ----------
+    nodes_before, nodes_after : int
+    step_error : float
+        Largest difference between the log-probability of an edge and of the edge that stands for it.
+    value_error : float
+        The same for the log-values of nodes.
+    tv_bound : float
+        Bound on the TV between the targets before and after.
+    """
+
+    nodes_before: int
+    nodes_after: int
+    step_error: float
+    value_error: float
+    tv_bound: float
+
+
+def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeReport]:
+    """The instance with prefixes of identical future made one node.
+
+    Futures are identical if the same steps have the same probabilities, lead to identical futures, and V^ is the same
+    all the way to the reward.
+
+    Parameters
+    ----------
+    instance : Instance
+    tolerance : float
+        Log-probabilities and log-values that round to the same multiple of it count as the same, the first of them
+        standing for all; 0 merges what is equal to the bit.
+
+    Returns
+    -------
+    Instance
+        On a `Trellis`.
+    MergeReport
+
+    References
+    ----------
+    Hash-consing of a layered graph, as in reduced decision diagrams: Bryant (1986).
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> merged, report = merge(family("product", horizon=10, ratio=1.2, form="tree"))
+    >>> report.nodes_before, report.nodes_after, report.tv_bound
+    (2047, 66, 0.0)
+    """
+    require_at_least("tolerance", tolerance, 0.0)
+    graph, value = instance.graph, instance.value
+    group, first = _in_order(*_classes(_keys(value[graph.leaves], tolerance)[:, None]))
+    node_of, kept = [group], [first]
+    layers: list[Layer] = []
+    step_error = 0.0
+    for t in reversed(range(graph.horizon)):
+        layer = graph.layer(t)
+        degree = np.diff(layer.ptr)
+        ends = group[layer.ends(np.arange(len(layer.prob)))]
+        own = _keys(value[graph.level(t)], tolerance)
+        prob_key = _keys(Scaled.from_float(layer.prob), tolerance)
+        group, n_groups = np.empty(len(degree), np.int64), 0
+        for width in np.unique(degree):
+            nodes = np.flatnonzero(degree == width)
+            edges = (layer.ptr[nodes] - layer.ptr[0])[:, None] + np.arange(width)
+            found, size = _classes(np.concatenate([own[nodes, None], prob_key[edges], ends[edges]], axis=1))
+            group[nodes] = n_groups + found
+            n_groups += size
+        group, first = _in_order(group, n_groups)
+        starts = layer.ptr[first] - layer.ptr[0]
+        ptr = np.concatenate([[0], np.cumsum(degree[first])])
+        edge = np.arange(ptr[-1]) + np.repeat(starts - ptr[:-1], degree[first])
+        layers.append(Layer(ptr, layer.prob[edge], ends[edge].astype(np.int32)))
+        if tolerance:
+            stand_in = np.repeat(starts[group] - (layer.ptr[:-1] - layer.ptr[0]), degree) + np.arange(len(ends))
+            step_error = max(step_error, _log_gap(layer.prob, layer.prob[stand_in]))
+        node_of.append(group)
+        kept.append(first)
+    layers, order = _shared(layers[::-1])
+    node_of, kept = node_of[::-1], kept[::-1]
+    sizes = [len(first) for first in kept]
+    starts = graph.level_ptr[:-1]
+    rows = np.concatenate([start + first for start, first in zip(starts, kept, strict=True)])
+    names = None if graph.names is None else tuple(graph.names[row] for row in rows)
+    merged = Instance(
+        Trellis(np.cumsum([0, *sizes]), layers, order, names), value[rows],
+        instance.family, {**instance.parameters, "merged": tolerance}, instance.seed,
+    )  # fmt: skip
+    level_start = np.cumsum([0, *sizes])
+    stand_in = np.concatenate([start + at for start, at in zip(level_start, node_of, strict=False)])
+    value_error = _scaled_gap(value, merged.value[stand_in]) if tolerance else 0.0
+    leaf = graph.leaves
+    reward_error = _scaled_gap(value[leaf], merged.value[stand_in[leaf]]) if tolerance else 0.0
+    report = MergeReport(
+        graph.n_nodes, merged.graph.n_nodes, step_error, value_error,
+        math.tanh((graph.horizon * step_error + reward_error) / 2),
+    )  # fmt: skip
+    return merged, report
+
+
+def unroll(instance: Instance) -> Instance:
+    """The instance on the tree of all its paths.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If the tree does not fit in the memory budget.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> unroll(family("product", horizon=10, ratio=1.2, form="trellis")).graph.n_leaves
+    1024
+    """
+    graph = instance.graph
+    if isinstance(graph, Tree):
+        return instance
+    paths = 2.0**graph.log2_paths if graph.log2_paths < 1000 else math.inf
+    require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")
+    at, rows = np.zeros(1, np.int64), [np.zeros(1, np.int64)]
+    degrees, probs = [], []
+    for t in range(graph.horizon):
+        layer = graph.layer(t)
+        degree = np.diff(layer.ptr)[at]
+        first = np.cumsum(degree) - degree
+        edge = np.arange(degree.sum()) + np.repeat(layer.ptr[at] - layer.ptr[0] - first, degree)
+        degrees.append(degree)
+        probs.append(layer.prob[edge])
+        at = layer.ends(edge).astype(np.int64)
+        rows.append(graph.level(t + 1).start + at)
+    tree = Tree(
+        np.cumsum([0, *map(len, rows)]),
+        np.concatenate([[0], np.cumsum(np.concatenate(degrees))]),
+        np.concatenate(probs),
+    )
+    value = instance.value[np.concatenate(rows)]
+    return Instance(tree, value, instance.family, {**instance.parameters, "unrolled": True}, instance.seed)
+
+
+def _keys(value: Scaled, tolerance: float) -> IntArray:
+    """Numbers that are equal where the values are, to the tolerance, shape [n]."""
+    if not tolerance:
+        _, key = np.unique(np.stack([value.mantissa.view(np.int64), value.exponent]), axis=1, return_inverse=True)
+        return key.ravel()
+    log_value = value.log()
+    alive = np.isfinite(log_value)
+    key = np.full(len(log_value), np.iinfo(np.int64).min)
+    key[alive] = np.round(log_value[alive] / tolerance).astype(np.int64)
+    return key
+
+
+def _classes(rows: IntArray) -> tuple[IntArray, int]:
+    """Which rows are equal: a class number each, and how many classes there are."""
+    _, group = np.unique(rows, axis=0, return_inverse=True)
+    group = group.ravel()
+    return group, int(group.max()) + 1
+
+
+def _in_order(group: IntArray, n_groups: int) -> tuple[IntArray, IntArray]:
+    """Classes renumbered in the order in which they appear, and the first member of each."""
+    first = np.full(n_groups, len(group))
+    np.minimum.at(first, group, np.arange(len(group)))
+    order = np.argsort(first)
+    rank = np.empty(n_groups, np.int64)
+    rank[order] = np.arange(n_groups)
+    return rank[group], first[order]
+
+
+def _shared(layers: list[Layer]) -> tuple[list[Layer], IntArray]:
+    """The distinct layers, and which of them each step uses."""
+    number: dict[tuple[bytes, ...], int] = {}
+    distinct: list[Layer] = []
+    order = []
+    for layer in layers:
+        key = tuple(part.tobytes() for part in layer)
+        if key not in number:
+            number[key] = len(distinct)
+            distinct.append(layer)
+        order.append(number[key])
+    return distinct, np.array(order)
+
+
+def _log_gap(a: FloatArray, b: FloatArray) -> float:
+    both = (a > 0) & (b > 0)
+    return float(np.abs(np.log(a[both] / b[both])).max(initial=0.0))
+
+
+def _scaled_gap(a: Scaled, b: Scaled) -> float:
+    both = (a.mantissa > 0) & (b.mantissa > 0)
+    return float(np.abs(a[both].log() - b[both].log()).max(initial=0.0))

@@ -1,0 +1,56 @@
+"""The chain of counts: binomial steps of a population of two kinds, and the last draw of all."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from treesim.kernels.one_of_n import log_selection
+
+NEGLIGIBLE = 1e-19
+
+
+@njit(nogil=True, cache=True)
+def binomial_step(rho, mass, size, out):
+    """Add mass[p, s] * Bin(size, rho[s, 0])(k) to out[p, k].
+
+    Outward from the mode until it is negligible, and divided by its sum: no factorial, whose log would cost digits.
+    """
+    chance = np.empty(size + 1)
+    for s in range(rho.shape[0]):
+        p, q = rho[s, 0], rho[s, 1]
+        if p == 0.0 or q == 0.0:
+            out[:, 0 if p == 0.0 else size] += mass[:, s]
+            continue
+        mode = min(size, int((size + 1) * p))
+        low, high, total = mode, mode, 1.0
+        chance[mode] = 1.0
+        while high < size and chance[high] > NEGLIGIBLE:
+            chance[high + 1] = chance[high] * ((size - high) * p) / ((high + 1) * q)
+            high += 1
+            total += chance[high]
+        while low > 0 and chance[low] > NEGLIGIBLE:
+            chance[low - 1] = chance[low] * (low * q) / ((size - low + 1) * p)
+            low -= 1
+            total += chance[low]
+        for r in range(mass.shape[0]):
+            share = mass[r, s] / total
+            if share > 0.0:
+                for k in range(low, high + 1):
+                    out[r, k] += share * chance[k]
+
+
+@njit(nogil=True, cache=True)
+def keep_one(lo, hi, rho, log_weight, draws, log_beside, has_one_beside, kept):
+    """For states ``lo..hi``: of `draws` particles of law rho, and perhaps one more of a given weight beside them, one
+    is kept in proportion to its weight; the probability that it is one of the draws, by kind."""
+    for s in range(lo, hi):
+        live = np.flatnonzero(rho[s] > 0.0)
+        prob, weight, log_h = rho[s][live], log_weight[live], np.empty(len(live))
+        log_selection(prob, weight, draws, log_beside, log_h)
+        for j in range(len(live)):
+            chance = prob[j] * math.exp(log_h[j])
+            if has_one_beside and weight[j] == -math.inf:
+                # Among nothing but zeros the pick is uniform, the one beside them included.
+                chance *= draws / (draws + 1.0) if log_beside == -math.inf else 0.0
+            kept[s, live[j]] = chance

@@ -1,0 +1,245 @@
+r"""Corrections of a proposal that make its law nearer to the target: independent Metropolis-Hastings, and rejection.
+
+With proposal q, target p and r = p/q, the chain that starts empty and is offered H independent proposals, each taking
+the place of the current state with probability min(1, r'/r), has the law (Liu 1996; Smith & Tierney 1996)
+
+    mu_H(x) = p(x) T_H(r(x)),  T_H(w) = \int_w^\infty H lambda(v)^(H-1) / v^2 dv,  lambda(v) = E_q[(1 - r/v)_+].
+
+Between neighbouring values of r, lambda(v) = a - b/v and the integral is a difference of powers: any H costs one sort.
+TV(mu_H, p) = E_q[r (1 - T_H(r))_+] plus the mass of p where q never goes. For the T of any law of r, r (1 - T(r))_+ is
+convex, its second derivative H (H - 1) lambda^(H-2) lambda' / r being positive; and T grows with lambda. So laws that
+enclose the law of r in the convex order enclose the TV: for the upper bound take the spread and the T of the
+contraction, for the lower one the other way round.
+
+A rejection sampler that accepts a proposal with probability r / C, C = max r, and after K refusals returns the last,
+has the law (1 - b) p + b q with b = (1 - 1/C)^(K-1).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from treesim.errors import NoExactLaw
+from treesim.laws.density_ratio import Effort
+from treesim.laws.law import TV, Law, OutputLaw, PathLaw
+from treesim.laws.ratio_law import RatioLaw
+from treesim.scaled import FloatArray, Scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Offers:
+    """T_H for the law of r that a set of atoms has.
+
+    Parameters
+    ----------
+    log_ratio : ndarray, shape [n]
+        log r, increasing; -inf for r = 0.
+    log_mass : ndarray, shape [n]
+        log q of each atom.
+    steps : int
+        H.
+    shift : float
+        Added to lambda everywhere: an allowance for mass and rounding that the atoms lack.
+    """
+
+    log_ratio: FloatArray
+    log_mass: FloatArray
+    steps: int
+    shift: float = 0.0
+
+    def log_survival(self, log_ratio: FloatArray) -> FloatArray:
+        """log T_H at positive r, shape [m]: how much of p the chain has given there after H offers.
+
+        lambda is kept together with 1 - lambda = E_q[min(1, r/v)], so that neither end of [0, 1] loses digits.
+        """
+        alive = self.log_ratio > -np.inf
+        knots, log_mass = self.log_ratio[alive], self.log_mass[alive]
+        hopeless = float(np.exp(self.log_mass[~alive]).sum())
+        idle = max(hopeless + self.shift, 0.0)
+        # log of H lambda^(H - 1), where lambda has its lowest value.
+        flat = math.log(self.steps)
+        if self.steps > 1:
+            flat += (self.steps - 1) * math.log(idle) if idle else -math.inf
+        if not len(knots):
+            return flat - log_ratio
+        log_weight = np.logaddexp.accumulate(log_mass + knots)
+        above = np.append(np.cumsum(np.exp(log_mass)[::-1])[::-1][1:], 0.0)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            gain = np.exp(log_weight - knots) * -np.expm1(-np.diff(np.append(knots, np.inf)))
+            chance = hopeless + np.concatenate([[0.0], np.cumsum(gain)])
+            miss = np.append(above + np.exp(log_weight - knots), 0.0)
+            log_gap = self._log_gap(chance[:-1], gain, chance[1:], miss[1:]) - log_weight
+            log_tail = np.append(np.logaddexp.accumulate(log_gap[::-1])[::-1], -np.inf)
+            where = np.searchsorted(knots, log_ratio, side="right") - 1
+            j = np.maximum(where, 0)
+            start = chance[j] + np.exp(log_weight[j] - knots[j]) * -np.expm1(knots[j] - log_ratio)
+            rest = np.exp(log_weight[j] - log_ratio) * -np.expm1(log_ratio - np.append(knots, np.inf)[j + 1])
+            within = self._log_gap(start, rest, chance[j + 1], miss[j + 1]) - log_weight[j]
+            below = flat - log_ratio + np.log(-np.expm1(log_ratio - knots[0]))
+            return np.where(where < 0, np.logaddexp(below, log_tail[0]), np.logaddexp(within, log_tail[j + 1]))
+
+    def _log_gap(self, low: FloatArray, gain: FloatArray, high: FloatArray, miss: FloatArray) -> FloatArray:
+        """log(lambda_high^H - lambda_low^H) with lambda_high = lambda_low + gain = 1 - miss, each cut at zero."""
+        low, high, miss = low + self.shift, high + self.shift, miss - self.shift
+        log_high = np.where(miss < 0.5, np.log1p(-np.minimum(miss, 0.9)), np.log(np.maximum(high, 0.0)))
+        fall = np.where(low > 0, np.log1p(gain / np.where(low > 0, low, 1.0)), np.inf)
+        return np.where(log_high > -np.inf, self.steps * log_high + np.log(-np.expm1(-self.steps * fall)), -np.inf)
+
+
+def corrected_law(proposal: OutputLaw, target: Law, steps: int) -> OutputLaw:
+    """The law after `steps` offers of independent Metropolis-Hastings.
+
+    Parameters
+    ----------
+    proposal : Law or PathLaw
+    target : Law
+    steps : int
+        H: paths offered, the first of which is always taken; 1 is the proposal itself.
+
+    References
+    ----------
+    Liu (1996); Smith & Tierney (1996), "Exact transition probabilities for the independence Metropolis sampler".
+
+    Examples
+    --------
+    >>> proposal, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    >>> [round(corrected_law(proposal, target, H).tv(target).lo, 6) for H in (1, 2, 3)]
+    [0.25, 0.083333, 0.027778]
+    """
+    if steps == 1:
+        return proposal
+    if isinstance(proposal, PathLaw):
+        return MHLaw(proposal, target, steps)
+    assert isinstance(proposal, Law)
+    live = np.flatnonzero(proposal.prob.mantissa > 0)
+    q, p = proposal.prob[live], target.prob[live]
+    log_ratio = p.log() - q.log()
+    log_prob = np.full(len(proposal.prob), -np.inf)
+    log_prob[live] = log_corrected(q.log(), log_ratio, steps)
+    return Law(Scaled.from_log(log_prob))
+
+
+def log_corrected(log_mass: FloatArray, log_ratio: FloatArray, steps: int) -> FloatArray:
+    """Log of the mass that each atom of a proposal has after `steps` offers.
+
+    Parameters
+    ----------
+    log_mass : ndarray, shape [n]
+        log q.
+    log_ratio : ndarray, shape [n]
+        log(p/q), p being normalised over the atoms or, where q does not go everywhere, beyond them.
+    steps : int
+        H.
+    """
+    order = np.argsort(log_ratio, kind="stable")
+    offers = Offers(log_ratio[order], log_mass[order], steps)
+    positive = log_ratio > -np.inf
+    given = np.empty(len(log_mass))
+    if positive.any():
+        given[positive] = offers.log_survival(log_ratio[positive]) + log_mass[positive] + log_ratio[positive]
+    # Where r is zero a path stays only if nothing better is ever offered.
+    hopeless = log_mass[~positive]
+    if len(hopeless):
+        given[~positive] = hopeless + (steps - 1) * np.logaddexp.reduce(hopeless)
+    return given
+
+
+def mixed_law(proposal: OutputLaw, target: Law, share: float) -> OutputLaw:
+    """The mixture (1 - share) target + share proposal."""
+    if isinstance(proposal, PathLaw):
+        return MixtureLaw(proposal, target, share)
+    assert isinstance(proposal, Law)
+    mixed = (1.0 - share) * target.prob.to_float() + share * proposal.prob.to_float()
+    return Law(Scaled.from_float(mixed))
+
+
+@dataclass(frozen=True, eq=False)
+class MHLaw(OutputLaw):
+    """The law on a trellis after H offers; only its TV to the target is known, certified.
+
+    Parameters
+    ----------
+    proposal : PathLaw
+    target : Law
+    steps : int
+        H.
+    """
+
+    proposal: PathLaw
+    target: Law
+    steps: int
+
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """Total variation distance to the target of the chain."""
+        if target is not self.target:
+            raise NoExactLaw("the law of an MH chain can be compared with its own target only")
+        problem = self.proposal.problem(target)
+        found = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), effort)[1]
+        return TV(found.lo, found.hi, "certified", wanted=found.wanted)
+
+    def _bounds(self, ratio: RatioLaw, escape: float) -> tuple[float, float]:
+        """Bounds on the TV, given the mass of p where q never goes."""
+        slack = ratio.dropped + ratio.rounding
+        with np.errstate(divide="ignore"):
+            upper, lower = (np.log(mass) for mass in (ratio.upper_mass, ratio.lower_mass))
+        high = Offers(ratio.upper_log_ratio, upper, self.steps, slack)
+        low = Offers(ratio.lower_log_ratio, lower, self.steps, -slack)
+        hi = _shortfall(low, ratio.upper_log_ratio, upper) + escape + slack
+        lo = _shortfall(high, ratio.lower_log_ratio, lower) + escape - slack
+        return max(0.0, lo), min(1.0, hi)
+
+    def kl(self, target: OutputLaw) -> None:
+        """Not known."""
+
+    def chi2(self, target: OutputLaw) -> None:
+        """Not known."""
+
+    def expected(self, reward: Scaled) -> None:
+        """Not known."""
+
+
+@dataclass(frozen=True, eq=False)
+class MixtureLaw(OutputLaw):
+    """(1 - share) target + share proposal, on a trellis.
+
+    Parameters
+    ----------
+    proposal : PathLaw
+    target : Law
+    share : float
+    """
+
+    proposal: PathLaw
+    target: Law
+    share: float
+
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """Total variation distance to the target: share times that of the proposal."""
+        if target is not self.target:
+            raise NoExactLaw("a law mixed with its target can be compared with that target only")
+        if self.share == 0.0:
+            return TV(0.0, 0.0, "exact")
+        found = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
+        return TV(self.share * found.lo, self.share * found.hi, found.kind, wanted=found.wanted)
+
+    def kl(self, target: OutputLaw) -> None:
+        """Not known."""
+
+    def chi2(self, target: OutputLaw) -> float | None:
+        """share^2 times that of the proposal."""
+        found = self.proposal.chi2(target)
+        return None if found is None else self.share**2 * found
+
+    def expected(self, reward: Scaled) -> float:
+        """Expected reward, linear."""
+        return (1.0 - self.share) * self.target.expected(reward) + self.share * self.proposal.expected(reward)
+
+
+def _shortfall(offers: Offers, log_ratio: FloatArray, log_mass: FloatArray) -> float:
+    """E_p[(1 - T_H(r))_+] over atoms of q-mass exp(log_mass)."""
+    alive = log_ratio > -np.inf
+    lack = -np.expm1(np.minimum(offers.log_survival(log_ratio[alive]), 0.0))
+    return float((np.exp(log_mass[alive] + log_ratio[alive]) * lack).sum())

@@ -1,0 +1,366 @@
+"""Laws: the output distribution of a sampler over the paths of a graph, and its distances to another."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treesim.errors import NoExactLaw
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.graphs.values import optimal_twist
+from treesim.kernels.arithmetic import LN2
+from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Effort, Progress, RatioProblem
+from treesim.laws.divergences import path_divergences
+from treesim.laws.ratio_law import RatioLaw
+from treesim.laws.walks import GuidedSteps, ReferenceSteps, Steps, descend
+from treesim.scaled import FloatArray, Scaled
+
+# What a listing of all paths may lack of one by rounding.
+MISSED = 1e-12
+
+
+@dataclass(frozen=True)
+class TV:
+    """A total variation distance between `lo` and `hi`, and how it was obtained.
+
+    Attributes
+    ----------
+    lo, hi : float
+        Bounds in [0, 1]; equal where the kind is ``exact``.
+    kind : str
+        ``exact``: from enumeration or a closed form, in float64, off by less than 1e-12;
+        ``certified``: the interval provably contains the value;
+        ``estimated``: a confidence interval, of the given `level`.
+    level : float or None
+        Confidence level of an estimate.
+    wanted : float or None
+        Where the interval stayed wider than asked: the budget, in cell moves, that would have been enough, about.
+    """
+
+    lo: float
+    hi: float
+    kind: Literal["exact", "certified", "estimated"]
+    level: float | None = None
+    wanted: float | None = None
+
+
+class OutputLaw(ABC):
+    """The law of one output of a sampler."""
+
+    def tv(
+        self,
+        target: OutputLaw,
+        width: float = DEFAULT_WIDTH,
+        budget: float = DEFAULT_BUDGET,
+        progress: Progress | None = None,
+    ) -> TV:
+        """Total variation distance to another law.
+
+        Parameters
+        ----------
+        target : OutputLaw
+        width : float
+            Where the distance can only be enclosed, how far apart the bounds may be.
+        budget : float
+            Cell moves (about a nanosecond each) that may be spent on it; when the next refinement would exceed them
+            the interval stays wider than asked.
+        progress : callable (done, total), optional
+            Called after each level of a recursion.
+        """
+        return self._tv(target, Effort(width, budget, progress))
+
+    @abstractmethod
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """The same."""
+
+    @abstractmethod
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats; infinite where the law has mass that the target lacks; None if not known."""
+
+    @abstractmethod
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target); infinite where the law has mass that the target lacks; None if not known."""
+
+    @abstractmethod
+    def expected(self, reward: Scaled) -> float | None:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float; None if not known."""
+
+    def steps_down(self, graph: LayeredGraph) -> Steps | None:
+        """The same law as a walk down the graph; None if it is none that is known."""
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Law(OutputLaw):
+    """A law that is known by its leaves: on a tree any, on a trellis one that, given the leaf, follows pi_ref.
+
+    Parameters
+    ----------
+    prob : Scaled, shape [n_leaves]
+        Probability of each leaf.
+    failure : float
+        Probability that the sampler returns nothing; an outcome of its own, which no target has.
+
+    Examples
+    --------
+    >>> law, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    >>> law.tv(target)
+    TV(lo=0.25, hi=0.25, kind='exact', level=None, wanted=None)
+    >>> round(law.kl(target), 6), round(law.chi2(target), 6)
+    (0.143841, 0.333333)
+    """
+
+    prob: Scaled
+    failure: float = 0.0
+
+    @property
+    def log_prob(self) -> FloatArray:
+        """Log-probability of each leaf, in nats, shape [n_leaves]."""
+        return self.prob.log()
+
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """Total variation distance, 1/2 sum |law - target|, exact between two laws known by their leaves."""
+        if not isinstance(target, Law):
+            return target._tv(self, effort)
+        gap = np.abs(self.prob.to_float() - target.prob.to_float()).sum() + abs(self.failure - target.failure)
+        value = min(1.0, 0.5 * float(gap))
+        return TV(value, value, "exact")
+
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats; infinite where the law has mass that the target lacks."""
+        if not isinstance(target, Law):
+            return target.kl_from(self) if isinstance(target, PathLaw) else None
+        if self.failure > target.failure == 0.0:
+            return math.inf
+        extra = self.failure * math.log(self.failure / target.failure) if self.failure else 0.0
+        mass, log_ratio = self._log_ratio(target)
+        return max(0.0, extra + float((mass * log_ratio).sum()))
+
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target) = sum (law - target)^2 / target; infinite where the law has mass the target lacks."""
+        if not isinstance(target, Law):
+            return None
+        if self.failure > target.failure == 0.0:
+            return math.inf
+        extra = (self.failure - target.failure) ** 2 / target.failure if self.failure != target.failure else 0.0
+        mass, log_ratio = self._log_ratio(target)
+        if np.isposinf(log_ratio).any():
+            return math.inf
+        own = self.prob.mantissa > 0
+        missed = float(target.prob.to_float()[~own].sum())
+        with np.errstate(over="ignore"):
+            # (p - q)^2 / q = p (1 - q/p) (p/q - 1): no cancellation where the two nearly agree.
+            terms = mass * -np.expm1(-log_ratio) * np.expm1(log_ratio)
+        small = mass == 0.0
+        if small.any():
+            log_terms = self.log_prob[own][small] + log_ratio[small]
+            with np.errstate(over="ignore"):
+                terms[small] = np.exp(log_terms)
+        return extra + missed + float(terms.sum())
+
+    def expected(self, reward: Scaled) -> float:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float."""
+        return float((self.prob * reward).to_float().sum())
+
+    def steps_down(self, graph: LayeredGraph) -> Steps | None:
+        """The same law as a walk: guided by the twist of its density to pi_ref; None if it can fail."""
+        if self.failure:
+            return None
+        reference = descend_reference(graph)
+        live = reference.mantissa > 0
+        density = Scaled.zeros(graph.n_leaves)
+        found = self.prob[live].over(reference[live])
+        density.mantissa[live], density.exponent[live] = found.mantissa, found.exponent
+        return GuidedSteps(graph, optimal_twist(graph, density))
+
+    def _log_ratio(self, target: Law) -> tuple[FloatArray, FloatArray]:
+        """Mass and log(law / target) of the leaves where the law has mass."""
+        own = np.flatnonzero(self.prob.mantissa > 0)
+        p, q = self.prob[own], target.prob[own]
+        with np.errstate(divide="ignore"):
+            log_ratio = np.log(p.mantissa / q.mantissa)
+        log_ratio += (p.exponent - q.exponent) * LN2
+        return p.to_float(), log_ratio
+
+
+@dataclass(frozen=True, eq=False)
+class PathLaw(OutputLaw):
+    """The law of a walk down a trellis: too many paths to list, but every step is known.
+
+    Its TV to another law is enclosed by the recursion of `treesim.laws.density_ratio`, exact where the log density
+    ratio lives on a lattice; KL and chi^2 are exact.
+
+    Parameters
+    ----------
+    steps : Steps
+
+    Examples
+    --------
+    >>> from treesim import GuidedSMC, family
+    >>> instance = family("markov", horizon=100, perturbation="random-sign", epsilon="0.5/T", seed=1)
+    >>> tv = GuidedSMC().law(instance).tv(instance.target)
+    >>> tv.hi - tv.lo <= 1e-6
+    True
+    """
+
+    steps: Steps
+
+    @cached_property
+    def prob(self) -> Scaled:
+        """Probability of each node of level T, shape [n_leaves]."""
+        return descend(self.steps)[0]
+
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """Total variation distance: certified, or exact where the log density ratio lives on a lattice."""
+        steps = self._steps_of(target)
+        if steps is None:
+            return target._tv(self, effort)
+        found = RatioProblem(steps, self.steps).tv(effort)
+        if found.exact is not None:
+            return TV(found.exact, found.exact, "exact")
+        return TV(found.lo, found.hi, "certified", wanted=found.wanted)
+
+    def ratio_law(
+        self,
+        target: OutputLaw,
+        width: float = DEFAULT_WIDTH,
+        budget: float = DEFAULT_BUDGET,
+        progress: Progress | None = None,
+    ) -> RatioLaw:
+        """The law of log(target / law) under this law, enclosed: its cdf, quantiles, and E[(x - target/law)_+]."""
+        return self.problem(target).enclose(lambda law: law.below(1.0), Effort(width, budget, progress))[0]
+
+    def log_largest_ratio(self, target: OutputLaw) -> float:
+        """log C_inf, the largest log(target / law) over the paths that this law takes."""
+        return self.problem(target).log_largest_ratio
+
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats, exact; infinite where the law has mass that the target lacks."""
+        return self._divergences(target)[0]
+
+    def kl_from(self, target: OutputLaw) -> float | None:
+        """KL(target || law), in nats, exact."""
+        steps = self._steps_of(target)
+        return None if steps is None else path_divergences(self.steps, steps)[0]
+
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target), exact; infinite where the law has mass that the target lacks."""
+        return self._divergences(target)[1]
+
+    def expected(self, reward: Scaled) -> float:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float."""
+        return float((self.prob * reward).to_float().sum())
+
+    def steps_down(self, graph: LayeredGraph) -> Steps | None:
+        """The steps of the walk."""
+        return self.steps
+
+    def problem(self, target: OutputLaw) -> RatioProblem:
+        """The recursion for the density ratio target / law.
+
+        Raises
+        ------
+        NoExactLaw
+            If the target is no walk.
+        """
+        steps = self._steps_of(target)
+        if steps is None:
+            raise NoExactLaw("the density ratio to a law that is no walk is not known; compare with a walk instead")
+        return RatioProblem(steps, self.steps)
+
+    @cached_property
+    def _met(self) -> WeakKeyDictionary[OutputLaw, tuple[Steps | None, list[tuple[float, float]]]]:
+        """Of each target met so far its steps, and KL and chi^2 once they were asked."""
+        return WeakKeyDictionary()
+
+    def _steps_of(self, target: OutputLaw) -> Steps | None:
+        if target not in self._met:
+            self._met[target] = (target.steps_down(self.steps.graph), [])
+        return self._met[target][0]
+
+    def _divergences(self, target: OutputLaw) -> tuple[float | None, float | None]:
+        """KL and chi^2 from the target: one recursion gives both."""
+        steps = self._steps_of(target)
+        if steps is None:
+            return None, None
+        found = self._met[target][1]
+        if not found:
+            found.append(path_divergences(steps, self.steps))
+        return found[0]
+
+
+@dataclass(frozen=True, eq=False)
+class ListedLaw(OutputLaw):
+    """A law on a trellis that is no walk, known path by path.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    edges : ndarray of int32, shape [n_paths, horizon]
+        The edge of each step, numbered within its layer; every path that the law can take.
+    prob : Scaled, shape [n_paths]
+
+    Examples
+    --------
+    >>> from treesim import SMC, family
+    >>> instance = family("markov", horizon=4, states=2, perturbation="log-normal:sigma=0.5")
+    >>> law = SMC(particles=3).law(instance)
+    >>> law.edges.shape, law.tv(instance.target).kind
+    ((16, 4), 'exact')
+    """
+
+    graph: LayeredGraph
+    edges: NDArray[np.int32]
+    prob: Scaled
+
+    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+        """Total variation distance, exact: the paths that are not listed count by what the target gives them."""
+        return Law(self.prob)._tv(self._on_paths(target), effort)
+
+    def kl(self, target: OutputLaw) -> float | None:
+        """KL(law || target), in nats, exact."""
+        return Law(self.prob).kl(self._on_paths(target))
+
+    def chi2(self, target: OutputLaw) -> float | None:
+        """chi^2(law || target), exact."""
+        return Law(self.prob).chi2(self._on_paths(target))
+
+    def expected(self, reward: Scaled) -> float:
+        """Expected reward under the law, linear; infinite where it leaves the range of a float."""
+        end = self.graph.layer(self.graph.horizon - 1).ends(self.edges[:, -1].astype(np.int64))
+        return float((self.prob * reward[end]).to_float().sum())
+
+    def _on_paths(self, target: OutputLaw) -> Law:
+        """The target on the same paths, with what it gives to others as a failure.
+
+        Raises
+        ------
+        NoExactLaw
+            If the target is no walk.
+        """
+        steps = target.steps_down(self.graph)
+        if steps is None:
+            raise NoExactLaw("the law of a listed sampler can be compared with walks only")
+        prob = Scaled.from_float(np.ones(len(self.edges)))
+        for t in range(self.graph.horizon):
+            prob *= steps.edges(t)[self.edges[:, t].astype(np.int64)]
+        missed = 1.0 - math.fsum(prob.to_float())
+        return Law(prob, missed if missed > MISSED else 0.0)
+
+
+def descend_reference(graph: LayeredGraph) -> Scaled:
+    """pi_ref of every leaf, shape [n_leaves]."""
+    return descend(ReferenceSteps(graph))[0]
+
+
+def walk_law(steps: Steps) -> Law | PathLaw:
+    """The law of a walk: by its leaves on a tree, by its steps on a trellis."""
+    return Law(descend(steps)[0]) if isinstance(steps.graph, Tree) else PathLaw(steps)

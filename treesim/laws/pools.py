@@ -1,0 +1,201 @@
+r"""Pools enumerated: Algorithm 2 of Zhu & Lu, pool + Metropolis-Hastings, exactly on small trees.
+
+A walk draws M children from pi_ref at each step and keeps one in proportion to V^; with the pool's mean Zbar_t its
+weight is R = prod_t Zbar_t / V^(s_{1:t-1}). A fresh walk takes the place of the current one with probability
+min(1, R'/R): independent Metropolis-Hastings on pairs (path, pools), whose target has pi~ for its paths. So the law
+after H walks follows from the joint law of (path, R), and that from the pools of each node on the way, which are
+independent given the path.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from treesim.errors import NoExactLaw
+from treesim.graphs.tree import Tree
+from treesim.instances.instance import Instance
+from treesim.laws.corrected import log_corrected
+from treesim.laws.law import Law
+from treesim.laws.smc import multisets
+from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.spec import require_at_least, require_positive
+
+LARGEST_ATOMS = 4_000_000
+_SAME = 1e-12  # weights that differ by no more than rounding are one atom
+
+
+@dataclass(frozen=True, eq=False)
+class Pools:
+    """All pools of one node.
+
+    Attributes
+    ----------
+    prob : ndarray, shape [n]
+        Of each pool.
+    log_mean : ndarray, shape [n]
+        log of its mean of V^.
+    keep : ndarray, shape [n, children]
+        Probability that a child is kept.
+    log_exact_mean : float
+        log (P V^) of the node.
+    """
+
+    prob: FloatArray
+    log_mean: FloatArray
+    keep: FloatArray
+    log_exact_mean: float
+
+
+def node_pools(prob: FloatArray, log_value: FloatArray, size: int) -> Pools:
+    """The pools of `size` draws among children of these probabilities and log-values.
+
+    Examples
+    --------
+    >>> pools = node_pools(np.array([0.5, 0.5]), np.log([1.0, 3.0]), size=2)
+    >>> pools.prob, np.exp(pools.log_mean).round(9), pools.keep[1]
+    (array([0.25, 0.5 , 0.25]), array([3., 2., 1.]), array([0.25, 0.75]))
+    """
+    counts = multisets(len(prob), size)
+    log_factorial = np.array([math.lgamma(k + 1) for k in range(size + 1)])
+    log_prob = counts @ np.log(np.where(prob > 0, prob, 1.0))
+    chance = np.exp(log_factorial[size] - log_factorial[counts].sum(axis=1) + log_prob)
+    chance[(counts[:, prob == 0] > 0).any(axis=1)] = 0.0
+    # Each pool in units of its own largest value: those of others, and of children that cannot be drawn, may be
+    # farther away than floats reach.
+    log_held = np.where((counts > 0) & (prob > 0), log_value, -np.inf)
+    top = log_held.max(axis=1)
+    unit = np.where(np.isneginf(top), 0.0, top)
+    weight = counts * np.exp(log_held - unit[:, None])
+    total = weight.sum(axis=1)
+    keep = np.where(total[:, None] > 0, weight / np.where(total > 0, total, 1.0)[:, None], counts / size)
+    live = prob > 0
+    with np.errstate(divide="ignore"):
+        log_mean = np.log(total / size) + unit
+    return Pools(chance, log_mean, keep, float(np.logaddexp.reduce(np.log(prob[live]) + log_value[live])))
+
+
+def algorithm_2_law(instance: Instance, pool: int, steps: int) -> Law:
+    """The exact law of the leaf after `steps` walks with pools of `pool` draws.
+
+    Parameters
+    ----------
+    instance : Instance
+        On a tree.
+    pool : int
+        M.
+    steps : int
+        H: walks in all, the first of which is always taken. Any H costs the same.
+
+    Raises
+    ------
+    NoExactLaw
+        If the graph is no tree, or has too many (path, weight) pairs: the message says how many.
+
+    References
+    ----------
+    Zhu & Lu (2026), Algorithm 2; Smith & Tierney (1996) for the law after H steps.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=2, ratio=2.0)
+    >>> [round(algorithm_2_law(instance, 2, H).tv(instance.target).lo, 5) for H in (1, 2, 1_000_000)]
+    [0.10417, 0.02961, 0.0]
+    """
+    tree = instance.graph
+    if not isinstance(tree, Tree):
+        raise NoExactLaw("pool + MH has an exact law on trees; unroll a small trellis, or estimate its TV from runs")
+    log_value = instance.value.log()
+    root = np.zeros(1, np.int64)
+    node, log_mass, log_weight = root, np.zeros(1), np.zeros(1)
+    for t in range(tree.horizon):
+        parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
+        layer, ahead = tree.layer(t), log_value[tree.level(t + 1)]
+        degree = np.diff(layer.ptr)
+        outcomes = np.array([d * math.comb(int(d) + pool - 1, pool) for d in degree.tolist()], np.float64)
+        expected = float((np.bincount(node, minlength=len(degree)) * outcomes).sum())
+        if expected > 4 * LARGEST_ATOMS:
+            raise _too_many(pool, steps, expected)
+        for v in np.unique(node):
+            edges = np.arange(layer.ptr[v] - layer.ptr[0], layer.ptr[v + 1] - layer.ptr[0])
+            here = node == v
+            pools = node_pools(layer.prob[edges], ahead[edges], pool)
+            with np.errstate(divide="ignore"):
+                log_keep = np.log(pools.prob[:, None] * pools.keep)
+            for i, edge in enumerate(edges):
+                live = log_keep[:, i] > -np.inf
+                if not live.any():
+                    continue
+                mass = (log_mass[here, None] + log_keep[live, i]).ravel()
+                # What the next step divides by; at the leaf nothing does, and the reward comes in its place.
+                weight = (log_weight[here, None] + (pools.log_mean[live] - _finite(ahead[edge]))).ravel()
+                weight, mass = _merged(weight, mass)
+                parts.append((np.full(len(mass), edge), mass, weight))
+        node, log_mass, log_weight = (np.concatenate(part) for part in zip(*parts, strict=True))
+    log_ratio = log_weight + instance.log_reward[node] - instance.audit.log_partition
+    given = log_corrected(log_mass, log_ratio, steps)
+    prob = np.bincount(node, np.exp(given), tree.n_leaves)
+    return Law(Scaled.from_float(prob))
+
+
+def good_event(instance: Instance, pool: int, error: float, steps: int = 1) -> float:
+    """Probability that every pool mean of `steps` walks is within a relative error of P V^: Theorem 6.1's good event.
+
+    Parameters
+    ----------
+    instance : Instance
+    pool : int
+        M.
+    error : float
+        xi.
+    steps : int
+        H: there are T H pools in all.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=3, ratio=1.4)
+    >>> round(good_event(instance, pool=64, error=1 / 12, steps=9), 8)
+    0.99934236
+    """
+    require_at_least("pool", pool, 1)
+    require_at_least("steps", steps, 1)
+    require_positive("error", error)
+    graph, log_value = instance.graph, instance.value.log()
+    good = np.ones(graph.n_leaves)
+    for t in reversed(range(graph.horizon)):
+        layer, ahead = graph.layer(t), log_value[graph.level(t + 1)]
+        above = np.empty(graph.n_level(t))
+        for v in range(len(above)):
+            edges = np.arange(layer.ptr[v] - layer.ptr[0], layer.ptr[v + 1] - layer.ptr[0])
+            ends = layer.ends(edges)
+            pools = node_pools(layer.prob[edges], ahead[ends], pool)
+            off = np.expm1(pools.log_mean - _finite(pools.log_exact_mean))
+            # Where no child has value every pool is right.
+            near = (np.abs(off) <= error * (1 + _SAME)) | (pools.log_exact_mean == -math.inf)
+            above[v] = pools.prob[near] @ (pools.keep[near] @ good[ends])
+        good = above
+    return float(good[0] ** steps)
+
+
+def _finite(log_value: float) -> float:
+    return float(log_value) if log_value > -math.inf else 0.0
+
+
+def _merged(log_weight: FloatArray, log_mass: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Atoms of the same weight made one."""
+    order = np.argsort(log_weight, kind="stable")
+    log_weight, log_mass = log_weight[order], log_mass[order]
+    with np.errstate(invalid="ignore"):
+        new = np.concatenate([[True], np.diff(log_weight) > _SAME])
+    return log_weight[new], np.logaddexp.reduceat(log_mass, np.flatnonzero(new))
+
+
+def _too_many(pool: int, steps: int, atoms: float) -> NoExactLaw:
+    return NoExactLaw(
+        f"the exact law of sp-gsmc:pool={pool},mh={steps} has over {atoms:.2g} pairs of path and weight, more than "
+        f"{LARGEST_ATOMS:.1g}; take a smaller pool or tree, or estimate its TV from runs"
+    )

@@ -1,0 +1,177 @@
+"""Steps: the conditional laws by which a walk goes down a layered graph, and the mass they carry to the leaves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.values import expect_ahead
+from treesim.kernels.forward import guided_edges, push_mass
+from treesim.kernels.one_of_n import LARGEST_BINOMIAL_POOL, LARGEST_BINOMIAL_RANGE, pool_edges
+from treesim.runtime.threads import chunked
+from treesim.scaled import Scaled
+
+# Relative error of the edge probabilities of a pool: see `treesim.kernels.one_of_n`.
+POOL_ERROR = 1e-13
+_UNIT = 2.0**-53
+
+
+class Steps(ABC):
+    """A law of the next edge at every node.
+
+    Attributes
+    ----------
+    graph : LayeredGraph
+    relative_error : float
+        An upper bound on the relative rounding error of one probability.
+    """
+
+    graph: LayeredGraph
+    relative_error: float
+
+    @abstractmethod
+    def edges(self, t: int) -> Scaled:
+        """The probability of every edge from level `t`, shape [n_edges of the layer]."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReferenceSteps(Steps):
+    """Steps of pi_ref."""
+
+    graph: LayeredGraph
+    relative_error = 0.0
+
+    def edges(self, t: int) -> Scaled:
+        return Scaled.from_float(self.graph.layer(t).prob)
+
+
+@dataclass(frozen=True, eq=False)
+class GuidedSteps(Steps):
+    """Steps proportional to pi_ref * V, with the exact normaliser; pi_ref where no child has value.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    value : Scaled, shape [n_nodes]
+    """
+
+    graph: LayeredGraph
+    value: Scaled
+
+    @cached_property
+    def relative_error(self) -> float:  # type: ignore[override]
+        return (self.graph.max_degree + 8) * _UNIT
+
+    def edges(self, t: int) -> Scaled:
+        layer = self.graph.layer(t)
+        ahead = self.value[self.graph.level(t + 1)]
+        norm = expect_ahead(layer, ahead)
+        out = Scaled.empty(len(layer.prob))
+        chunked(
+            lambda lo, hi: guided_edges(
+                lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
+            ),
+            len(layer.ptr) - 1,
+            5 * len(layer.prob),
+        )
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class PoolSteps(Steps):
+    """Steps that draw `pool` children from pi_ref and keep one in proportion to V (uniformly if all are zero).
+
+    Two live children of value and a pool of at most 1024 are summed over the binomial counts; all else, or everything
+    if `by_quadrature`, goes by the integral of `treesim.kernels.one_of_n`.
+    """
+
+    graph: LayeredGraph
+    value: Scaled
+    pool: int
+    by_quadrature: bool = False
+
+    @cached_property
+    def relative_error(self) -> float:  # type: ignore[override]
+        if self.by_quadrature or self.graph.max_degree > 2 or self.pool > LARGEST_BINOMIAL_POOL:
+            return POOL_ERROR
+        log_value = self.value.log()
+        finite = log_value[np.isfinite(log_value)]
+        if np.ptp(finite) >= LARGEST_BINOMIAL_RANGE:
+            return POOL_ERROR
+        # A sum over the binomial counts: each of its masses is a product of at most `pool` quotients.
+        return (6 * self.pool + 16) * _UNIT
+
+    def edges(self, t: int) -> Scaled:
+        layer = self.graph.layer(t)
+        log_value = self.value[self.graph.level(t + 1)].log()
+        out = Scaled.empty(len(layer.prob))
+        chunked(
+            lambda lo, hi: pool_edges(
+                lo, hi, *layer, log_value, self.pool, self.by_quadrature, out.mantissa, out.exponent
+            ),
+            len(layer.ptr) - 1,
+            100 * len(layer.prob),
+        )
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class OnePath(Steps):
+    """The steps of a single path, taken with certainty; elsewhere those of pi_ref, which are never asked for.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+    path : ndarray, shape [horizon]
+        Its edges.
+    """
+
+    graph: LayeredGraph
+    path: NDArray[np.int32]
+    relative_error = 0.0
+
+    def edges(self, t: int) -> Scaled:
+        layer = self.graph.layer(t)
+        parent = int(np.searchsorted(layer.ptr - layer.ptr[0], self.path[t], side="right")) - 1
+        prob = layer.prob.copy()
+        prob[layer.ptr[parent] - layer.ptr[0] : layer.ptr[parent + 1] - layer.ptr[0]] = 0.0
+        prob[self.path[t]] = 1.0
+        return Scaled.from_float(prob)
+
+
+def marginals(steps: Steps) -> Iterator[tuple[Scaled, float]]:
+    """Level by level from 1 to T: the law of the node that a walk is at, and the expected number of children it could
+    see on the way there."""
+    graph = steps.graph
+    mass = Scaled.from_float([1.0])
+    for t in range(graph.horizon):
+        edge = steps.edges(t)
+        below = Scaled.zeros(graph.n_level(t + 1))
+        children = push_mass(
+            *graph.layer(t), mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
+            below.mantissa, below.exponent,
+        )  # fmt: skip
+        mass = below
+        yield mass, children
+
+
+def descend(steps: Steps) -> tuple[Scaled, float]:
+    """The law of the leaf at the end of a walk, and the expected number of children it could see.
+
+    Returns
+    -------
+    Scaled, shape [n_leaves]
+    float
+        Sum over the steps of E[number of children of positive probability under pi_ref].
+    """
+    last, expected_children = Scaled.zeros(0), 0.0
+    for mass, children in marginals(steps):
+        last = mass
+        expected_children += children
+    return last.frozen(), expected_children

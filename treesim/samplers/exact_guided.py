@@ -1,0 +1,160 @@
+"""The exact guided sampler: its output law is the target itself, at an expected cost polynomial in T."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from treesim.errors import SpecError
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.graphs.values import expect_ahead
+from treesim.instances.instance import Instance
+from treesim.kernels.bernoulli_factory import factory_step, rejection_step
+from treesim.laws.law import OutputLaw
+from treesim.laws.walks import GuidedSteps
+from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
+from treesim.samplers.bernoulli_factory import expected_flips
+from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled
+from treesim.spec import require_at_least
+
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class ExactGuided(Sampler):
+    """Guidance by rejection at each step, paths accepted by a Bernoulli factory: the law of the output is pi~.
+
+    Each step draws children from pi_ref until one is accepted with probability V^(child) / (L V^(prefix)). A path must
+    pass, at every prefix v below the root, a coin of probability b(v) / ((1 + epsilon)(1 + 1/T)), where
+    b(v) = E[V^(child)] / V^(v); a linear Bernoulli factory tosses it, b unknown. At the first failure all begins anew.
+    Nothing depends on a tolerance: the expected cost is O(L T^2 (1 + epsilon)^(2T)), O(L T^2) where epsilon = O(1/T).
+
+    Parameters
+    ----------
+    epsilon, ratio_bound : float
+        Upper bounds on the Bellman error and on L. They are checked against the instance, since understated ones would
+        bias the output; 0 takes the instance's own.
+
+    References
+    ----------
+    Huber (2014), Nearly optimal Bernoulli factories for linear functions.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon="0.5/T")
+    >>> exact = ExactGuided()
+    >>> exact.law(instance).tv(instance.target).hi
+    0.0
+    >>> round(exact.cost(instance).value_queries, 1)
+    1136.5
+    """
+
+    epsilon: float = 0.0
+    ratio_bound: float = 0.0
+    name: ClassVar[str] = "exact-guided"
+
+    def __post_init__(self) -> None:
+        require_at_least("epsilon", self.epsilon, 0.0)
+        require_at_least("ratio_bound", self.ratio_bound, 0.0)
+
+    def law(self, instance: Instance) -> OutputLaw:
+        self._bounds(instance)
+        return instance.target
+
+    def cost(self, instance: Instance) -> Cost:
+        draws = _expected_draws(instance, self)
+        return Cost(draws, draws + 1.0)
+
+    def _bounds(self, instance: Instance) -> tuple[float, float]:
+        """epsilon and L, checked.
+
+        Raises
+        ------
+        SpecError
+            If one is understated, or the instance has none.
+        """
+        audit = instance.audit
+        if not (math.isfinite(audit.bellman_error) and math.isfinite(audit.ratio_bound)):
+            raise SpecError(f"{self.name} needs a finite Bellman error and a finite L: a value is zero, or falls to it")
+        for what, stated, true in (
+            ("epsilon", self.epsilon, audit.bellman_error),
+            ("ratio_bound", self.ratio_bound, audit.ratio_bound),
+        ):
+            if 0.0 < stated < true * (1.0 - ROUNDING):
+                raise SpecError(
+                    f"{what} is {stated:g}, but the instance has {true:g}; expected at least that, or the output would "
+                    "be biased"
+                )
+        return self.epsilon or audit.bellman_error, self.ratio_bound or audit.ratio_bound
+
+    def _factory(self, instance: Instance) -> tuple[float, float, float]:
+        """L, the scale of the factory's coin, and its gap."""
+        epsilon, ratio = self._bounds(instance)
+        horizon = instance.graph.horizon
+        # Audited bounds are met with equality: half of the gap is kept for rounding.
+        return ratio, ratio / ((1.0 + epsilon) * (1.0 + 1.0 / horizon)), 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
+
+    def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
+        graph = instance.graph
+        ratio, scale, gap = self._factory(instance)
+        log2_ratio = math.log2(ratio)
+        leaf = np.zeros(n, np.int64)
+        edges = None if isinstance(graph, Tree) else np.zeros((n, graph.horizon), np.int32)
+        waiting, draws = np.arange(n), 0
+        while len(waiting):
+            walks = Paths(np.zeros(len(waiting), np.int64), None if edges is None else edges[waiting])
+            alive = np.arange(len(waiting))
+            for t in range(graph.horizon):
+                layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
+                node = walks.leaf[alive]
+                common = (*layer, here.mantissa, here.exponent, ahead.mantissa, ahead.exponent, log2_ratio)
+                if t:
+                    passed = np.zeros(len(node), np.bool_)
+                    draws += factory_step(*common, scale, gap, node, passed, rng)
+                    alive, node = alive[passed], node[passed]
+                draws += rejection_step(*common, node, rng)
+                if walks.edges is not None:
+                    walks.edges[alive, t] = node
+                walks.leaf[alive] = layer.ends(node)
+            done = waiting[alive]
+            leaf[done] = walks.leaf[alive]
+            if edges is not None and walks.edges is not None:
+                edges[done] = walks.edges[alive]
+            waiting = np.delete(waiting, alive)
+        return Draws(leaf, edges, draws, draws + n)
+
+
+def _coins(graph: LayeredGraph, value: Scaled, t: int) -> FloatArray:
+    """b of the nodes of a level: E[V(child)] / V(prefix); 1 where nothing leads to."""
+    mean = expect_ahead(graph.layer(t), value[graph.level(t + 1)])
+    here = value[graph.level(t)]
+    live: BoolArray = (here.mantissa > 0) & (mean.mantissa > 0)
+    found = np.ones(len(here))
+    found[live] = mean[live].over(here[live]).to_float()
+    return found
+
+
+@remembered
+def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
+    """Draws of one round, over the probability that a round succeeds (Wald)."""
+    graph, value = instance.graph, instance.value
+    ratio, scale, gap = sampler._factory(instance)
+    steps = GuidedSteps(graph, value)
+    mass: FloatArray = np.ones(1)
+    draws = 0.0
+    for t in range(graph.horizon):
+        b = _coins(graph, value, t)
+        if t:
+            reached: IntArray = np.flatnonzero(mass > 0)
+            draws += float(mass[reached] @ expected_flips(b[reached] / ratio, scale, gap))
+            mass = mass * b * (scale / ratio)
+        draws += float(mass @ (ratio / b))
+        layer = graph.layer(t)
+        edge: FloatArray = steps.edges(t).to_float() * mass[layer.sources()]
+        mass = np.bincount(layer.ends(np.arange(len(edge))), edge, minlength=graph.n_level(t + 1)).astype(np.float64)
+    return draws / float(mass.sum())

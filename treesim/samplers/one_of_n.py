@@ -1,0 +1,255 @@
+"""Samplers that draw whole sequences from pi_ref and keep one: only the reward at the end is asked."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from treesim.instances.instance import Instance
+from treesim.kernels.walk import accept, pick_best, pick_weighted
+from treesim.laws.law import Law
+from treesim.laws.one_of_n import best_of, weighted_pick
+from treesim.samplers.base import Cost, Draws, Paths, Sampler, draw_reference
+from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.spec import require_at_least, require_one_of, require_positive
+
+
+@dataclass(frozen=True)
+class Base(Sampler):
+    """The reference policy itself: one draw, no reward asked.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=4, ratio=2.0)
+    >>> round(Base().law(instance).tv(instance.target).lo, 6)
+    0.280093
+    """
+
+    name: ClassVar[str] = "base"
+
+    def law(self, instance: Instance) -> Law:
+        return instance.reference
+
+    def cost(self, instance: Instance) -> Cost:
+        return Cost(float(instance.graph.horizon), 0.0)
+
+    def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
+        return Draws(*draw_reference(instance.graph, n, rng), n * instance.graph.horizon, 0)
+
+
+class _OneOfN(Sampler):
+    """N draws from pi_ref, one kept by its reward."""
+
+    n: int
+
+    def __post_init__(self) -> None:
+        require_at_least("n", self.n, 1)
+
+    @abstractmethod
+    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
+        """log(law / pi_ref) at every leaf."""
+
+    @abstractmethod
+    def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
+        """The column of the leaf that each row keeps."""
+
+    def law(self, instance: Instance) -> Law:
+        base = instance.reference.prob
+        return Law(base * Scaled.from_log(self._log_factor(instance, base.to_float())))
+
+    def cost(self, instance: Instance) -> Cost:
+        return Cost(float(self.n * instance.graph.horizon), float(self.n))
+
+    def draws_per_output(self, instance: Instance) -> int:
+        return self.n
+
+    def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
+        paths = draw_reference(instance.graph, n * self.n, rng)
+        column = np.empty(n, np.int64)
+        self._pick(paths.leaf.reshape(n, self.n), instance.reward, rng, column)
+        kept = paths.take(np.arange(n) * self.n + column)
+        return Draws(*kept, n * self.n * instance.graph.horizon, n * self.n)
+
+
+class _WeightedOneOfN(_OneOfN):
+    """N draws from pi_ref, one kept in proportion to reward ** power."""
+
+    @property
+    @abstractmethod
+    def _power(self) -> float: ...
+
+    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
+        return weighted_pick(self._power * instance.log_reward, prob, self.n)
+
+    def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
+        pick_weighted(leaf, reward.mantissa, reward.exponent, self._power, rng, out)
+
+
+@dataclass(frozen=True)
+class BestOfN(_OneOfN):
+    """Best-of-N: the draw of the highest reward, ties broken uniformly.
+
+    Parameters
+    ----------
+    n : int
+        N, draws from pi_ref.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=4, ratio=2.0)
+    >>> [round(BestOfN(n).law(instance).tv(instance.target).lo, 4) for n in (1, 2, 64)]
+    [0.2801, 0.0899, 0.7864]
+    """
+
+    n: int
+    name: ClassVar[str] = "best-of-n"
+
+    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
+        return best_of(instance.reward, prob, self.n)
+
+    def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
+        pick_best(leaf, reward.mantissa, reward.exponent, out)
+
+
+@dataclass(frozen=True)
+class SoftBestOfN(_WeightedOneOfN):
+    """Soft best-of-N: one of N draws kept in proportion to exp(r / temperature) with r = log phi.
+
+    Temperature 1 is importance resampling, 0 best-of-N, infinity the reference policy. Among N draws of reward
+    zero the pick is uniform.
+
+    Parameters
+    ----------
+    n : int
+        N, draws from pi_ref.
+    temperature : float
+
+    References
+    ----------
+    Verdun et al. (2025), "Soft best-of-n sampling for model alignment".
+    """
+
+    n: int
+    temperature: float = 1.0
+    name: ClassVar[str] = "soft-best-of-n"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("temperature", self.temperature)
+
+    @property
+    def _power(self) -> float:
+        return 1.0 / self.temperature
+
+
+@dataclass(frozen=True)
+class Importance(_WeightedOneOfN):
+    """Importance resampling (SIR): one of N draws kept in proportion to its reward.
+
+    Among N draws of reward zero the pick is uniform. TV decays as 1/N, with N measured in chi^2(target || pi_ref).
+
+    Parameters
+    ----------
+    n : int
+        N, draws from pi_ref.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=4, ratio=2.0)
+    >>> round(Importance(64).law(instance).tv(instance.target).lo, 4)
+    0.0054
+    """
+
+    n: int
+    name: ClassVar[str] = "importance"
+
+    @property
+    def _power(self) -> float:
+        return 1.0
+
+
+@dataclass(frozen=True)
+class Rejection(Sampler):
+    """Rejection sampling with a budget: draw until one is accepted with probability phi / C, `budget` times at most.
+
+    Parameters
+    ----------
+    budget : int
+    slack : float
+        C / max phi, at least 1.
+    fallback : str
+        What is returned when the budget is spent: ``last`` (the last draw), ``base`` (a fresh draw from pi_ref)
+        or ``fail`` (nothing).
+    """
+
+    budget: int
+    slack: float = 1.0
+    fallback: str = "last"
+    name: ClassVar[str] = "rejection"
+
+    def __post_init__(self) -> None:
+        require_at_least("budget", self.budget, 1)
+        require_at_least("slack", self.slack, 1)
+        require_one_of("fallback", self.fallback, ("last", "base", "fail"))
+
+    def _log_envelope(self, instance: Instance) -> float:
+        reachable = instance.reference.prob.mantissa > 0
+        return float(instance.log_reward[reachable].max() + np.log(self.slack))
+
+    def _acceptance(self, instance: Instance) -> float:
+        """a = Z / C, the probability that one draw is accepted."""
+        return float(min(1.0, np.exp(instance.audit.log_partition - self._log_envelope(instance))))
+
+    def law(self, instance: Instance) -> Law:
+        log_accept = np.minimum(instance.log_reward - self._log_envelope(instance), 0.0)
+        a = self._acceptance(instance)
+        with np.errstate(divide="ignore"):
+            log_miss = np.log1p(-a)
+            log_h = log_accept + np.log(self._tries(a))
+            if self.fallback == "last":
+                last = (self.budget - 1) * log_miss if self.budget > 1 else 0.0
+                log_h = np.logaddexp(log_h, last + np.log(-np.expm1(log_accept)))
+            elif self.fallback == "base":
+                log_h = np.logaddexp(log_h, self.budget * log_miss)
+        failure = (1.0 - a) ** self.budget if self.fallback == "fail" else 0.0
+        return Law(instance.reference.prob * Scaled.from_log(log_h), failure)
+
+    def _tries(self, a: float) -> float:
+        """Expected number of draws, (1 - (1 - a)^budget) / a."""
+        if a == 0.0:
+            return float(self.budget)
+        return 1.0 if a == 1.0 else float(-np.expm1(self.budget * np.log1p(-a)) / a)
+
+    def cost(self, instance: Instance) -> Cost:
+        a = self._acceptance(instance)
+        tries = self._tries(a)
+        extra = (1.0 - a) ** self.budget if self.fallback == "base" else 0.0
+        return Cost((tries + extra) * instance.graph.horizon, tries)
+
+    def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
+        reward = instance.reward
+        log_envelope = self._log_envelope(instance)
+        out = Paths(np.full(n, -1), None)
+        waiting = np.arange(n)
+        draws = queries = 0
+        for _ in range(self.budget):
+            paths = draw_reference(instance.graph, len(waiting), rng)
+            draws += len(waiting)
+            queries += len(waiting)
+            accepted = np.empty(len(waiting), bool)
+            accept(paths.leaf, reward.mantissa, reward.exponent, log_envelope, rng, accepted)
+            done = accepted | (self.fallback == "last")
+            out = out.put(waiting[done], paths.take(np.flatnonzero(done)))
+            waiting = waiting[~accepted]
+            if not len(waiting):
+                break
+        if self.fallback == "base":
+            out = out.put(waiting, draw_reference(instance.graph, len(waiting), rng))
+            draws += len(waiting)
+        return Draws(*out, draws * instance.graph.horizon, queries)

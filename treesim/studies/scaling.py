@@ -1,0 +1,278 @@
+"""Laws of scaling: the least compute for TV <= delta against the horizon, and which growth explains it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from treesim.empirical.estimation import estimate
+from treesim.errors import NoExactLaw, SpecError
+from treesim.instances.families import FAMILIES, family
+from treesim.instances.instance import Instance
+from treesim.instances.perturbations import epsilon_schedule
+from treesim.laws.law import TV
+from treesim.samplers import Sampler, sampler, sampler_class
+from treesim.spec import spell
+
+LARGEST = 2**40
+# Of parameters whose TV must be estimated from runs.
+LARGEST_ESTIMATED = 2**12
+SCANNED = 8
+RUNS = 20_000
+# AIC differences below this decide nothing (Burnham & Anderson 2002, section 2.6).
+UNDECIDED = 2.0
+# Two-sided 95% quantiles of Student's t, by degrees of freedom; beyond the table they are near 2.
+STUDENT = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one sampler needs at one horizon.
+
+    Attributes
+    ----------
+    horizon : int
+    epsilon : float
+        Audited Bellman error of the instance.
+    sampler : str
+        The spec at the least parameter, or at the largest one tried if none is enough.
+    parameter : str
+        Which one varies.
+    least : int or None
+    tv : TV
+        At it; at the largest one tried if none is enough.
+    queries : float or None
+        Values asked for one output, in expectation.
+    """
+
+    horizon: int
+    epsilon: float
+    sampler: str
+    parameter: str
+    least: int | None
+    tv: TV
+    queries: float | None
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One law of growth, fitted by least squares to the log of the least parameter.
+
+    Attributes
+    ----------
+    exponent, low, high : float
+        ``power``: of T; ``exponential``: nats a step; and its 95% confidence interval.
+    intercept : float
+        log of the constant.
+    aic : float
+        Akaike's criterion: the smaller explains better.
+    """
+
+    exponent: float
+    low: float
+    high: float
+    intercept: float
+    aic: float
+
+
+@dataclass(frozen=True)
+class Fits:
+    """Both growths, and which explains the data.
+
+    Attributes
+    ----------
+    power, exponential : Growth
+    verdict : str
+        ``power``, ``exponential``, ``constant``, or ``undecided`` where their AIC differ by less than 2.
+    """
+
+    power: Growth
+    exponential: Growth
+    verdict: str
+
+
+def scale(
+    name: str,
+    spec: str,
+    horizons: Iterable[int],
+    delta: float,
+    vary: str | None = None,
+    epsilon: str | float | None = None,
+    seed: int = 0,
+    runs: int = RUNS,
+    **parameters: Any,
+) -> Iterator[Need]:
+    """The least parameter of a sampler with TV <= `delta`, horizon by horizon.
+
+    Parameters
+    ----------
+    name : str
+        A family.
+    spec : str
+        A sampler; what varies is left out of it.
+    horizons : iterable of int
+    delta : float
+    vary : str, optional
+        The parameter that grows; left out, the first that has no default.
+    epsilon : str or float, optional
+        Bellman error at each horizon, such as ``0.5/T``; the product model takes it as ratio 1 + 2 epsilon, families
+        with perturbations as that of ``random-sign`` unless the parameters say otherwise.
+    seed : int
+    runs : int
+        That estimate a TV where there is no exact law.
+    **parameters
+        Of the family.
+
+    Raises
+    ------
+    SpecError
+        If delta is out of range, or nothing can vary.
+
+    Examples
+    --------
+    >>> rows = scale("product", "smc", [8, 16, 32], delta=0.02, epsilon="0.5/T")
+    >>> [(row.horizon, row.least) for row in rows]
+    [(8, 4), (16, 3), (32, 2)]
+    """
+    if not 0 < delta < 1:
+        raise SpecError(f"delta is {delta}, expected between 0 and 1")
+    vary = varying(spec, vary)
+    for horizon in horizons:
+        instance = instance_at(name, horizon, epsilon, seed, **parameters)
+        found: dict[int, TV] = {}
+
+        def meets(n: int, instance: Instance = instance, found: dict[int, TV] = found) -> bool:
+            found[n] = distance(with_parameter(spec, vary, n), instance, runs if n <= LARGEST_ESTIMATED else 0, seed)
+            return found[n].hi <= delta
+
+        try:
+            n = least(meets)
+        except NoExactLaw:
+            n = None
+        last = max(found) if n is None else n
+        kind = with_parameter(spec, vary, last)
+        queries = None if n is None else kind.cost(instance).value_queries
+        yield Need(horizon, instance.audit.bellman_error, spell(kind), vary, n, found[last], queries)
+
+
+def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
+    """The least n that is enough; None if even the largest is not.
+
+    The first numbers are tried one by one, since a TV need not fall steadily; then by doubling and bisection, which
+    finds the least where it does.
+
+    Examples
+    --------
+    >>> least(lambda n: n * n >= 1000)
+    32
+    """
+    for n in range(1, SCANNED + 1):
+        if meets(n):
+            return n
+    high = 2 * SCANNED
+    while not meets(high):
+        high *= 2
+        if high > largest:
+            return None
+    low = high // 2
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if meets(middle) else (middle, high)
+    return high
+
+
+def distance(kind: Sampler, instance: Instance, runs: int = RUNS, seed: int = 0) -> TV:
+    """TV to the target: exact or certified where there is a law, else estimated from runs, if there are any."""
+    try:
+        return kind.law(instance).tv(instance.target)
+    except NoExactLaw:
+        if runs == 0:
+            raise
+        return estimate(kind, instance, runs, seed).tv
+
+
+def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int, **parameters: Any) -> Instance:
+    """The instance of a family at a horizon, with a given Bellman error."""
+    if epsilon is not None:
+        if name == "product" and "perturbation" not in parameters:
+            parameters = {"ratio": 1.0 + 2.0 * float(epsilon_schedule(epsilon, horizon)[0]), **parameters}
+        else:
+            parameters = {"epsilon": epsilon, **parameters}
+            if name in FAMILIES and "perturbation" in inspect.signature(FAMILIES[name]).parameters:
+                parameters = {"perturbation": "random-sign", **parameters}
+    return family(name, seed=seed, horizon=horizon, **parameters)
+
+
+def varying(spec: str, vary: str | None) -> str:
+    """The parameter of a sampler that varies."""
+    name = spec.partition(":")[0].strip()
+    fields = dataclasses.fields(sampler_class(name))  # type: ignore[arg-type]
+    if vary is None:
+        free = [field.name for field in fields if field.default is dataclasses.MISSING]
+        if not free:
+            raise SpecError(f"sampler {name!r} has no parameter that must be given; say which one varies")
+        return free[0]
+    if vary not in [field.name for field in fields]:
+        known = ", ".join(field.name for field in fields) or "none"
+        raise SpecError(f"sampler {name!r} has no parameter {vary!r}; its parameters: {known}")
+    return vary
+
+
+def with_parameter(spec: str, vary: str, n: int) -> Sampler:
+    """The sampler of a spec with one more parameter."""
+    name, _, rest = spec.partition(":")
+    return sampler(f"{name}:{','.join(filter(None, [rest, f'{vary}={n}']))}")
+
+
+def fit(counts: Mapping[int, float]) -> Fits | None:
+    """Fit both growths to counts by horizon; None for fewer than three horizons.
+
+    Examples
+    --------
+    >>> fits = fit({t: 3 * t**1.5 for t in (4, 8, 16, 32, 64)})
+    >>> fits.verdict, round(fits.power.exponent, 6)
+    ('power', 1.5)
+    """
+    if len(counts) < 3:
+        return None
+    horizon = np.array(sorted(counts), np.float64)
+    log_count = np.log([counts[int(t)] for t in horizon])
+    power, exponential = (_line(x, log_count) for x in (np.log(horizon), horizon))
+    if float(np.ptp(log_count)) == 0.0:
+        verdict = "constant"
+    elif abs(power.aic - exponential.aic) < UNDECIDED:
+        verdict = "undecided"
+    else:
+        verdict = "power" if power.aic < exponential.aic else "exponential"
+    return Fits(power, exponential, verdict)
+
+
+def slope(points: Iterable[tuple[float, float]]) -> float:
+    """Of the line through some points, by least squares.
+
+    Examples
+    --------
+    >>> round(slope([(0, 1), (1, 3), (2, 5)]), 9)
+    2.0
+    """
+    x, y = np.array(list(points), np.float64).T
+    return float(np.polyfit(x, y, 1)[0])
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> Growth:
+    """Least squares, with Student's interval for the slope and Akaike's criterion for Gaussian errors."""
+    n = len(x)
+    slope, intercept = np.polyfit(x, y, 1)
+    rest = float(((y - slope * x - intercept) ** 2).sum())
+    freedom = n - 2
+    student = STUDENT[freedom] if freedom < len(STUDENT) else 1.96 + 2.4 / freedom
+    margin = student * math.sqrt(rest / freedom / float(((x - x.mean()) ** 2).sum()))
+    # A fit that is exact to rounding has no finite criterion: the floor is that of rounding.
+    aic = n * math.log(max(rest / n, 1e-30)) + 2 * 3
+    return Growth(float(slope), float(slope - margin), float(slope + margin), float(intercept), aic)

@@ -1,0 +1,202 @@
+"""What the theorems say about a sampler on an instance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from treesim.errors import SpecError
+from treesim.instances.instance import Instance
+from treesim.samplers import GuidedSMC, Sampler
+from treesim.scaled import exp_or_inf
+
+
+@dataclass(frozen=True)
+class Bound:
+    """An upper bound on a TV.
+
+    Attributes
+    ----------
+    theorem : str
+        Number of the theorem in Zhu & Lu (2026).
+    value : float
+        As the paper states it.
+    sharp : float
+        The best bound that holds under the same hypothesis.
+    """
+
+    theorem: str
+    value: float
+    sharp: float
+
+
+def guidance_bound(horizon: int, epsilon: float) -> Bound:
+    """Bound on the TV of exact single-particle guidance.
+
+    Parameters
+    ----------
+    horizon : int
+        T.
+    epsilon : float
+        Bellman error.
+
+    Returns
+    -------
+    Bound
+        Theorem 4.3 of Zhu & Lu (2026), 2 T epsilon, and its sharp form tanh((T - 1) log(1 + epsilon) / 2): the density
+        ratio pi~/pi^ is a product of T - 1 factors in [1/(1 + epsilon), 1 + epsilon], since the root's is common to
+        all paths, and among such ratios a two-point law has the largest TV.
+
+    Examples
+    --------
+    >>> guidance_bound(4, 0.2)
+    Bound(theorem='4.3', value=1.6, sharp=0.2668621700879765)
+    """
+    return Bound("4.3", 2 * horizon * epsilon, math.tanh((horizon - 1) * math.log1p(epsilon) / 2))
+
+
+def particle_bound(horizon: int, epsilon: float, ratio_bound: float, particles: int) -> float:
+    """Bound on the TV of SMC with the reference proposal and multinomial resampling at every step: Theorem 5.1.
+
+    Parameters
+    ----------
+    horizon : int
+        T, at least 2.
+    epsilon, ratio_bound : float
+        Bellman error and L.
+    particles : int
+        N.
+
+    Returns
+    -------
+    float
+        L^6 T (1 + epsilon)^(6 (T - 1)) / (2 N); says something below 1 only.
+
+    Examples
+    --------
+    >>> round(particle_bound(horizon=8, epsilon=0.01, ratio_bound=1.02, particles=1000), 5)
+    0.00684
+    """
+    log_bound = 6 * math.log(ratio_bound) + 6 * (horizon - 1) * math.log1p(epsilon) + math.log(horizon / 2 / particles)
+    return exp_or_inf(log_bound)
+
+
+def particles_needed(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> float:
+    """Particles that are enough for TV <= `delta` by Theorem 5.1; with epsilon = c / T and L fixed, O(T): Theorem 5.2.
+
+    Examples
+    --------
+    >>> particles_needed(horizon=8, epsilon=0.01, ratio_bound=1.02, delta=0.1)
+    69.0
+    """
+    needed = particle_bound(horizon, epsilon, ratio_bound, 1) / delta
+    return float(math.ceil(needed)) if needed < 2**53 else needed
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Sizes of Algorithm 2 that Theorem 6.1 asks for.
+
+    Attributes
+    ----------
+    pool : int
+        M, draws of a pool.
+    steps : int
+        H, paths offered.
+    error : float
+        xi = 1 / (4 T): how far, relatively, a pool mean may be from P V^ on the good event.
+    contraction : float
+        By which each step brings the chain nearer, at the least.
+    """
+
+    pool: int
+    steps: int
+    error: float
+    contraction: float
+
+
+def algorithm_2_plan(horizon: int, epsilon: float, ratio_bound: float, delta: float, delta_tv: float) -> Plan:
+    """Pool and steps for TV <= `delta_tv` on an event of probability 1 - `delta`: Theorem 6.1.
+
+    The steps are those of its proof. The pool is from Bernstein's inequality for values over their mean, which are at
+    most L (1 + epsilon): of the order L T^2 log(H T / delta), as the theorem has it. The constant 8 in
+    8 L (1 + epsilon) T^2 log(2 H T / delta) would not do: there are trees on which such pools fail more often.
+
+    Parameters
+    ----------
+    horizon : int
+        T.
+    epsilon, ratio_bound : float
+        Bellman error, at most 1 / (4 T), and L.
+    delta, delta_tv : float
+
+    Raises
+    ------
+    SpecError
+        If epsilon is larger.
+
+    Examples
+    --------
+    >>> algorithm_2_plan(horizon=3, epsilon=1 / 12, ratio_bound=1.4, delta=0.1, delta_tv=0.1).steps
+    9
+    """
+    error = 1.0 / (4 * horizon)
+    if epsilon > error * (1 + 1e-9):
+        raise SpecError(f"epsilon is {epsilon:g}, expected at most 1 / (4 T) = {error:g} for Theorem 6.1")
+    spread = ((1 + epsilon) * (1 + error) / (1 - error)) ** (horizon - 1)
+    contraction = 1.0 - spread**-2
+    steps = 1 + (math.ceil(math.log(delta_tv / 4) / math.log(contraction)) if contraction > 0 else 0)
+    largest = ratio_bound * (1 + epsilon)  # of V^ over its mean: its variance is largest - 1 at the most
+    spread_out = 2 * (largest - 1 + largest * error / 3) / error**2
+    pool = math.ceil(spread_out * math.log(2 * steps * horizon / delta))
+    return Plan(pool, steps, error, contraction)
+
+
+def sweep_overlap(particles: int, log_largest_ratio: float) -> float:
+    """How much of the target is in the law after one sweep of particle Gibbs over one step, whatever came before.
+
+    Parameters
+    ----------
+    particles : int
+        N, at least 2.
+    log_largest_ratio : float
+        log W, the largest of phi / Z.
+
+    Returns
+    -------
+    float
+        (N - 1) / (2 W + N - 2), a lower bound on the least P(x, y) / pi~(y): by Jensen's inequality for the weights of
+        the N - 2 draws that are neither x nor y. So every sweep contracts TV by one less that.
+
+    References
+    ----------
+    Andrieu, Lee & Vihola (2018), "Uniform ergodicity of the iterated conditional SMC and geometric ergodicity of
+    particle Gibbs samplers", Bernoulli 24, 842-872 (arXiv 1312.6432), of which this is the case of one step.
+
+    Examples
+    --------
+    >>> round(sweep_overlap(particles=3, log_largest_ratio=math.log(2.0)), 6)
+    0.4
+    """
+    return (particles - 1) / (2.0 * exp_or_inf(log_largest_ratio) + particles - 2)
+
+
+def lower_bound(horizon: int, rate: float) -> float:
+    """Queries that a sampler within TV 1/3 needs in the worst case: rate^(2 T / 3) / 6.
+
+    `rate` is L for Theorem 4.1 and 1 + epsilon for Theorem 4.2; 1 / 6 is what the construction of the proof gives where
+    3 divides T (`treesim.hard_instances.hidden_prefix` has the number for any T).
+
+    Examples
+    --------
+    >>> round(lower_bound(horizon=9, rate=2.0), 2)
+    10.67
+    """
+    return exp_or_inf(2 * horizon / 3 * math.log(rate) - math.log(6))
+
+
+def bound_for(sampler: Sampler, instance: Instance) -> Bound | None:
+    """The theorem that covers a sampler, or None."""
+    if isinstance(sampler, GuidedSMC) and sampler.pool == 0:
+        return guidance_bound(instance.graph.horizon, instance.audit.bellman_error)
+    return None
