@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from treesim.cli.output import Failure, number, print_json, print_table, progress, whole_numbers
 
 OWN = "treesim"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
 from treesim.cli.output import (
     Failure,
     Group,
@@ -301,13 +302,12 @@ def hidden_leaf(
     """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
     import math
 
-    from treesim.hard_instances import certificate, hidden_prefix
-    from treesim.hard_instances import game as oracle_game
-    from treesim.hard_instances.figures import hidden_leaf_figure
-    from treesim.hard_instances.oracle_game.page import hidden_leaf_page
-
     from treesim import samplers
     from treesim.figures.plots import save_figure
+    from treesim.hard_instances import certificate, hidden_prefix
+    from treesim.hard_instances.figures import hidden_leaf_figure
+    from treesim.hard_instances.oracle_game import game as oracle_game
+    from treesim.hard_instances.oracle_game.page import hidden_leaf_page
 
     _outputs(output, html)
     for spec in specs:
@@ -374,9 +374,8 @@ def discoveries(output: Path, as_json: bool) -> None:
     """Beyond the paper: six results, what decides them, and a figure each."""
     import textwrap
 
-    from treesim.hard_instances.discoveries import DISCOVERIES
-
     from treesim.figures.plots import experiment_figure, save_figure
+    from treesim.hard_instances.discoveries import DISCOVERIES
 
     if output.exists() and not output.is_dir():
         raise Failure(f"{output} is a file, expected a folder for the figures")
@@ -403,9 +402,8 @@ def discoveries(output: Path, as_json: bool) -> None:
 
 def _hides(horizon: int, epsilon: float, branching: int) -> bool:
     """Whether at least two prefixes can be hidden."""
-    from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
-
     from treesim import TreesimError
+    from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
 
     try:
         hidden_prefix_certificate(horizon, epsilon, branching, form="trellis")

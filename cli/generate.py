@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from treesim.cli.output import Failure, distinct_output, number, print_json, print_table, working
 
 
@@ -15,7 +16,6 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     import inspect
 
     import treesim.hard_instances  # noqa: F401  (registers its families)
-
     from treesim import FAMILIES
 
     rows = []
@@ -81,7 +81,6 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
     import treesim.hard_instances  # noqa: F401  (registers its families)
-
     from treesim.instances import families, storage
     from treesim.instances import networkx_io as graphs
     from treesim.studies import describe as documents

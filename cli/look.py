@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from treesim.cli.output import Failure, distinct_output, levels, number, print_json, print_table, progress, tv_text
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+
 from treesim.cli.audit import audit
 from treesim.cli.demo import demo
 from treesim.cli.experiment import experiment

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+
 from treesim.cli.output import Failure, distinct_output, json_text, number, print_json, print_table, progress
 
 
@@ -33,7 +34,6 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, as_json: bool) 
         epsilon = ["0.5/T", 0.1]
     """
     import treesim.hard_instances  # noqa: F401  (registers its families)
-
     from treesim.studies import sweep as sweeping
 
     cells = sweeping.read_grid(grid)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 from treesim.cli.output import Failure, number, print_json, print_table, progress
 
 if TYPE_CHECKING:
@@ -59,10 +60,9 @@ def verify(
 
 
 def _battery() -> Iterable[tuple[str, Check]]:
+    from treesim import family
     from treesim.hard_instances.battery import BATTERY, verify_all
     from treesim.hard_instances.discoveries import DISCOVERIES
-
-    from treesim import family
 
     for name, parameters in progress(BATTERY, "instances", True):
         label = f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
@@ -75,7 +75,6 @@ def _battery() -> Iterable[tuple[str, Check]]:
 
 def _of_file(file: Path, epsilon: float | None, ratio_bound: float | None) -> Iterable[tuple[str, Check]]:
     from treesim.hard_instances.battery import verify_all
-
     from treesim.instances import storage
 
     for check in verify_all(storage.load(file), epsilon, ratio_bound):

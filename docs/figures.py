@@ -4,10 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import treesim.hard_instances  # noqa: F401  (registers its families)
+from treesim.figures.plots import experiment_figure, save_figure
 from treesim.hard_instances.discoveries import DISCOVERIES
 from treesim.hard_instances.figures import rivals_figure
-
-from treesim.figures.plots import experiment_figure, save_figure
 
 FOLDER = Path(__file__).parent / "hard-instances"
 GUIDED, BACKTRACKING = "sp-gsmc", "vgb:steps=0,stop=first-leaf"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from treesim.hard_instances.certificate import CERTIFICATES, WITHIN, Certificate, certificate
-
 from treesim.errors import NoExactLaw
+from treesim.hard_instances.certificate import CERTIFICATES, WITHIN, Certificate, certificate
 from treesim.instances.instance import Instance
 from treesim.samplers import sampler
 from treesim.theory.verification import Check, verify

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from treesim.hard_instances.certificate import Certificate, certifies
 
 from treesim.errors import TreeError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
+from treesim.hard_instances.certificate import Certificate, certifies
 from treesim.instances.families import family, register
 from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, IntArray, Scaled

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from treesim.hard_instances.counting_ones import binomial_tv
-from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
-from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
 
 from treesim.errors import TreeError
 from treesim.graphs.tree import Tree
+from treesim.hard_instances.counting_ones import binomial_tv
+from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
+from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.laws.corrected import corrected_law

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
-from treesim.hard_instances.certificate import Certificate
-from treesim.hard_instances.oracle_game.game import Curve, PriceRow
 
 from treesim.figures.plots import dress
 from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE
+from treesim.hard_instances.certificate import Certificate
+from treesim.hard_instances.oracle_game.game import Curve, PriceRow
 from treesim.instances.families import family
 from treesim.samplers import sampler
 

@@ -7,11 +7,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 
 from treesim.errors import TreeError
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
+from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.runtime.memory import require_memory

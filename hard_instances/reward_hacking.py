@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from treesim.hard_instances.certificate import Certificate, certifies
 
 from treesim.errors import TreeError
 from treesim.graphs.trellis import Trellis
+from treesim.hard_instances.certificate import Certificate, certifies
 from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, Scaled

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 
 from treesim.errors import TreeError
 from treesim.graphs.tree import Tree
+from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.scaled import FloatArray, Scaled

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from treesim.hard_instances.certificate import certificate
-from treesim.hard_instances.hidden_prefix import hidden_at, hidden_prefix, hidden_prefix_certificate
 
 from treesim.errors import SpecError
+from treesim.hard_instances.certificate import certificate
+from treesim.hard_instances.hidden_prefix import hidden_at, hidden_prefix, hidden_prefix_certificate
 from treesim.instances.instance import Instance
 from treesim.samplers import Sampler, sampler
 from treesim.samplers.oracle import Oracle, Prefix

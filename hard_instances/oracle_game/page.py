@@ -7,12 +7,12 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from treesim.hard_instances.certificate import Certificate, certificate
-from treesim.hard_instances.hidden_prefix import hidden_prefix
-from treesim.hard_instances.oracle_game.game import RIVALS, SEARCH, Curve, exact_curve, prices
 
 from treesim.figures import web_page as page
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE
+from treesim.hard_instances.certificate import Certificate, certificate
+from treesim.hard_instances.hidden_prefix import hidden_prefix
+from treesim.hard_instances.oracle_game.game import RIVALS, SEARCH, Curve, exact_curve, prices
 
 
 def hidden_leaf_page(branching: int = 2, seed: int = 0, track: Callable[..., Any] = iter) -> page.Page:

@@ -5,12 +5,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from treesim.hard_instances.oracle_game.page import hidden_leaf_page
 
 from treesim.decoding.constrained import pose
 from treesim.demos import pages as demo_pages
 from treesim.errors import TreesimError
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, save_page
+from treesim.hard_instances.oracle_game.page import hidden_leaf_page
 from treesim.samplers import Importance
 
 PAGES = {

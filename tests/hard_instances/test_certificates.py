@@ -6,10 +6,10 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy import stats
-from treesim.hard_instances import CERTIFICATES, certificate, hidden_prefix, true_reward
-from treesim.hard_instances.battery import BATTERY, verify_all
 
 from treesim import SMC, Scaled, TreeError, TreesimError, Trellis, family, load, sampler, save, unroll
+from treesim.hard_instances import CERTIFICATES, certificate, hidden_prefix, true_reward
+from treesim.hard_instances.battery import BATTERY, verify_all
 
 CASES = [
     ("sharpest-guidance", {"horizon": 8, "epsilon": 0.1}),

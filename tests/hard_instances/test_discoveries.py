@@ -6,10 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from treesim.hard_instances.counting_ones import binomial_tv
-from treesim.hard_instances.discoveries import DISCOVERIES, _product_tv, _resampled, _two_points
-from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
-from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 
 from treesim import (
     SMC,
@@ -24,6 +20,10 @@ from treesim import (
     family,
     optimal_twist,
 )
+from treesim.hard_instances.counting_ones import binomial_tv
+from treesim.hard_instances.discoveries import DISCOVERIES, _product_tv, _resampled, _two_points
+from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
+from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 from treesim.laws.corrected import corrected_law
 from treesim.testing.strategies import bounded_instances, problems
 

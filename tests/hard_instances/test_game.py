@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+
+from treesim import Oracle, register_sampler
 from treesim.hard_instances import certificate, hidden_prefix
 from treesim.hard_instances.hidden_prefix import hidden_at
 from treesim.hard_instances.oracle_game.game import (
@@ -16,8 +18,6 @@ from treesim.hard_instances.oracle_game.game import (
     prices,
     search_costs,
 )
-
-from treesim import Oracle, register_sampler
 
 TRELLIS = hidden_prefix(6, form="trellis")
 BUDGETS = [6.0 * 2**k for k in range(6)]

@@ -1,9 +1,9 @@
 import math
 
 import pytest
-from treesim.hard_instances import sharpest_guidance
 
 from treesim import GuidedSMC, TreeError, bound_for, family
+from treesim.hard_instances import sharpest_guidance
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from treesim.hard_instances import sharpest_guidance
 
 from treesim import SMC, GuidedSMC, Importance, ParticleGibbs, diagnose, family
 from treesim.empirical.diagnosis import genealogy
+from treesim.hard_instances import sharpest_guidance
 from treesim.samplers.particle_gibbs import transition
 
 SHORT = family("product", horizon=3, ratio=1.5)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-import treesim.hard_instances  # noqa: F401  (registers its families)
 
+import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim import SpecError, family, sampler, unroll
 from treesim.empirical.identification import NONE, audit_sampler, fit_exponents, log_values, tilted, tv_interval
 

@@ -165,8 +165,8 @@ def test_any_number_of_threads_gives_the_same_bits(build, scale, monkeypatch):
     monkeypatch.setattr(threads, "SMALLEST_CHUNK", 1 << 10)
     monkeypatch.setattr(threads, "SMALLEST_PART", 1 << 10)
     found = []
-    for threads in ("1", "2", "3"):
-        monkeypatch.setenv("TREESIM_THREADS", threads)
+    for count in ("1", "2", "3"):
+        monkeypatch.setenv("TREESIM_THREADS", count)
         graph = build()
         log_reward = np.random.default_rng(0).normal(size=graph.n_leaves) * scale
         twist = optimal_twist(graph, log_reward)

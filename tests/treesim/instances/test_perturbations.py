@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from treesim.hard_instances import sharpest_guidance
 
 from treesim import (
     PERTURBATIONS,
@@ -20,6 +19,7 @@ from treesim import (
     optimal_twist,
     perturb,
 )
+from treesim.hard_instances import sharpest_guidance
 from treesim.instances.perturbations import (
     Adversarial,
     BottomUp,

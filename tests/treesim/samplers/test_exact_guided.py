@@ -5,12 +5,12 @@ import math
 
 import numpy as np
 import pytest
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from hypothesis import given, settings
 
+import treesim.hard_instances  # noqa: F401  (registers its families)
 from tests.statistics import fits
 from treesim import ExactGuided, GuidedSMC, SpecError, family, sampler
-from treesim.samplers import exact
+from treesim.samplers import exact_guided
 from treesim.samplers.bernoulli_factory import expected_flips
 from treesim.testing.strategies import bounded_instances
 
@@ -76,7 +76,7 @@ def test_on_random_instances_with_stated_bounds(instance):
 
 def test_guidance_alone_would_be_caught(monkeypatch):
     """Without the factory the sampler is plain guidance."""
-    monkeypatch.setattr(exact, "factory_step", lambda *arguments: arguments[-2].fill(True) or 0)
+    monkeypatch.setattr(exact_guided, "factory_step", lambda *arguments: arguments[-2].fill(True) or 0)
     draws = ExactGuided().simulate(INSTANCE, 40_000, seed=1)
     assert not fits(draws, INSTANCE.target)
     assert fits(draws, GuidedSMC().law(INSTANCE))
