@@ -33,7 +33,7 @@ def audit(
     from. Our own samplers are audited as LIBRARY `treesim`."""
     from treesim import samplers
     from treesim.adapters import LIBRARIES, library
-    from treesim.empirical.identification import audit_sampler
+    from treesim.empirical.identification import identify_law
     from treesim.errors import SpecError
     from treesim.figures.plots import audit_figure, figure_path, save_figure
     from treesim.instances import families, storage
@@ -60,7 +60,7 @@ def audit(
         kind, says = found_library.sampler(algorithm), found_library.says
         title = f"{library_name} {found_library.version}"
     instance = families.family("uniform", **PARAMETERS) if path is None else storage.load(path)
-    found = audit_sampler(kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", True))
+    found = identify_law(kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", True))
     name = f"{title}, {spell(kind)}"
     save_figure(audit_figure(found, name), output)
     if as_json:

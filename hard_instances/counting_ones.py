@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
@@ -13,7 +14,7 @@ from treesim.graphs.trellis import Trellis
 from treesim.hard_instances.certificate import Certificate, certifies
 from treesim.instances.families import family, register
 from treesim.instances.instance import Instance
-from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
 LARGEST_TREE = 12

@@ -21,7 +21,7 @@ from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.laws.corrected import corrected_law
-from treesim.laws.law import Law, OutputLaw
+from treesim.laws.law import Law, LeafLaw
 from treesim.samplers import SMC, Backtracking, ExactGuided, GuidedSMC, Importance
 from treesim.scaled import Scaled
 from treesim.studies.experiments import Curve, Experiment, Surface
@@ -329,9 +329,9 @@ def _best(horizon: int, epsilon: float, branching: int, depths: range | tuple[in
     return max(found)
 
 
-def _given_a_leaf(law: OutputLaw, target: Law) -> float:
+def _given_a_leaf(law: Law, target: LeafLaw) -> float:
     """TV of a law to the target, given that it returns something."""
-    assert isinstance(law, Law)
+    assert isinstance(law, LeafLaw)
     return 0.5 * float(np.abs(law.prob.to_float() / (1 - law.failure) - target.prob.to_float()).sum())
 
 
@@ -340,11 +340,11 @@ def _exponent(curve: Curve, epsilon: float) -> float:
     return slope([(x, math.log(y)) for x, y in curve[len(curve) // 2 :]]) / math.log1p(epsilon)
 
 
-def _two_points(p: float, k: float) -> tuple[Law, Law]:
+def _two_points(p: float, k: float) -> tuple[LeafLaw, LeafLaw]:
     """A proposal that gives its points p and 1 - p, and the target, k^2 times as likely on the first."""
     proposal = np.array([p, 1 - p])
     target = proposal * np.array([k, 1 / k])
-    return Law(Scaled.from_float(proposal)), Law(Scaled.from_float(target / target.sum()))
+    return LeafLaw(Scaled.from_float(proposal)), LeafLaw(Scaled.from_float(target / target.sum()))
 
 
 @cache

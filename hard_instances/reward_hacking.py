@@ -6,12 +6,13 @@ import math
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import TreeError
 from treesim.graphs.trellis import Trellis
 from treesim.hard_instances.certificate import Certificate, certifies
 from treesim.instances.families import register
 from treesim.instances.instance import Instance
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 
 # Draws at which best-of-N returns the overrated string nearly always.

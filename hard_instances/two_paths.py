@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import TreeError
 from treesim.graphs.tree import Tree
 from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
 from treesim.instances.families import register
 from treesim.instances.instance import Instance
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_positive
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from treesim import Draws, Law, PathLaw
+from treesim import Draws, LeafLaw, WalkLaw
 from treesim.testing import goodness_of_fit
 
 FALSE_ALARM = 1e-7
 
 
-def fits(draws: Draws, law: Law | PathLaw, alpha: float = FALSE_ALARM) -> bool:
+def fits(draws: Draws, law: LeafLaw | WalkLaw, alpha: float = FALSE_ALARM) -> bool:
     """Whether the draws agree with the law."""
     return goodness_of_fit(draws, law, alpha).passed

@@ -43,7 +43,7 @@ from treesim.instances.networkx_io import graph_from_instance, instance_from_gra
 from treesim.instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
 from treesim.instances.rewards import REWARDS, Reward
 from treesim.instances.storage import load, save
-from treesim.laws.law import TV, Law, ListedLaw, OutputLaw, PathLaw
+from treesim.laws.law import TV, Law, LeafLaw, PathListLaw, WalkLaw
 from treesim.samplers import (
     SAMPLERS,
     SMC,
@@ -96,15 +96,14 @@ __all__ = [
     "InstanceFileError",
     "Law",
     "Layer",
-    "ListedLaw",
+    "LeafLaw",
     "MemoryBudgetError",
     "MergeReport",
     "NoExactLaw",
     "Oracle",
     "OracleError",
-    "OutputLaw",
     "ParticleGibbs",
-    "PathLaw",
+    "PathListLaw",
     "Perturbation",
     "PerturbationError",
     "Prefix",
@@ -120,6 +119,7 @@ __all__ = [
     "TreeError",
     "TreesimError",
     "Trellis",
+    "WalkLaw",
     "__version__",
     "audit",
     "bound_for",

@@ -16,12 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from treesim.arrays import FloatArray, read_only
 from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials
 from treesim.runtime.threads import chunked
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 BYTES_A_VALUE = 12
 
@@ -134,10 +131,3 @@ def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
 def exp_or_inf(log_number: float) -> float:
     """``exp``, infinite where floats end instead of an error."""
     return math.exp(log_number) if log_number < 709.78 else math.inf
-
-
-def read_only(array: NDArray) -> NDArray:  # type: ignore[type-arg]
-    """A read-only view."""
-    view = array.view()
-    view.flags.writeable = False
-    return view

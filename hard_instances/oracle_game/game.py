@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import SpecError
 from treesim.hard_instances.certificate import certificate
 from treesim.hard_instances.hidden_prefix import hidden_at, hidden_prefix, hidden_prefix_certificate
@@ -21,7 +22,7 @@ from treesim.instances.instance import Instance
 from treesim.samplers import Sampler, sampler
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.samplers.user import adapter
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 from treesim.studies.scaling import slope
 

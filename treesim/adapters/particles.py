@@ -12,8 +12,8 @@ from particles import resampling as schemes
 from particles.mcmc import CSMC
 
 from treesim.adapters import seeded
+from treesim.arrays import FloatArray, IntArray
 from treesim.samplers.oracle import Oracle, Prefix
-from treesim.scaled import FloatArray, IntArray
 from treesim.spec import require_at_least, require_one_of
 
 RESAMPLING = ("multinomial", "residual", "stratified", "systematic", "ssp", "killing")

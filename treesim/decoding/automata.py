@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import ConstraintError
 from treesim.graphs.layered import Layer
 from treesim.graphs.trellis import Trellis
 from treesim.runtime.memory import require_memory
-from treesim.scaled import BYTES_A_VALUE, BoolArray, FloatArray, IntArray
+from treesim.scaled import BYTES_A_VALUE
 
 REGEX_SECONDS = 20.0
 LARGEST_AUTOMATON = 100_000

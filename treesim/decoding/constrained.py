@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.decoding.automata import Automaton, Product, containing, matching, product
 from treesim.decoding.ngram import NGram, read_text, train
 from treesim.errors import ConstraintError, RewardError, SpecError
@@ -19,7 +20,7 @@ from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import PERTURBATIONS, perturb
-from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import parse, require_at_least
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.decoding.automata import TokenChain
 from treesim.errors import ConstraintError
-from treesim.scaled import FloatArray
 from treesim.spec import require_at_least, require_one_of
 
 ADDITIVE = 0.1

@@ -11,7 +11,7 @@ from treesim.decoding.constrained import AutomatonValue, ExactValue, LookaheadVa
 from treesim.empirical.diagnosis import Diagnosis, diagnose
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
-from treesim.laws.law import TV, PathLaw
+from treesim.laws.law import TV, WalkLaw
 from treesim.laws.walks import ReferenceSteps, marginals
 from treesim.samplers import SMC, Base, BestOfN, GuidedSMC, Importance, Sampler
 from treesim.studies.scaling import least, scale, slope
@@ -150,7 +150,7 @@ def constrained_row(
     graph = problem.product.trellis
     instance = Instance(graph, kind.value(problem))
     law = sampler.law(instance)
-    steps = law.steps if isinstance(law, PathLaw) else ReferenceSteps(graph)
+    steps = law.steps if isinstance(law, WalkLaw) else ReferenceSteps(graph)
     edges = sampler.simulate(instance, 1, seed).edges
     assert edges is not None
     progress = [float(mass.to_float()[problem.meets].sum()) for mass, _ in marginals(steps)]

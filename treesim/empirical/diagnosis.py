@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.instances.instance import Instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
 from treesim.samplers.base import Clouds
-from treesim.scaled import FloatArray, IntArray
 
 FEW = 0.1  # below a tenth of the particles the verdict is spoken
 STUCK = 0.1

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
@@ -27,7 +28,6 @@ from treesim.laws.law import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
 from treesim.samplers.base import Sampler, draw_guided, edges_of
-from treesim.scaled import BoolArray, FloatArray, IntArray
 
 DEFAULT_RUNS = 100_000
 DEFAULT_LEVEL = 0.99

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV
 from treesim.samplers import Sampler
-from treesim.scaled import FloatArray, IntArray
 
 DEFAULT_RUNS = 2_000
 DEFAULT_SIZES = (4, 16, 64)
@@ -82,7 +82,7 @@ class SizeRow:
 
 
 @dataclass(frozen=True, eq=False)
-class SamplerAudit:
+class Identification:
     """What runs say of a sampler's law.
 
     Attributes
@@ -123,14 +123,14 @@ class SamplerAudit:
         return f"it draws from {where}{near}: TV to the target {tv.lo:.3f} to {tv.hi:.3f}"
 
 
-def audit_sampler(
+def identify_law(
     sampler: Sampler,
     instance: Instance,
     runs: int = DEFAULT_RUNS,
     sizes: Sequence[int] = DEFAULT_SIZES,
     seed: int = 0,
     track: Callable[[Iterable[Any]], Iterable[Any]] = iter,
-) -> SamplerAudit:
+) -> Identification:
     """Run a sampler, of this library or of another, and say which law it draws from.
 
     Parameters
@@ -153,7 +153,7 @@ def audit_sampler(
     --------
     >>> from treesim import family, sampler
     >>> instance = family("dirichlet", horizon=2, seed=1)
-    >>> found = audit_sampler(sampler("sp-gsmc"), instance, runs=2_000)
+    >>> found = identify_law(sampler("sp-gsmc"), instance, runs=2_000)
     >>> found.candidates[0].name, [round(exponent.estimate) for exponent in found.exponents]
     ('target', [0, 1])
     """
@@ -177,7 +177,7 @@ def audit_sampler(
     weights, information = fit_exponents(count, instance, features)
     fitted = tilted(instance, features, np.nan_to_num(weights))
     frequencies = count / runs
-    return SamplerAudit(
+    return Identification(
         rows=rows,
         runs=runs,
         floor=0.5 * float(np.sqrt(target * (1 - target) / runs).sum()),

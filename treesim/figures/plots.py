@@ -15,16 +15,16 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
+from treesim.arrays import FloatArray
 from treesim.demos.demos import BlowupRow, ConstrainedRow, Failures, GuidanceRow
 from treesim.empirical.diagnosis import Diagnosis, genealogy
-from treesim.empirical.identification import SamplerAudit
+from treesim.empirical.identification import Identification
 from treesim.errors import TreesimError
 from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.runtime.files import write_whole
 from treesim.samplers.base import Clouds
-from treesim.scaled import FloatArray
 from treesim.studies.experiments import Experiment, Surface
 from treesim.studies.scaling import Fits, Need
 
@@ -214,7 +214,7 @@ def diagnosis_figure(found: Diagnosis, clouds: Clouds | None, title: str) -> Fig
     return figure
 
 
-def audit_figure(found: SamplerAudit, title: str) -> Figure:
+def audit_figure(found: Identification, title: str) -> Figure:
     """Observed frequencies beside the target and the law that fits, the exponents, and TV against size."""
     figure = Figure(figsize=(14, 4.4), layout="constrained")
     figure.suptitle(f"{title}: {found.verdict}", fontsize=10, color=GREY, wrap=True)

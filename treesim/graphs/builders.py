@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator
-from treesim.scaled import BYTES_A_VALUE, FloatArray, IntArray
+from treesim.scaled import BYTES_A_VALUE
 
 BYTES_A_LEVEL = 64
 

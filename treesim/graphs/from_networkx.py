@@ -8,9 +8,9 @@ from typing import NamedTuple
 import networkx as nx
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import TreeError
 from treesim.graphs.builders import TreeArrays
-from treesim.scaled import FloatArray
 
 # Probabilities written in decimals are scaled to sum to 1, if they are this close to it.
 DECIMAL_TOLERANCE = 1e-9

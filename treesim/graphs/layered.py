@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
 from treesim.errors import TreeError
 from treesim.kernels.checks import first_bad_parent
 from treesim.kernels.forward import push_reach
 from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
-from treesim.scaled import BoolArray, FloatArray, IntArray, read_only
 
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)

@@ -18,12 +18,12 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError
 from treesim.graphs.builders import complete_arrays, random_arrays
 from treesim.graphs.from_networkx import arborescence_arrays
 from treesim.graphs.from_policy import enumerate_policy
 from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array
-from treesim.scaled import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)

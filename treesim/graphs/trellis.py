@@ -17,12 +17,13 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError
 from treesim.graphs.from_networkx import unfold
 from treesim.graphs.layered import Layer, LayeredGraph, checked_array
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
-from treesim.scaled import BYTES_A_VALUE, FloatArray, IntArray, Scaled
+from treesim.scaled import BYTES_A_VALUE, Scaled
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,13 +18,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.arrays import FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import Layer, LayeredGraph
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.backward import common_exponent, expect_children, expect_shared
-from treesim.kernels.forward import judge, look_ahead, look_ahead_shared
+from treesim.kernels.forward import audit_parents, look_ahead, look_ahead_shared
 from treesim.runtime.threads import chunked, parts_of, thread_map
-from treesim.scaled import FloatArray, Scaled, as_scaled, exp_or_inf
+from treesim.scaled import Scaled, as_scaled, exp_or_inf
 
 
 def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -221,7 +222,7 @@ def _audit_part(
     size = part[1] - part[0]
     ahead, lowest, highest = Scaled.empty(size), np.empty(size), np.empty(size)
     look(*part, *layer, below.mantissa, below.exponent, ahead.mantissa, ahead.exponent, lowest, highest)
-    return judge(
+    return audit_parents(
         *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
         twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, lowest, highest,
         below.mantissa, below.exponent,

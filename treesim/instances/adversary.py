@@ -18,9 +18,10 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from treesim.arrays import BoolArray, FloatArray
 from treesim.graphs.tree import Tree
 from treesim.laws.law import descend_reference
-from treesim.scaled import BoolArray, FloatArray, Scaled
+from treesim.scaled import Scaled
 
 LARGEST_EXACT = 16
 _ROUNDS = 100

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, optimal_twist
-from treesim.laws.law import Law, descend_reference
-from treesim.scaled import FloatArray, Scaled
+from treesim.laws.law import LeafLaw, descend_reference
+from treesim.scaled import Scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,16 +103,16 @@ class Instance:
         return audit(self.graph, self.value, self.twist)
 
     @cached_property
-    def reference(self) -> Law:
+    def reference(self) -> LeafLaw:
         """The reference policy, pi_ref, by its leaves."""
-        return Law(descend_reference(self.graph))
+        return LeafLaw(descend_reference(self.graph))
 
     @cached_property
-    def target(self) -> Law:
+    def target(self) -> LeafLaw:
         """The target pi~ = pi_ref phi / Z."""
         partition = self.twist[:1]
         one = Scaled.from_float([1.0]).over(partition)
-        return Law((self.reference.prob * self.reward * one).frozen())
+        return LeafLaw((self.reference.prob * self.reward * one).frozen())
 
     @property
     def parameter_text(self) -> str:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.graphs.layered import Layer
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
 from treesim.runtime.memory import require_memory
-from treesim.scaled import BYTES_A_VALUE, FloatArray, IntArray, Scaled
+from treesim.scaled import BYTES_A_VALUE, Scaled
 from treesim.spec import require_at_least
 
 

@@ -16,6 +16,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.arrays import BoolArray, FloatArray
 from treesim.errors import PerturbationError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
@@ -23,7 +24,7 @@ from treesim.graphs.values import Audit, audit, expect_level
 from treesim.instances.adversary import worst_signs
 from treesim.kernels.backward import cap_ratios, multiply
 from treesim.runtime.seeds import Stream, generator
-from treesim.scaled import BoolArray, FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_positive, spell
 
 TOLERANCE = 1e-12

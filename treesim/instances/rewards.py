@@ -9,11 +9,11 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.runtime.seeds import Stream, generator
-from treesim.scaled import FloatArray
 from treesim.spec import require_at_least, require_one_of, require_positive
 
 

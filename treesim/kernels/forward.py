@@ -122,7 +122,7 @@ def look_ahead_shared(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead
 
 
 @njit(nogil=True, cache=True)
-def judge(
+def audit_parents(
     lo, hi, ptr, prob, child, reach, value, value_exp, twist, twist_exp, partition, partition_exp,
     ahead, ahead_exp, lowest, highest, next_value, next_value_exp,
 ):  # fmt: skip

@@ -22,11 +22,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import NoExactLaw
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import TV, Law, OutputLaw, PathLaw
+from treesim.laws.law import TV, Law, LeafLaw, WalkLaw
 from treesim.laws.ratio_law import RatioLaw
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,13 +90,13 @@ class Offers:
         return np.where(log_high > -np.inf, self.steps * log_high + np.log(-np.expm1(-self.steps * fall)), -np.inf)
 
 
-def corrected_law(proposal: OutputLaw, target: Law, steps: int) -> OutputLaw:
+def corrected_law(proposal: Law, target: LeafLaw, steps: int) -> Law:
     """The law after `steps` offers of independent Metropolis-Hastings.
 
     Parameters
     ----------
-    proposal : Law or PathLaw
-    target : Law
+    proposal : LeafLaw or WalkLaw
+    target : LeafLaw
     steps : int
         H: paths offered, the first of which is always taken; 1 is the proposal itself.
 
@@ -105,21 +106,21 @@ def corrected_law(proposal: OutputLaw, target: Law, steps: int) -> OutputLaw:
 
     Examples
     --------
-    >>> proposal, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    >>> proposal, target = (LeafLaw(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
     >>> [round(corrected_law(proposal, target, H).tv(target).lo, 6) for H in (1, 2, 3)]
     [0.25, 0.083333, 0.027778]
     """
     if steps == 1:
         return proposal
-    if isinstance(proposal, PathLaw):
+    if isinstance(proposal, WalkLaw):
         return MHLaw(proposal, target, steps)
-    assert isinstance(proposal, Law)
+    assert isinstance(proposal, LeafLaw)
     live = np.flatnonzero(proposal.prob.mantissa > 0)
     q, p = proposal.prob[live], target.prob[live]
     log_ratio = p.log() - q.log()
     log_prob = np.full(len(proposal.prob), -np.inf)
     log_prob[live] = log_corrected(q.log(), log_ratio, steps)
-    return Law(Scaled.from_log(log_prob))
+    return LeafLaw(Scaled.from_log(log_prob))
 
 
 def log_corrected(log_mass: FloatArray, log_ratio: FloatArray, steps: int) -> FloatArray:
@@ -147,32 +148,32 @@ def log_corrected(log_mass: FloatArray, log_ratio: FloatArray, steps: int) -> Fl
     return given
 
 
-def mixed_law(proposal: OutputLaw, target: Law, share: float) -> OutputLaw:
+def mixed_law(proposal: Law, target: LeafLaw, share: float) -> Law:
     """The mixture (1 - share) target + share proposal."""
-    if isinstance(proposal, PathLaw):
+    if isinstance(proposal, WalkLaw):
         return MixtureLaw(proposal, target, share)
-    assert isinstance(proposal, Law)
+    assert isinstance(proposal, LeafLaw)
     mixed = (1.0 - share) * target.prob.to_float() + share * proposal.prob.to_float()
-    return Law(Scaled.from_float(mixed))
+    return LeafLaw(Scaled.from_float(mixed))
 
 
 @dataclass(frozen=True, eq=False)
-class MHLaw(OutputLaw):
+class MHLaw(Law):
     """The law on a trellis after H offers; only its TV to the target is known, certified.
 
     Parameters
     ----------
-    proposal : PathLaw
-    target : Law
+    proposal : WalkLaw
+    target : LeafLaw
     steps : int
         H.
     """
 
-    proposal: PathLaw
-    target: Law
+    proposal: WalkLaw
+    target: LeafLaw
     steps: int
 
-    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+    def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance to the target of the chain."""
         if target is not self.target:
             raise NoExactLaw("the law of an MH chain can be compared with its own target only")
@@ -191,10 +192,10 @@ class MHLaw(OutputLaw):
         lo = _shortfall(high, ratio.lower_log_ratio, lower) + escape - slack
         return max(0.0, lo), min(1.0, hi)
 
-    def kl(self, target: OutputLaw) -> None:
+    def kl(self, target: Law) -> None:
         """Not known."""
 
-    def chi2(self, target: OutputLaw) -> None:
+    def chi2(self, target: Law) -> None:
         """Not known."""
 
     def expected(self, reward: Scaled) -> None:
@@ -202,21 +203,21 @@ class MHLaw(OutputLaw):
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureLaw(OutputLaw):
+class MixtureLaw(Law):
     """(1 - share) target + share proposal, on a trellis.
 
     Parameters
     ----------
-    proposal : PathLaw
-    target : Law
+    proposal : WalkLaw
+    target : LeafLaw
     share : float
     """
 
-    proposal: PathLaw
-    target: Law
+    proposal: WalkLaw
+    target: LeafLaw
     share: float
 
-    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+    def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance to the target: share times that of the proposal."""
         if target is not self.target:
             raise NoExactLaw("a law mixed with its target can be compared with that target only")
@@ -225,10 +226,10 @@ class MixtureLaw(OutputLaw):
         found = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
         return TV(self.share * found.lo, self.share * found.hi, found.kind, wanted=found.wanted)
 
-    def kl(self, target: OutputLaw) -> None:
+    def kl(self, target: Law) -> None:
         """Not known."""
 
-    def chi2(self, target: OutputLaw) -> float | None:
+    def chi2(self, target: Law) -> float | None:
         """share^2 times that of the proposal."""
         found = self.proposal.chi2(target)
         return None if found is None else self.share**2 * found

@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.kernels.density_ratio import (
     contract_level,
     edge_log_ratios,
@@ -34,7 +35,6 @@ from treesim.laws.ratio_law import RatioLaw, expect
 from treesim.laws.walks import Steps
 from treesim.runtime.memory import require_memory
 from treesim.runtime.threads import thread_map
-from treesim.scaled import FloatArray
 
 UNIT = 2.0**-53
 EXACT = 1e-12  # what is known this well is called exact
@@ -82,7 +82,7 @@ class Bounds:
     wanted: float | None
 
 
-class RatioProblem:
+class DensityRatio:
     """The recursion for r = p/q, set up: gauges, what the rest of a path can add, and the lattice if there is one.
 
     Parameters

@@ -12,16 +12,17 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import FloatArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import optimal_twist
 from treesim.kernels.arithmetic import LN2
-from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, Effort, Progress, RatioProblem
+from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, DensityRatio, Effort, Progress
 from treesim.laws.divergences import path_divergences
 from treesim.laws.ratio_law import RatioLaw
 from treesim.laws.walks import GuidedSteps, ReferenceSteps, Steps, descend
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 
 # What a listing of all paths may lack of one by rounding.
 MISSED = 1e-12
@@ -52,12 +53,12 @@ class TV:
     wanted: float | None = None
 
 
-class OutputLaw(ABC):
+class Law(ABC):
     """The law of one output of a sampler."""
 
     def tv(
         self,
-        target: OutputLaw,
+        target: Law,
         width: float = DEFAULT_WIDTH,
         budget: float = DEFAULT_BUDGET,
         progress: Progress | None = None,
@@ -66,7 +67,7 @@ class OutputLaw(ABC):
 
         Parameters
         ----------
-        target : OutputLaw
+        target : Law
         width : float
             Where the distance can only be enclosed, how far apart the bounds may be.
         budget : float
@@ -78,15 +79,15 @@ class OutputLaw(ABC):
         return self._tv(target, Effort(width, budget, progress))
 
     @abstractmethod
-    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+    def _tv(self, target: Law, effort: Effort) -> TV:
         """The same."""
 
     @abstractmethod
-    def kl(self, target: OutputLaw) -> float | None:
+    def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats; infinite where the law has mass that the target lacks; None if not known."""
 
     @abstractmethod
-    def chi2(self, target: OutputLaw) -> float | None:
+    def chi2(self, target: Law) -> float | None:
         """chi^2(law || target); infinite where the law has mass that the target lacks; None if not known."""
 
     @abstractmethod
@@ -99,7 +100,7 @@ class OutputLaw(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Law(OutputLaw):
+class LeafLaw(Law):
     """A law that is known by its leaves: on a tree any, on a trellis one that, given the leaf, follows pi_ref.
 
     Parameters
@@ -111,7 +112,7 @@ class Law(OutputLaw):
 
     Examples
     --------
-    >>> law, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    >>> law, target = (LeafLaw(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
     >>> law.tv(target)
     TV(lo=0.25, hi=0.25, kind='exact', level=None, wanted=None)
     >>> round(law.kl(target), 6), round(law.chi2(target), 6)
@@ -126,27 +127,27 @@ class Law(OutputLaw):
         """Log-probability of each leaf, in nats, shape [n_leaves]."""
         return self.prob.log()
 
-    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+    def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance, 1/2 sum |law - target|, exact between two laws known by their leaves."""
-        if not isinstance(target, Law):
+        if not isinstance(target, LeafLaw):
             return target._tv(self, effort)
         gap = np.abs(self.prob.to_float() - target.prob.to_float()).sum() + abs(self.failure - target.failure)
         value = min(1.0, 0.5 * float(gap))
         return TV(value, value, "exact")
 
-    def kl(self, target: OutputLaw) -> float | None:
+    def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats; infinite where the law has mass that the target lacks."""
-        if not isinstance(target, Law):
-            return target.kl_from(self) if isinstance(target, PathLaw) else None
+        if not isinstance(target, LeafLaw):
+            return target.kl_from(self) if isinstance(target, WalkLaw) else None
         if self.failure > target.failure == 0.0:
             return math.inf
         extra = self.failure * math.log(self.failure / target.failure) if self.failure else 0.0
         mass, log_ratio = self._log_ratio(target)
         return max(0.0, extra + float((mass * log_ratio).sum()))
 
-    def chi2(self, target: OutputLaw) -> float | None:
+    def chi2(self, target: Law) -> float | None:
         """chi^2(law || target) = sum (law - target)^2 / target; infinite where the law has mass the target lacks."""
-        if not isinstance(target, Law):
+        if not isinstance(target, LeafLaw):
             return None
         if self.failure > target.failure == 0.0:
             return math.inf
@@ -181,7 +182,7 @@ class Law(OutputLaw):
         density.mantissa[live], density.exponent[live] = found.mantissa, found.exponent
         return GuidedSteps(graph, optimal_twist(graph, density))
 
-    def _log_ratio(self, target: Law) -> tuple[FloatArray, FloatArray]:
+    def _log_ratio(self, target: LeafLaw) -> tuple[FloatArray, FloatArray]:
         """Mass and log(law / target) of the leaves where the law has mass."""
         own = np.flatnonzero(self.prob.mantissa > 0)
         p, q = self.prob[own], target.prob[own]
@@ -192,7 +193,7 @@ class Law(OutputLaw):
 
 
 @dataclass(frozen=True, eq=False)
-class PathLaw(OutputLaw):
+class WalkLaw(Law):
     """The law of a walk down a trellis: too many paths to list, but every step is known.
 
     Its TV to another law is enclosed by the recursion of `treesim.laws.density_ratio`, exact where the log density
@@ -218,19 +219,19 @@ class PathLaw(OutputLaw):
         """Probability of each node of level T, shape [n_leaves]."""
         return descend(self.steps)[0]
 
-    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+    def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance: certified, or exact where the log density ratio lives on a lattice."""
         steps = self._steps_of(target)
         if steps is None:
             return target._tv(self, effort)
-        found = RatioProblem(steps, self.steps).tv(effort)
+        found = DensityRatio(steps, self.steps).tv(effort)
         if found.exact is not None:
             return TV(found.exact, found.exact, "exact")
         return TV(found.lo, found.hi, "certified", wanted=found.wanted)
 
     def ratio_law(
         self,
-        target: OutputLaw,
+        target: Law,
         width: float = DEFAULT_WIDTH,
         budget: float = DEFAULT_BUDGET,
         progress: Progress | None = None,
@@ -238,20 +239,20 @@ class PathLaw(OutputLaw):
         """The law of log(target / law) under this law, enclosed: its cdf, quantiles, and E[(x - target/law)_+]."""
         return self.problem(target).enclose(lambda law: law.below(1.0), Effort(width, budget, progress))[0]
 
-    def log_largest_ratio(self, target: OutputLaw) -> float:
+    def log_largest_ratio(self, target: Law) -> float:
         """log C_inf, the largest log(target / law) over the paths that this law takes."""
         return self.problem(target).log_largest_ratio
 
-    def kl(self, target: OutputLaw) -> float | None:
+    def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats, exact; infinite where the law has mass that the target lacks."""
         return self._divergences(target)[0]
 
-    def kl_from(self, target: OutputLaw) -> float | None:
+    def kl_from(self, target: Law) -> float | None:
         """KL(target || law), in nats, exact."""
         steps = self._steps_of(target)
         return None if steps is None else path_divergences(self.steps, steps)[0]
 
-    def chi2(self, target: OutputLaw) -> float | None:
+    def chi2(self, target: Law) -> float | None:
         """chi^2(law || target), exact; infinite where the law has mass that the target lacks."""
         return self._divergences(target)[1]
 
@@ -263,7 +264,7 @@ class PathLaw(OutputLaw):
         """The steps of the walk."""
         return self.steps
 
-    def problem(self, target: OutputLaw) -> RatioProblem:
+    def problem(self, target: Law) -> DensityRatio:
         """The recursion for the density ratio target / law.
 
         Raises
@@ -274,19 +275,19 @@ class PathLaw(OutputLaw):
         steps = self._steps_of(target)
         if steps is None:
             raise NoExactLaw("the density ratio to a law that is no walk is not known; compare with a walk instead")
-        return RatioProblem(steps, self.steps)
+        return DensityRatio(steps, self.steps)
 
     @cached_property
-    def _met(self) -> WeakKeyDictionary[OutputLaw, tuple[Steps | None, list[tuple[float, float]]]]:
+    def _met(self) -> WeakKeyDictionary[Law, tuple[Steps | None, list[tuple[float, float]]]]:
         """Of each target met so far its steps, and KL and chi^2 once they were asked."""
         return WeakKeyDictionary()
 
-    def _steps_of(self, target: OutputLaw) -> Steps | None:
+    def _steps_of(self, target: Law) -> Steps | None:
         if target not in self._met:
             self._met[target] = (target.steps_down(self.steps.graph), [])
         return self._met[target][0]
 
-    def _divergences(self, target: OutputLaw) -> tuple[float | None, float | None]:
+    def _divergences(self, target: Law) -> tuple[float | None, float | None]:
         """KL and chi^2 from the target: one recursion gives both."""
         steps = self._steps_of(target)
         if steps is None:
@@ -298,7 +299,7 @@ class PathLaw(OutputLaw):
 
 
 @dataclass(frozen=True, eq=False)
-class ListedLaw(OutputLaw):
+class PathListLaw(Law):
     """A law on a trellis that is no walk, known path by path.
 
     Parameters
@@ -321,24 +322,24 @@ class ListedLaw(OutputLaw):
     edges: NDArray[np.int32]
     prob: Scaled
 
-    def _tv(self, target: OutputLaw, effort: Effort) -> TV:
+    def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance, exact: the paths that are not listed count by what the target gives them."""
-        return Law(self.prob)._tv(self._on_paths(target), effort)
+        return LeafLaw(self.prob)._tv(self._on_paths(target), effort)
 
-    def kl(self, target: OutputLaw) -> float | None:
+    def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats, exact."""
-        return Law(self.prob).kl(self._on_paths(target))
+        return LeafLaw(self.prob).kl(self._on_paths(target))
 
-    def chi2(self, target: OutputLaw) -> float | None:
+    def chi2(self, target: Law) -> float | None:
         """chi^2(law || target), exact."""
-        return Law(self.prob).chi2(self._on_paths(target))
+        return LeafLaw(self.prob).chi2(self._on_paths(target))
 
     def expected(self, reward: Scaled) -> float:
         """Expected reward under the law, linear; infinite where it leaves the range of a float."""
         end = self.graph.layer(self.graph.horizon - 1).ends(self.edges[:, -1].astype(np.int64))
         return float((self.prob * reward[end]).to_float().sum())
 
-    def _on_paths(self, target: OutputLaw) -> Law:
+    def _on_paths(self, target: Law) -> LeafLaw:
         """The target on the same paths, with what it gives to others as a failure.
 
         Raises
@@ -353,7 +354,7 @@ class ListedLaw(OutputLaw):
         for t in range(self.graph.horizon):
             prob *= steps.edges(t)[self.edges[:, t].astype(np.int64)]
         missed = 1.0 - math.fsum(prob.to_float())
-        return Law(prob, missed if missed > MISSED else 0.0)
+        return LeafLaw(prob, missed if missed > MISSED else 0.0)
 
 
 def descend_reference(graph: LayeredGraph) -> Scaled:
@@ -361,6 +362,6 @@ def descend_reference(graph: LayeredGraph) -> Scaled:
     return descend(ReferenceSteps(graph))[0]
 
 
-def walk_law(steps: Steps) -> Law | PathLaw:
+def walk_law(steps: Steps) -> LeafLaw | WalkLaw:
     """The law of a walk: by its leaves on a tree, by its steps on a trellis."""
-    return Law(descend(steps)[0]) if isinstance(steps.graph, Tree) else PathLaw(steps)
+    return LeafLaw(descend(steps)[0]) if isinstance(steps.graph, Tree) else WalkLaw(steps)

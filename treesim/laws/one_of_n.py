@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.kernels.one_of_n import CHEBYSHEV_NODES, interpolate, log_selection, spread_mass
 from treesim.runtime.threads import chunked
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 
 # Up to this many outcomes the integral is taken over them as they are; beyond, over Chebyshev nodes in log weight.
 LARGEST_DIRECT = 512

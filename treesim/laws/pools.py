@@ -14,13 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.corrected import log_corrected
-from treesim.laws.law import Law
+from treesim.laws.law import LeafLaw
 from treesim.laws.smc import multisets
-from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_positive
 
 LARGEST_ATOMS = 4_000_000
@@ -77,7 +78,7 @@ def node_pools(prob: FloatArray, log_value: FloatArray, size: int) -> Pools:
     return Pools(chance, log_mean, keep, float(np.logaddexp.reduce(np.log(prob[live]) + log_value[live])))
 
 
-def algorithm_2_law(instance: Instance, pool: int, steps: int) -> Law:
+def algorithm_2_law(instance: Instance, pool: int, steps: int) -> LeafLaw:
     """The exact law of the leaf after `steps` walks with pools of `pool` draws.
 
     Parameters
@@ -138,7 +139,7 @@ def algorithm_2_law(instance: Instance, pool: int, steps: int) -> Law:
     log_ratio = log_weight + instance.log_reward[node] - instance.audit.log_partition
     given = log_corrected(log_mass, log_ratio, steps)
     prob = np.bincount(node, np.exp(given), tree.n_leaves)
-    return Law(Scaled.from_float(prob))
+    return LeafLaw(Scaled.from_float(prob))
 
 
 def good_event(instance: Instance, pool: int, error: float, steps: int = 1) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.scaled import FloatArray
+from treesim.arrays import FloatArray
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,15 +26,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.kernels.one_of_n import log_selection
 from treesim.kernels.smc_counts import binomial_step, keep_one
-from treesim.laws.law import Law, ListedLaw, PathLaw, walk_law
+from treesim.laws.law import LeafLaw, PathListLaw, WalkLaw, walk_law
 from treesim.laws.walks import POOL_ERROR, Steps
 from treesim.runtime.threads import chunked
-from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled, read_only
+from treesim.scaled import Scaled
 
 LARGEST_WORK = 2e9
 QUADRATURE_NODES = 500
@@ -66,7 +67,7 @@ class Proposal:
         return self.steps.graph
 
 
-def smc_law(proposal: Proposal, particles: int, name: str) -> Law | PathLaw | ListedLaw:
+def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw | PathListLaw:
     """The law of the output, for multinomial resampling at every step.
 
     Parameters
@@ -93,7 +94,7 @@ def smc_law(proposal: Proposal, particles: int, name: str) -> Law | PathLaw | Li
         return walk_law(free)
     chain = _Chain.of(proposal, particles, name)
     if isinstance(proposal.graph, Tree):
-        return Law(Scaled.from_float(chain.leaf_law()))
+        return LeafLaw(Scaled.from_float(chain.leaf_law()))
     return chain.path_law()
 
 
@@ -233,7 +234,7 @@ class _Chain:
         np.add.at(law, self.kinds[-1].node, mass[0, states] @ chosen)
         return law
 
-    def path_law(self) -> ListedLaw:
+    def path_law(self) -> PathListLaw:
         """The law of the path, path by path."""
         self._require_few_paths()
         last = self.proposal.graph.horizon - 1
@@ -254,7 +255,7 @@ class _Chain:
         parent, edge = self._out_edges(last, kind)
         found = self.kinds[last]
         prob = found.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, found.kind[edge]])
-        return ListedLaw(self.proposal.graph, self._longer(last, edges[parent], edge), Scaled.from_float(prob))
+        return PathListLaw(self.proposal.graph, self._longer(last, edges[parent], edge), Scaled.from_float(prob))
 
     def pinned_laws(self) -> FloatArray:
         """The law of the leaf for each pinned leaf, on a tree."""

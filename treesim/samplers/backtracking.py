@@ -8,16 +8,17 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.backtracking import backtracking_steps, suffix_step, walk_backtracking
 from treesim.kernels.walk import step_reference
-from treesim.laws.law import Law
+from treesim.laws.law import LeafLaw
 from treesim.laws.walks import GuidedSteps
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
-from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
 LARGEST_SPECTRUM = 2048
@@ -68,17 +69,17 @@ class Backtracking(Sampler):
         require_at_least("steps", self.steps, 0)
         require_one_of("stop", self.stop, ("after", "first-leaf"))
 
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf, and the probability of standing at none."""
         walk = _moves(instance)
         if self.stop == "first-leaf":
             first = _harmonic(walk)
-            return Law(Scaled.from_float(first), 0.0 if first.any() else 1.0)
+            return LeafLaw(Scaled.from_float(first), 0.0 if first.any() else 1.0)
         law, room = np.zeros(walk.tree.n_nodes), np.empty(walk.tree.n_nodes)
         law[0] = 1.0
         backtracking_steps(self.steps, walk.tree.edge_ptr, walk.parent, walk.up, walk.down, law, room)
         leaves = law[walk.tree.leaves]
-        return Law(Scaled.from_float(leaves), max(0.0, 1.0 - float(leaves.sum())))
+        return LeafLaw(Scaled.from_float(leaves), max(0.0, 1.0 - float(leaves.sum())))
 
     def cost(self, instance: Instance) -> Cost:
         """Children asked for in expectation, each a value query: at every step that moves from an inner node."""
@@ -193,7 +194,7 @@ class RandomSuffix(Sampler):
     def __post_init__(self) -> None:
         require_at_least("steps", self.steps, 0)
 
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf; each step costs O(T n_leaves)."""
         tree = instance.graph
         if not isinstance(tree, Tree):
@@ -213,7 +214,7 @@ class RandomSuffix(Sampler):
             for starts, order in levels:
                 suffix_step(starts, order, prob, log_reward, law, out)
             law = out / tree.horizon
-        return Law(Scaled.from_float(law))
+        return LeafLaw(Scaled.from_float(law))
 
     def cost(self, instance: Instance) -> Cost:
         horizon = instance.graph.horizon

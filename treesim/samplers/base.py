@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
@@ -19,10 +20,10 @@ from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
 from treesim.kernels.smc import Runs, pick_run
 from treesim.kernels.walk import step_guided, step_reference
-from treesim.laws.law import OutputLaw
+from treesim.laws.law import Law
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
-from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 
 # Draws from pi_ref that one block of replicates makes: fixed, so that the bits do not depend on the threads.
 BLOCK_DRAWS = 1 << 15
@@ -196,7 +197,7 @@ class Sampler(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def law(self, instance: Instance) -> OutputLaw:
+    def law(self, instance: Instance) -> Law:
         """The exact law of one output."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
-from treesim.laws.law import Law, OutputLaw, PathLaw
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.walks import OnePath
 from treesim.samplers.base import Cost, Draws, Paths, Sampler
 from treesim.scaled import Scaled
@@ -69,13 +69,13 @@ class BeamSearch(Sampler):
             history = np.concatenate([history[parent[kept]], edge[kept, None].astype(np.int32)], axis=1)
         return Paths(beam, None if isinstance(graph, Tree) else history), looked_at
 
-    def law(self, instance: Instance) -> OutputLaw:
+    def law(self, instance: Instance) -> Law:
         found, _ = self._search(instance)
         if found.edges is not None:
-            return PathLaw(OnePath(instance.graph, found.edges[0]))
+            return WalkLaw(OnePath(instance.graph, found.edges[0]))
         prob = np.zeros(instance.graph.n_leaves)
         prob[found.leaf] = 1.0
-        return Law(Scaled.from_float(prob))
+        return LeafLaw(Scaled.from_float(prob))
 
     def cost(self, instance: Instance) -> Cost:
         looked_at = float(self._search(instance)[1])

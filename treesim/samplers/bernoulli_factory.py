@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.arrays import FloatArray
 from treesim.errors import SpecError
 from treesim.kernels.bernoulli_factory import SHARE, THRESHOLD
-from treesim.scaled import FloatArray
 
 # Each threshold leaves a tenth of the walks, which last twice as long.
 _EPOCHS = 26

@@ -8,17 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.bernoulli_factory import factory_step, rejection_step
-from treesim.laws.law import OutputLaw
+from treesim.laws.law import Law
 from treesim.laws.walks import GuidedSteps
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
 from treesim.samplers.bernoulli_factory import expected_flips
-from treesim.scaled import BoolArray, FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 
 ROUNDING = 1e-9
@@ -62,7 +63,7 @@ class ExactGuided(Sampler):
         require_at_least("epsilon", self.epsilon, 0.0)
         require_at_least("ratio_bound", self.ratio_bound, 0.0)
 
-    def law(self, instance: Instance) -> OutputLaw:
+    def law(self, instance: Instance) -> Law:
         self._bounds(instance)
         return instance.target
 

@@ -8,15 +8,15 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.kernels.walk import step_guided, step_pool
 from treesim.laws.corrected import corrected_law, mixed_law
-from treesim.laws.law import OutputLaw, PathLaw, walk_law
+from treesim.laws.law import Law, WalkLaw, walk_law
 from treesim.laws.pools import algorithm_2_law
 from treesim.laws.walks import GuidedSteps, PoolSteps, Steps, descend
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered, walk
-from treesim.scaled import BoolArray, FloatArray, IntArray
 from treesim.spec import require_at_least
 
 
@@ -68,7 +68,7 @@ class GuidedSMC(Sampler):
         if self.pool and self.reject > 1:
             raise SpecError(f"a pool of {self.pool} cannot be corrected by rejection, expected pool=0 or mh=H")
 
-    def law(self, instance: Instance) -> OutputLaw:
+    def law(self, instance: Instance) -> Law:
         if self.pool and self.mh > 1:
             return algorithm_2_law(instance, self.pool, self.mh)
         proposal = walk_law(self._steps(instance))
@@ -164,7 +164,7 @@ def _accepts(log_ratio: FloatArray, offered: FloatArray, rng: np.random.Generato
 def _envelope(instance: Instance) -> float:
     """C, the largest of target / guided law over the paths that guidance takes, at least 1."""
     proposal = walk_law(GuidedSteps(instance.graph, instance.value))
-    if isinstance(proposal, PathLaw):
+    if isinstance(proposal, WalkLaw):
         log_ratio = proposal.log_largest_ratio(instance.target)
     else:
         live = proposal.prob.mantissa > 0

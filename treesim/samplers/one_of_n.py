@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.instances.instance import Instance
 from treesim.kernels.walk import accept, pick_best, pick_weighted
-from treesim.laws.law import Law
+from treesim.laws.law import LeafLaw
 from treesim.laws.one_of_n import best_of, weighted_pick
 from treesim.samplers.base import Cost, Draws, Paths, Sampler, draw_reference
-from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
 
 
@@ -31,7 +32,7 @@ class Base(Sampler):
 
     name: ClassVar[str] = "base"
 
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> LeafLaw:
         return instance.reference
 
     def cost(self, instance: Instance) -> Cost:
@@ -57,9 +58,9 @@ class _OneOfN(Sampler):
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
         """The column of the leaf that each row keeps."""
 
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> LeafLaw:
         base = instance.reference.prob
-        return Law(base * Scaled.from_log(self._log_factor(instance, base.to_float())))
+        return LeafLaw(base * Scaled.from_log(self._log_factor(instance, base.to_float())))
 
     def cost(self, instance: Instance) -> Cost:
         return Cost(float(self.n * instance.graph.horizon), float(self.n))
@@ -206,7 +207,7 @@ class Rejection(Sampler):
         """a = Z / C, the probability that one draw is accepted."""
         return float(min(1.0, np.exp(instance.audit.log_partition - self._log_envelope(instance))))
 
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> LeafLaw:
         log_accept = np.minimum(instance.log_reward - self._log_envelope(instance), 0.0)
         a = self._acceptance(instance)
         with np.errstate(divide="ignore"):
@@ -218,7 +219,7 @@ class Rejection(Sampler):
             elif self.fallback == "base":
                 log_h = np.logaddexp(log_h, self.budget * log_miss)
         failure = (1.0 - a) ** self.budget if self.fallback == "fail" else 0.0
-        return Law(instance.reference.prob * Scaled.from_log(log_h), failure)
+        return LeafLaw(instance.reference.prob * Scaled.from_log(log_h), failure)
 
     def _tries(self, a: float) -> float:
         """Expected number of draws, (1 - (1 - a)^budget) / a."""

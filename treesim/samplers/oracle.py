@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import OracleError
 from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.walk import draw_edge
-from treesim.scaled import FloatArray, IntArray
 
 
 class Prefix(NamedTuple):

@@ -8,14 +8,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import FloatArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
-from treesim.laws.law import Law
+from treesim.laws.law import LeafLaw
 from treesim.laws.smc import conditional_laws
 from treesim.samplers.base import Cost, Draws, Sampler, edges_of, remembered
 from treesim.samplers.smc import SMC
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 
 
@@ -66,7 +67,7 @@ class ParticleGibbs(Sampler):
         """The sampler of the first path."""
         return SMC(self.particles, self.resampling, self.threshold, self.proposal, self.pool)
 
-    def law(self, instance: Instance) -> Law:
+    def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf after the sweeps, on a small tree, for multinomial resampling at every step.
 
         Raises
@@ -77,9 +78,9 @@ class ParticleGibbs(Sampler):
         self.start.require_chain(self.name)
         rows = transition(instance, self.particles, self.proposal)
         first = self.start.law(instance)
-        assert isinstance(first, Law)
+        assert isinstance(first, LeafLaw)
         law = first.prob.to_float() @ np.linalg.matrix_power(rows, self.sweeps)
-        return Law(Scaled.from_float(np.maximum(law, 0.0)))
+        return LeafLaw(Scaled.from_float(np.maximum(law, 0.0)))
 
     def cost(self, instance: Instance) -> Cost:
         """The expected cost: that of a run of SMC for the start and for each sweep."""

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
@@ -25,11 +26,11 @@ from treesim.kernels.smc import (
     resample,
 )
 from treesim.kernels.uniforms import state_of
-from treesim.laws.law import OutputLaw, walk_law
+from treesim.laws.law import Law, walk_law
 from treesim.laws.smc import Proposal, smc_law
 from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps, descend
 from treesim.samplers.base import Clouds, Cost, Draws, Sampler, remembered
-from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
 
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
@@ -85,7 +86,7 @@ class SMC(Sampler):
         if (self.proposal == "pool") != (self.pool > 0):
             raise SpecError(f"proposal is {self.proposal!r} and pool {self.pool}, expected pool=M for proposal=pool")
 
-    def law(self, instance: Instance) -> OutputLaw:
+    def law(self, instance: Instance) -> Law:
         """The exact law of the output, for multinomial resampling at every step.
 
         It is a walk if N = 1, or if all nodes of a level offer the same weights with the same probabilities; else it

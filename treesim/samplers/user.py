@@ -12,7 +12,7 @@ import numpy as np
 from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
-from treesim.laws.law import OutputLaw
+from treesim.laws.law import Law
 from treesim.samplers.base import Cost, Draws, Sampler, remembered
 from treesim.samplers.oracle import Oracle, Prefix
 
@@ -35,7 +35,7 @@ class UserSampler(Sampler):
 
     kind: ClassVar[type[OracleSampler]]
 
-    def law(self, instance: Instance) -> OutputLaw:
+    def law(self, instance: Instance) -> Law:
         raise NoExactLaw(f"the law of {self.name!r} is known to its author only; estimate its TV from runs")
 
     def cost(self, instance: Instance) -> Cost:

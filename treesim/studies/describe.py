@@ -64,7 +64,7 @@ def describe_sampler(
     """Distances of the sampler's law to the target, its expected reward and cost, and the theorem that covers it.
 
     ``kl`` and ``chi2`` are of the law from the target; ``kl_from_target`` is the other way round; None where a figure
-    is not known. Width, budget and progress are those of `treesim.OutputLaw.tv`. A small trellis is unrolled for
+    is not known. Width, budget and progress are those of `treesim.Law.tv`. A small trellis is unrolled for
     samplers that have a law on trees only; where there is no exact law at all, `runs` runs with this seed estimate the
     TV and the expected reward.
     """

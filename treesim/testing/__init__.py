@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
-from treesim.laws.law import Law, OutputLaw, PathLaw
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.samplers import Draws, sampler
-from treesim.scaled import FloatArray, IntArray, Scaled
+from treesim.scaled import Scaled
 
 DEFAULT_RUNS = 20_000
 MISSED = 0.01  # probability with which a law at the stated TV may go uncaught
@@ -108,7 +109,7 @@ class Verdict:
 def check_sampler(
     draw: Callable[[int, np.random.Generator], Draws | Sequence[Any] | IntArray],
     instance: Instance,
-    target: OutputLaw | ArrayLike | str = "target",
+    target: Law | ArrayLike | str = "target",
     alpha: float = 1e-6,
     n: int = DEFAULT_RUNS,
     seed: int = 0,
@@ -121,7 +122,7 @@ def check_sampler(
         ``draw(n, rng)`` returns `n` outputs: numbers of leaves, or for each output the child taken at each step; -1 or
         None for nothing.
     instance : Instance
-    target : OutputLaw, array_like of shape [n_leaves], or str
+    target : Law, array_like of shape [n_leaves], or str
         The claimed law: ``"target"`` (pi~), ``"reference"`` (pi_ref), the spec of a sampler whose exact law it is, a
         law, or probabilities.
     alpha : float
@@ -163,7 +164,7 @@ def check_sampler(
 
 
 def goodness_of_fit(
-    outputs: Draws | IntArray, law: Law | PathLaw, alpha: float = 1e-6, graph: LayeredGraph | None = None
+    outputs: Draws | IntArray, law: LeafLaw | WalkLaw, alpha: float = 1e-6, graph: LayeredGraph | None = None
 ) -> Verdict:
     """The verdict on leaves that were drawn, -1 for nothing; with the tree, prefixes are looked at too.
 
@@ -184,7 +185,7 @@ def goodness_of_fit(
     if n < 1 or not 0 < alpha < 1:
         raise SpecError(f"there are {n} draws and alpha is {alpha}, expected at least one, and alpha between 0 and 1")
     # The outputs that are nothing are one cell more.
-    prob = np.append(law.prob.to_float(), law.failure if isinstance(law, Law) else 0.0)
+    prob = np.append(law.prob.to_float(), law.failure if isinstance(law, LeafLaw) else 0.0)
     count = np.bincount(np.where(leaf < 0, len(prob) - 1, leaf), minlength=len(prob))
     cells = int(np.count_nonzero(prob))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -235,18 +236,18 @@ def _leaf(output: Any, instance: Instance) -> int:
     return instance.graph.follow(output)
 
 
-def _law(target: OutputLaw | ArrayLike | str, instance: Instance) -> Law | PathLaw:
+def _law(target: Law | ArrayLike | str, instance: Instance) -> LeafLaw | WalkLaw:
     if isinstance(target, str):
         named = {"target": lambda: instance.target, "reference": lambda: instance.reference}
         target = named[target]() if target in named else sampler(target).law(instance)
-    if isinstance(target, OutputLaw):
-        if isinstance(target, Law | PathLaw):
+    if isinstance(target, Law):
+        if isinstance(target, LeafLaw | WalkLaw):
             return target
         raise SpecError(f"the target is a {type(target).__name__}, expected a law with a probability for each leaf")
     prob = np.asarray(target, np.float64)
     if prob.shape != (instance.graph.n_leaves,) or not (prob >= 0).all() or abs(prob.sum() - 1.0) > 1e-9:
         raise SpecError(f"the target has shape {prob.shape} and sum {prob.sum():g}, expected a law on the leaves")
-    return Law(Scaled.from_float(prob))
+    return LeafLaw(Scaled.from_float(prob))
 
 
 def _surprises(count: IntArray, prob: FloatArray, graph: LayeredGraph | None) -> list[Surprise]:

@@ -12,12 +12,13 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
+from treesim.arrays import FloatArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import Layer
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 
 HUGE, TINY = 1e304, 1e-304  # exp(+-700), nearly
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treesim.arrays import FloatArray
 from treesim.errors import SpecError
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC
-from treesim.scaled import FloatArray, Scaled
+from treesim.scaled import Scaled
 from treesim.spec import require_positive
 from treesim.theory.bounds import guidance_bound, particle_bound
 

@@ -7,7 +7,7 @@ import pytest
 
 from treesim import family, sampler
 from treesim.adapters import library
-from treesim.empirical.identification import audit_sampler, log_values, tilted
+from treesim.empirical.identification import identify_law, log_values, tilted
 from treesim.errors import SpecError
 from treesim.testing import goodness_of_fit
 
@@ -26,7 +26,7 @@ def distance(draws, law):
 
 
 def test_the_particle_filter_counts_every_value_and_the_last_twice():
-    found = audit_sampler(its("particle-filtering"), INSTANCE, runs=1_000, sizes=(64,))
+    found = identify_law(its("particle-filtering"), INSTANCE, runs=1_000, sizes=(64,))
     assert found.candidates[0].name == "pi_ref prod_t V_t, V_T once more"
     assert found.candidates[0].probability > 0.99
     assert found.rows[-1].tv.lo > 0.2

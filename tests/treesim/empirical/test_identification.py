@@ -5,7 +5,7 @@ import pytest
 
 import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim import SpecError, family, sampler, unroll
-from treesim.empirical.identification import NONE, audit_sampler, fit_exponents, log_values, tilted, tv_interval
+from treesim.empirical.identification import NONE, fit_exponents, identify_law, log_values, tilted, tv_interval
 
 INSTANCE = family("uniform", horizon=3, reward="gaussian:beta=1", seed=0)
 
@@ -22,7 +22,7 @@ INSTANCE = family("uniform", horizon=3, reward="gaussian:beta=1", seed=0)
 def test_known_laws_are_named(spec, name, exponents):
     kind = sampler(spec)
     sizes = (getattr(kind, "n", 1),)
-    found = audit_sampler(kind, INSTANCE, runs=3_000, sizes=sizes)
+    found = identify_law(kind, INSTANCE, runs=3_000, sizes=sizes)
     assert found.candidates[0].name == name and found.candidates[0].probability > 0.99
     assert sum(candidate.probability for candidate in found.candidates) == pytest.approx(1.0)
     if exponents is not None:
@@ -61,7 +61,7 @@ def test_the_tv_interval_holds():
 
 
 def test_values_that_do_not_vary_are_not_told():
-    found = audit_sampler(sampler("sp-gsmc"), family("hidden-prefix", horizon=3, epsilon=1.0), runs=500)
+    found = identify_law(sampler("sp-gsmc"), family("hidden-prefix", horizon=3, epsilon=1.0), runs=500)
     assert found.exponents[0].estimate is None
     assert found.exponents[2].estimate is not None
 
@@ -69,7 +69,7 @@ def test_values_that_do_not_vary_are_not_told():
 def test_trellises_and_too_few_runs_are_refused():
     markov = family("markov", horizon=3)
     with pytest.raises(SpecError, match="unroll the trellis first"):
-        audit_sampler(sampler("base"), markov)
-    assert audit_sampler(sampler("base"), unroll(markov), runs=200).runs == 200
+        identify_law(sampler("base"), markov)
+    assert identify_law(sampler("base"), unroll(markov), runs=200).runs == 200
     with pytest.raises(SpecError, match="runs is 5"):
-        audit_sampler(sampler("base"), INSTANCE, runs=5)
+        identify_law(sampler("base"), INSTANCE, runs=5)

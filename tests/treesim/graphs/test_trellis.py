@@ -12,8 +12,8 @@ from tests.statistics import fits
 from treesim import (
     Draws,
     Instance,
-    Law,
     Layer,
+    LeafLaw,
     MemoryBudgetError,
     PerturbationError,
     RewardError,
@@ -272,5 +272,5 @@ def test_the_law_of_the_leaves_of_a_walk_is_not_its_law():
     value = Scaled.from_float(np.array([1.0, 1.0, 3.0, 1.0, 1.0]))
     instance = Instance(graph, value)
     law = sampler("sp-gsmc").law(instance)
-    assert Law(law.prob).tv(instance.target).lo == pytest.approx(0.0)
+    assert LeafLaw(law.prob).tv(instance.target).lo == pytest.approx(0.0)
     assert law.tv(instance.target).lo == pytest.approx(0.25)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from treesim import GuidedSMC, Instance, Law, Layer, NoExactLaw, Scaled, SpecError, Trellis, family, unroll
+from treesim import GuidedSMC, Instance, Layer, LeafLaw, NoExactLaw, Scaled, SpecError, Trellis, family, unroll
 from treesim.laws.corrected import corrected_law, mixed_law
 from treesim.testing.strategies import instances, trellis_instances
 
@@ -77,14 +77,14 @@ def test_more_offers_are_never_worse_and_a_two_point_ratio_decays_as_it_must():
     """r in {1/k, k} with P(r = k) = p under q: TV falls by the factor (1 - p) (1 - k^-2) an offer."""
     k = 3.0
     p = 1.0 / (1.0 + k)  # E_q[r] = 1
-    proposal = Law(Scaled.from_float([p, 1 - p]))
-    target = Law(Scaled.from_float([p * k, (1 - p) / k]))
+    proposal = LeafLaw(Scaled.from_float([p, 1 - p]))
+    target = LeafLaw(Scaled.from_float([p * k, (1 - p) / k]))
     found = [corrected_law(proposal, target, H).tv(target).lo for H in range(1, 8)]
     np.testing.assert_allclose(np.divide(found[1:], found[:-1]), (1 - p) * (1 - k**-2), rtol=1e-9)
 
 
 def test_a_mixture_is_what_it_says():
-    proposal, target = (Law(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    proposal, target = (LeafLaw(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
     assert mixed_law(proposal, target, 0.4).tv(target).lo == pytest.approx(0.1)
 
 

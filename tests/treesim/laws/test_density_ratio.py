@@ -12,8 +12,8 @@ from scipy import stats
 
 from tests import naive
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
-from treesim.laws.density_ratio import RatioProblem
-from treesim.laws.law import PathLaw
+from treesim.laws.density_ratio import DensityRatio
+from treesim.laws.law import WalkLaw
 from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps
 from treesim.testing.strategies import trellis_instances, trellises
 
@@ -100,7 +100,7 @@ def test_the_distance_of_two_walks_is_that_of_their_path_laws(graph, data):
     q = naive.pooled(trees[1].graph, naive.fractions(trees[1].value.to_float()), 3)
     exact = naive.tv(p, q)
     for one, other in ((a, b), (b, a)):
-        tv = PathLaw(one).tv(PathLaw(other), width=1e-6)
+        tv = WalkLaw(one).tv(WalkLaw(other), width=1e-6)
         assert tv.lo - 1e-12 <= exact <= tv.hi + 1e-12
 
 
@@ -128,14 +128,14 @@ def two_point_chain(horizon: int, up: float) -> tuple[Trellis, Scaled, Scaled]:
 def test_a_lattice_of_two_points_gives_the_binomial_answer(horizon):
     up = 1.0 + 0.4 / math.sqrt(horizon)
     graph, value, flat = two_point_chain(horizon, up)
-    p, q = PathLaw(GuidedSteps(graph, value)), PathLaw(ReferenceSteps(graph))
+    p, q = WalkLaw(GuidedSteps(graph, value)), WalkLaw(ReferenceSteps(graph))
     k = np.arange(horizon + 1)
     exact = 0.5 * np.abs(stats.binom.pmf(k, horizon, up / (1 + up)) - stats.binom.pmf(k, horizon, 0.5)).sum()
     tv = q.tv(p)
     assert graph.log2_paths == pytest.approx(horizon)
     assert tv.lo == pytest.approx(exact, abs=1e-9)
     assert tv.hi - tv.lo < 1e-9
-    problem = RatioProblem(p.steps, q.steps)
+    problem = DensityRatio(p.steps, q.steps)
     assert problem.lattice == pytest.approx(math.log(up), rel=1e-9)
     assert problem.log_largest_ratio == pytest.approx(horizon * math.log(2 * up / (1 + up)), rel=1e-10)
     del flat
@@ -158,7 +158,7 @@ def test_the_product_model_of_a_thousand_steps_meets_its_closed_form():
 
 def test_quantiles_enclose_those_of_the_binomial():
     graph, value, _ = two_point_chain(100, 1.1)
-    law = PathLaw(ReferenceSteps(graph)).ratio_law(PathLaw(GuidedSteps(graph, value)), width=1e-9)
+    law = WalkLaw(ReferenceSteps(graph)).ratio_law(WalkLaw(GuidedSteps(graph, value)), width=1e-9)
     step, start = math.log(1.1), 100 * math.log(2 / 2.1)
     for probability in (0.1, 0.5, 0.9):
         exact = start + step * stats.binom.ppf(probability, 100, 0.5)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from treesim import Law, Scaled
+from treesim import LeafLaw, Scaled
 from treesim.testing.strategies import instances
 
 laws = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=8).filter(
@@ -22,7 +22,7 @@ def two_laws(rows):
 @given(laws)
 def test_distances_are_the_rational_ones(rows):
     p, q = two_laws(rows)
-    law, target = Law(Scaled.from_float(p)), Law(Scaled.from_float(q))
+    law, target = LeafLaw(Scaled.from_float(p)), LeafLaw(Scaled.from_float(q))
     exact_p, exact_q = naive.fractions(p), naive.fractions(q)
     assert law.tv(target).lo == law.tv(target).hi == pytest.approx(float(naive.tv(exact_p, exact_q)), abs=1e-15)
     if (p[q == 0] > 0).any():
@@ -36,7 +36,7 @@ def test_distances_are_the_rational_ones(rows):
 
 @given(laws)
 def test_pinsker_and_friends_hold(rows):
-    p, q = (Law(Scaled.from_float(x)) for x in two_laws(rows))
+    p, q = (LeafLaw(Scaled.from_float(x)) for x in two_laws(rows))
     tv = p.tv(q).hi
     assert 2 * tv**2 <= p.kl(q) + 1e-15
     assert p.kl(q) <= math.log1p(p.chi2(q)) + 1e-15
@@ -45,27 +45,27 @@ def test_pinsker_and_friends_hold(rows):
 
 def test_chi2_of_laws_that_nearly_agree_does_not_cancel():
     p = np.array([0.5 + 1e-9, 0.5 - 1e-9])
-    value = Law(Scaled.from_float(p)).chi2(Law(Scaled.from_float([0.5, 0.5])))
+    value = LeafLaw(Scaled.from_float(p)).chi2(LeafLaw(Scaled.from_float([0.5, 0.5])))
     assert value == pytest.approx(4e-18, rel=1e-6)
 
 
 def test_chi2_sees_mass_too_small_for_a_float():
     p = Scaled.from_log([math.log(0.5), math.log(0.5), -800.0])
     q = Scaled.from_log([math.log(0.5), math.log(0.5), -1500.0])
-    assert Law(p).chi2(Law(q)) == pytest.approx(math.exp(-100.0), rel=1e-10)
-    assert Law(p).kl(Law(q)) < 1e-300
+    assert LeafLaw(p).chi2(LeafLaw(q)) == pytest.approx(math.exp(-100.0), rel=1e-10)
+    assert LeafLaw(p).kl(LeafLaw(q)) < 1e-300
 
 
 def test_failure_is_an_outcome_that_no_target_has():
-    law, target = Law(Scaled.from_float([0.4, 0.4]), failure=0.2), Law(Scaled.from_float([0.5, 0.5]))
+    law, target = LeafLaw(Scaled.from_float([0.4, 0.4]), failure=0.2), LeafLaw(Scaled.from_float([0.5, 0.5]))
     assert law.tv(target).hi == pytest.approx(0.2)
     assert law.kl(target) == law.chi2(target) == math.inf
     assert target.kl(law) == pytest.approx(math.log(1.25))
 
 
 def test_expected_reward_may_leave_the_range_of_floats():
-    assert Law(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_log([0.0, 900.0])) == math.inf
-    assert Law(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_float([1.0, 3.0])) == 2.0
+    assert LeafLaw(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_log([0.0, 900.0])) == math.inf
+    assert LeafLaw(Scaled.from_float([0.5, 0.5])).expected(Scaled.from_float([1.0, 3.0])) == 2.0
 
 
 @given(instances())

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests import naive
 from tests.statistics import FALSE_ALARM, fits
-from treesim import SMC, Draws, Law, NoExactLaw, ParticleGibbs, Scaled, SpecError, family, sampler
+from treesim import SMC, Draws, LeafLaw, NoExactLaw, ParticleGibbs, Scaled, SpecError, family, sampler
 from treesim.samplers import smc
 from treesim.samplers.base import draw_guided, edges_of
 from treesim.samplers.particle_gibbs import transition
@@ -126,7 +126,7 @@ def test_paths_of_a_trellis_keep_the_law_of_their_ends():
         node = LONG.graph.layer(t).ends(draws.edges[:, t].astype(np.int64))
         before = LONG.graph.layer(t).ends(start.edges[:, t].astype(np.int64))
         expected = np.bincount(before, minlength=3) / n
-        assert fits(Draws(node, None, 0, 0), Law(Scaled.from_float(expected)), FALSE_ALARM / 100)
+        assert fits(Draws(node, None, 0, 0), LeafLaw(Scaled.from_float(expected)), FALSE_ALARM / 100)
 
 
 def test_what_has_no_exact_law_says_so():

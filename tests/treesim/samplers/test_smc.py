@@ -10,7 +10,7 @@ from scipy import stats
 
 from tests import naive
 from tests.statistics import fits
-from treesim import SMC, Draws, Instance, ListedLaw, NoExactLaw, Scaled, SpecError, Trellis, family, sampler, unroll
+from treesim import SMC, Draws, Instance, NoExactLaw, PathListLaw, Scaled, SpecError, Trellis, family, sampler, unroll
 from treesim.kernels.smc import Runs
 from treesim.kernels.uniforms import state_of
 from treesim.samplers import base, smc
@@ -77,7 +77,7 @@ def test_the_law_of_every_path_of_a_trellis_is_that_of_its_leaf(instance, propos
     law, expected = (SMC(particles, proposal=proposal).law(one) for one in (instance, plain))
     assert law.tv(instance.target).lo == pytest.approx(expected.tv(plain.target).lo, abs=1e-11)
     np.testing.assert_allclose(law.expected(instance.reward), expected.expected(plain.reward), rtol=1e-9, atol=1e-13)
-    if isinstance(law, ListedLaw):
+    if isinstance(law, PathListLaw):
         found = np.zeros(plain.graph.n_leaves)
         found[[place[tuple(instance.graph.choices(path))] for path in law.edges]] = law.prob.to_float()
         np.testing.assert_allclose(found, expected.prob.to_float(), rtol=1e-9, atol=1e-13)

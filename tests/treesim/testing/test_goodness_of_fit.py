@@ -8,7 +8,7 @@ import pytest
 from hypothesis import find, given
 from hypothesis import strategies as st
 
-from treesim import Instance, Law, Scaled, Tree, family, sampler
+from treesim import Instance, LeafLaw, Scaled, Tree, family, sampler
 from treesim.errors import SpecError, TreeError
 from treesim.testing import MISSED, check_sampler, goodness_of_fit, leaves
 from treesim.testing.strategies import bounded_instances, instances
@@ -30,7 +30,7 @@ def compositions(n, cells):
 @pytest.mark.parametrize("n", [1, 5, 20])
 def test_false_alarms_are_no_more_frequent_than_alpha(prob, n):
     """All samples of n draws, weighed by their exact probability: P(p <= a) <= a."""
-    law = Law(Scaled.from_float(prob))
+    law = LeafLaw(Scaled.from_float(prob))
     found = []
     for count in compositions(n, len(prob)):
         chance = math.factorial(n) * math.prod(p**k / math.factorial(int(k)) for p, k in zip(prob, count, strict=True))
