@@ -19,7 +19,6 @@ from treesim.cli.output import Failure, number, print_json, print_table, working
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def experiment(name: str | None, listed: bool, output: Path | None, as_json: bool) -> None:
     """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases or steps."""
-    import treesim.hard_instances  # noqa: F401  (registers its families)
     from treesim.figures.plots import experiment_figure, figure_path, save_figure
     from treesim.studies.experiments import EXPERIMENTS
 

@@ -15,7 +15,6 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
         return
     import inspect
 
-    import treesim.hard_instances  # noqa: F401  (registers its families)
     from treesim import FAMILIES
 
     rows = []
@@ -80,7 +79,6 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--json", "as_json", is_flag=True, help="Print what `inspect --json` would.")
 def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
-    import treesim.hard_instances  # noqa: F401  (registers its families)
     from treesim.instances import families, storage
     from treesim.instances import networkx_io as graphs
     from treesim.studies import describe as documents

@@ -34,7 +34,6 @@ def scale(
 
     For instance: treesim scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32
     """
-    import treesim.hard_instances  # noqa: F401  (registers its families)
     from treesim.figures.plots import figure_path, save_figure, scaling_figure
     from treesim.studies import scaling
 

@@ -33,7 +33,6 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, as_json: bool) 
         perturbation = "random-sign"
         epsilon = ["0.5/T", 0.1]
     """
-    import treesim.hard_instances  # noqa: F401  (registers its families)
     from treesim.studies import sweep as sweeping
 
     cells = sweeping.read_grid(grid)

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim.figures.plots import experiment_figure, save_figure
 from treesim.hard_instances.discoveries import DISCOVERIES
 from treesim.hard_instances.figures import rivals_figure

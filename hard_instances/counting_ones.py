@@ -12,7 +12,7 @@ from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.hard_instances.certificate import Certificate, certifies
-from treesim.instances.families import family, register
+from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
@@ -21,7 +21,6 @@ LARGEST_TREE = 12
 PARTICLES = 16
 
 
-@register("error-amplification")
 def error_amplification(horizon: int, ratio: float = 1.2, form: str = "auto", seed: int = 0) -> Instance:
     """All strings are equally good, but V^ is off by `ratio` after a one and by 1 / `ratio` after a zero.
 
@@ -80,7 +79,6 @@ def error_amplification_certificate(horizon: int, ratio: float = 1.2, form: str 
     )
 
 
-@register("perfect-value")
 def perfect_value(horizon: int, ratio: float = 3.0, form: str = "auto", seed: int = 0) -> Instance:
     """V^ = V*, and still particles are not enough: the product model, normalised so that its Bellman error is zero.
 

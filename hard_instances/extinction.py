@@ -9,12 +9,10 @@ import numpy as np
 from treesim.errors import SpecError
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
-from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.spec import require_at_least
 
 
-@register("extinction")
 def extinction(horizon: int, bad: float = 0.5, floor: float = 0.0, seed: int = 0) -> Instance:
     """A bad step, of probability `bad` under pi_ref, spoils a path: it ends with reward `floor`, others with 1.
 

@@ -12,7 +12,6 @@ from treesim.errors import TreeError
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
-from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator
@@ -22,7 +21,6 @@ from treesim.spec import require_at_least, require_one_of, require_positive
 LARGEST_TREE = 1 << 14
 
 
-@register("hidden-prefix")
 def hidden_prefix(
     horizon: int, epsilon: float | str = 1.0, branching: int = 2, depth: int = 0, form: str = "auto", seed: int = 0
 ) -> Instance:

@@ -10,7 +10,6 @@ from treesim.arrays import FloatArray
 from treesim.errors import TreeError
 from treesim.graphs.trellis import Trellis
 from treesim.hard_instances.certificate import Certificate, certifies
-from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least
@@ -19,7 +18,6 @@ from treesim.spec import require_at_least
 MANY = 4
 
 
-@register("reward-hacking")
 def reward_hacking(horizon: int, ratio: float = 2.0, branching: int = 2, seed: int = 0) -> Instance:
     """One of B^T strings has reward `ratio`, all others 1; V^ is the optimal twist.
 

@@ -11,13 +11,11 @@ from treesim.arrays import FloatArray
 from treesim.errors import TreeError
 from treesim.graphs.tree import Tree
 from treesim.hard_instances.certificate import Certificate, certifies, constant_epsilon
-from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.scaled import Scaled
 from treesim.spec import require_positive
 
 
-@register("sharpest-guidance")
 def sharpest_guidance(horizon: int, epsilon: float | str = 0.1, seed: int = 0) -> Instance:
     """Two paths; V^ grows by 1 + epsilon a step on one, and falls by it on the other: guidance is as wrong as can be.
 
@@ -53,7 +51,6 @@ def sharpest_guidance_certificate(horizon: int, epsilon: float | str = 0.1, seed
     return _certificate(horizon, (horizon - 1) * math.log1p(size), 1 + size, size)
 
 
-@register("delayed-reward")
 def delayed_reward(horizon: int, ratio: float = 4.0, seed: int = 0) -> Instance:
     """Two paths that V^ cannot tell apart until the last step, which pays `ratio` on one and 1 / `ratio` on the other.
 

@@ -36,7 +36,6 @@ def test_python_examples_run_and_print_what_they_say(tmp_path, monkeypatch, caps
 
 
 def test_every_family_sampler_reward_and_perturbation_is_named():
-    import treesim.hard_instances  # noqa: F401
     from treesim import FAMILIES, PERTURBATIONS, REWARDS, SAMPLERS
 
     for name in [*FAMILIES, *SAMPLERS, *REWARDS, *(set(PERTURBATIONS) - {"exact"})]:

@@ -17,7 +17,6 @@ from treesim.decoding.automata import Automaton, Product, containing, matching, 
 from treesim.decoding.ngram import NGram, read_text, train
 from treesim.errors import ConstraintError, RewardError, SpecError
 from treesim.graphs.values import expect_level, optimal_twist
-from treesim.instances.families import register
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.scaled import Scaled
@@ -165,7 +164,6 @@ PARTIAL_VALUES: dict[str, type[PartialValue]] = {
 }
 
 
-@register("ngram")
 def ngram(
     horizon: int,
     text: str | None = None,

@@ -16,6 +16,7 @@ from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.instances.rewards import REWARDS
+from treesim.registry import Registry
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
@@ -24,7 +25,7 @@ from treesim.spec import parse, require_at_least, require_one_of, require_positi
 Builder = Callable[..., Instance]
 Planter = Callable[..., LayeredGraph]
 
-FAMILIES: dict[str, Builder] = {}
+FAMILIES: Registry[Builder] = Registry("treesim.families")
 
 LARGEST_PRODUCT_TREE = 16
 

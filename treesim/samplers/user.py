@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 import numpy as np
@@ -17,7 +15,6 @@ from treesim.samplers.base import Cost, Draws, Sampler, remembered
 from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200
-ENTRY_POINTS = "treesim.samplers"
 
 
 class OracleSampler(Protocol):
@@ -94,8 +91,3 @@ def adapter(name: str, kind: type) -> type[UserSampler]:
             fields.append((field.name, types[field.name], dataclasses.field(default=field.default)))
     namespace = {"name": name, "kind": kind, "__doc__": kind.__doc__, "__module__": kind.__module__}
     return dataclasses.make_dataclass(kind.__name__, fields, bases=(UserSampler,), namespace=namespace, frozen=True)
-
-
-def from_entry_points() -> dict[str, Callable[[], type]]:
-    """Samplers that installed packages offer, by name: what loads each."""
-    return {point.name: point.load for point in entry_points(group=ENTRY_POINTS)}

@@ -252,7 +252,6 @@ def phases(horizon: int = 12) -> Experiment:
 
     Examples
     --------
-    >>> import treesim.hard_instances  # registers the family
     >>> found = phases(horizon=6)
     >>> found.figures["gain of N = 2"] > 1, found.surface.z[-1][0] < 0 < found.surface.z[0][0]
     (True, True)
@@ -291,7 +290,6 @@ def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
 
     Examples
     --------
-    >>> import treesim.hard_instances  # registers the family
     >>> found = steps()
     >>> found.figures["share explained by a line"] > 0.999
     True

@@ -17,7 +17,7 @@ from treesim.instances.families import FAMILIES, family
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import epsilon_schedule
 from treesim.laws.law import TV
-from treesim.samplers import Sampler, sampler, sampler_class
+from treesim.samplers import SAMPLERS, Sampler, sampler
 from treesim.spec import spell
 
 LARGEST = 2**40
@@ -212,7 +212,9 @@ def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int,
 def varying(spec: str, vary: str | None) -> str:
     """The parameter of a sampler that varies."""
     name = spec.partition(":")[0].strip()
-    fields = dataclasses.fields(sampler_class(name))  # type: ignore[arg-type]
+    if name not in SAMPLERS:
+        raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
+    fields = dataclasses.fields(SAMPLERS[name])  # type: ignore[arg-type]
     if vary is None:
         free = [field.name for field in fields if field.default is dataclasses.MISSING]
         if not free:

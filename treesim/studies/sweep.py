@@ -103,7 +103,7 @@ def _cells_of(path: Path, table: Mapping[str, Any]) -> Iterator[Cell]:
     if unknown:
         raise SweepError(f"{path}: unknown key {unknown[0]!r}, expected: {', '.join(sorted(_KEYS))}")
     name, specs = table.get("family"), table.get("samplers")
-    if name not in FAMILIES:
+    if not isinstance(name, str) or name not in FAMILIES:
         raise SweepError(f"{path}: family is {name!r}, expected one of: {', '.join(FAMILIES)}")
     if not isinstance(specs, list) or not specs:
         raise SweepError(f"{path}: samplers is {specs!r}, expected a list of specs")
@@ -268,6 +268,5 @@ def _commit(store: sqlite3.Connection, row: tuple[Any, ...]) -> None:
 
 @lru_cache(maxsize=4)
 def _instance(name: str, parameters: str, seed: int) -> Instance:
-    import treesim.hard_instances  # noqa: F401  (registers its families, also in a process of its own)
 
     return family(name, seed=seed, **json.loads(parameters))

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim import SpecError, family, sampler, unroll
 from treesim.empirical.identification import NONE, fit_exponents, identify_law, log_values, tilted, tv_interval
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from tests.statistics import fits
 from treesim import ExactGuided, GuidedSMC, SpecError, family, sampler
 from treesim.samplers import exact_guided

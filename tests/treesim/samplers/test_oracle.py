@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from treesim import (
     sampler,
     unroll,
 )
-from treesim.samplers import user
+from treesim.samplers import SAMPLERS
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
 
@@ -154,9 +155,9 @@ def test_the_law_is_known_to_its_author_only():
         sampler("mine").law(INSTANCE)
 
 
-def test_entry_points_are_found_by_name(monkeypatch):
-    monkeypatch.setattr("treesim.samplers.from_entry_points", lambda: {"offered": lambda: Pool})
+def test_a_sampler_that_a_package_offers_is_found_by_name(monkeypatch):
+    point = EntryPoint("offered", "tests.treesim.samplers.test_oracle:Pool", "treesim.samplers")
+    monkeypatch.setattr(SAMPLERS, "_offers", {"offered": point})
     assert sampler("offered:size=5").size == 5
-    with pytest.raises(TreesimError, match="unknown sampler 'other'"):
+    with pytest.raises(TreesimError, match=r"unknown sampler 'other', expected one of: base, .*offered"):
         sampler("other")
-    assert isinstance(user.from_entry_points(), dict)

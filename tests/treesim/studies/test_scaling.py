@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pytest
 
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim import SMC, Importance, SpecError, family
 from treesim.studies.scaling import distance, fit, instance_at, least, scale, varying
 

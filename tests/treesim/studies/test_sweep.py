@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim import SpecError, family, sampler
 from treesim.studies.sweep import COLUMNS, SweepError, compute, missing, open_store, read_grid, rows, run, run_on_dask
 

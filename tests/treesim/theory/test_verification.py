@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import treesim.hard_instances  # noqa: F401  (registers its families)
 from treesim import SMC, GuidedSMC, SpecError, family, sampler
 from treesim.laws.pools import good_event
 from treesim.testing.strategies import instances

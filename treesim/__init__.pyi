@@ -1,0 +1,128 @@
+"""The public names and the modules they come from; `treesim` loads each when it is first used."""
+
+from ._version import __version__
+from .decoding.constrained import PARTIAL_VALUES
+from .empirical.diagnosis import Diagnosis, diagnose
+from .empirical.estimation import Estimate, estimate
+from .errors import (
+    ConstraintError,
+    InstanceFileError,
+    MemoryBudgetError,
+    NoExactLaw,
+    OracleError,
+    PerturbationError,
+    RewardError,
+    SpecError,
+    TreeError,
+    TreesimError,
+)
+from .graphs.layered import Layer
+from .graphs.tree import Tree
+from .graphs.trellis import Trellis
+from .graphs.values import Audit, audit, optimal_twist
+from .instances.families import FAMILIES, family
+from .instances.instance import Instance
+from .instances.merging import MergeReport, merge, unroll
+from .instances.networkx_io import graph_from_instance, instance_from_graph, read_graph
+from .instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
+from .instances.rewards import REWARDS, Reward
+from .instances.storage import load, save
+from .laws.law import TV, Law, LeafLaw, PathListLaw, WalkLaw
+from .samplers import (
+    SAMPLERS,
+    SMC,
+    Backtracking,
+    Base,
+    BeamSearch,
+    BestOfN,
+    Cost,
+    Draws,
+    ExactGuided,
+    GuidedSMC,
+    Importance,
+    ParticleGibbs,
+    RandomSuffix,
+    Rejection,
+    Sampler,
+    SoftBestOfN,
+    register_sampler,
+    sampler,
+    spectral_gap,
+    stationary_law,
+)
+from .samplers.oracle import Oracle, Prefix
+from .scaled import Scaled
+from .theory.bounds import Bound, bound_for, guidance_bound
+
+__all__ = [
+    "FAMILIES",
+    "PARTIAL_VALUES",
+    "PERTURBATIONS",
+    "REWARDS",
+    "SAMPLERS",
+    "SMC",
+    "TV",
+    "Audit",
+    "Backtracking",
+    "Base",
+    "BeamSearch",
+    "BestOfN",
+    "Bound",
+    "ConstraintError",
+    "Cost",
+    "Diagnosis",
+    "Draws",
+    "Estimate",
+    "ExactGuided",
+    "GuidedSMC",
+    "Importance",
+    "Instance",
+    "InstanceFileError",
+    "Law",
+    "Layer",
+    "LeafLaw",
+    "MemoryBudgetError",
+    "MergeReport",
+    "NoExactLaw",
+    "Oracle",
+    "OracleError",
+    "ParticleGibbs",
+    "PathListLaw",
+    "Perturbation",
+    "PerturbationError",
+    "Prefix",
+    "RandomSuffix",
+    "Rejection",
+    "Reward",
+    "RewardError",
+    "Sampler",
+    "Scaled",
+    "SoftBestOfN",
+    "SpecError",
+    "Tree",
+    "TreeError",
+    "TreesimError",
+    "Trellis",
+    "WalkLaw",
+    "__version__",
+    "audit",
+    "bound_for",
+    "diagnose",
+    "epsilon_schedule",
+    "estimate",
+    "family",
+    "graph_from_instance",
+    "guidance_bound",
+    "instance_from_graph",
+    "load",
+    "merge",
+    "optimal_twist",
+    "perturb",
+    "read_graph",
+    "register_sampler",
+    "sampler",
+    "save",
+    "spectral_gap",
+    "stationary_law",
+    "unroll",
+]

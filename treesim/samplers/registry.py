@@ -1,0 +1,92 @@
+"""Every sampler, by the name that specs use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from treesim.errors import SpecError
+from treesim.registry import Registry
+from treesim.samplers.backtracking import Backtracking, RandomSuffix
+from treesim.samplers.base import Sampler
+from treesim.samplers.beam import BeamSearch
+from treesim.samplers.exact_guided import ExactGuided
+from treesim.samplers.guided import GuidedSMC
+from treesim.samplers.one_of_n import Base, BestOfN, Importance, Rejection, SoftBestOfN
+from treesim.samplers.particle_gibbs import ParticleGibbs
+from treesim.samplers.smc import SMC
+from treesim.samplers.user import UserSampler, adapter
+from treesim.spec import parse
+
+SAMPLERS: Registry[type[Sampler]] = Registry("treesim.samplers", adapter)
+for _kind in (
+    Base,
+    BestOfN,
+    SoftBestOfN,
+    Importance,
+    Rejection,
+    BeamSearch,
+    GuidedSMC,
+    ExactGuided,
+    SMC,
+    ParticleGibbs,
+    Backtracking,
+    RandomSuffix,
+):
+    SAMPLERS[_kind.name] = _kind
+
+Kind = TypeVar("Kind", bound=type)
+
+
+def register_sampler(name: str) -> Callable[[Kind], Kind]:
+    """Make a user's class known under a name: it then works in specs, in `treesim tv`, `sample` and everywhere else.
+
+    The class has one method, ``simulate(oracle, rng)``, which returns a complete prefix of the oracle's, or None; its
+    parameters are the fields of a dataclass, of type int, float or str. An installed package can offer samplers by the
+    entry point group ``treesim.samplers`` instead.
+
+    Registered again, a name stands for the newer class.
+
+    Raises
+    ------
+    SpecError
+        If the name is a built-in sampler's, or the class is not of this form.
+
+    Examples
+    --------
+    >>> @register_sampler("greedy-doc")
+    ... class Greedy:
+    ...     def simulate(self, oracle, rng):
+    ...         prefix = oracle.root
+    ...         while prefix.level < oracle.horizon:
+    ...             prefix = max((child for child, _ in oracle.children(prefix)), key=oracle.value)
+    ...         return prefix
+    >>> from treesim import family
+    >>> sampler("greedy-doc").simulate(family("product", horizon=3, ratio=2.0), 2, seed=0).leaf
+    array([7, 7])
+    >>> _ = SAMPLERS.pop("greedy-doc")  # forgotten again
+    """
+
+    def add(kind: Kind) -> Kind:
+        if name in SAMPLERS and not issubclass(SAMPLERS[name], UserSampler):
+            raise SpecError(f"there is a built-in sampler named {name!r}; choose another name")
+        SAMPLERS[name] = adapter(name, kind)
+        return kind
+
+    return add
+
+
+def sampler(spec: str) -> Sampler:
+    """The sampler of a spec such as ``importance:n=16``.
+
+    Raises
+    ------
+    SpecError
+        If the spec names an unknown sampler or parameter, or a value is out of range.
+
+    Examples
+    --------
+    >>> sampler("sp-gsmc:pool=8")
+    GuidedSMC(pool=8, mh=1, reject=1)
+    """
+    return parse(spec, SAMPLERS, "sampler")
