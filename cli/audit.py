@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from treesim.cli.output import Failure, number, print_json, print_table, progress, whole_numbers
+from treesim.cli.options import json_option, seed_option
+from treesim.cli.output import Failure, print_json, print_table, progress, whole_numbers
+from treesim.tables import number
 
 OWN = "treesim"
 PARAMETERS: dict[str, Any] = {"horizon": 3, "reward": "gaussian:beta=1", "seed": 0}
@@ -21,10 +23,10 @@ PARAMETERS: dict[str, Any] = {"horizon": 3, "reward": "gaussian:beta=1", "seed":
               help="A tree with its values; default: binary, T = 3, exact twist.")  # fmt: skip
 @click.option("--runs", type=click.IntRange(min=100), default=2_000, show_default=True, help="Of each size.")
 @click.option("--sizes", default="4,16,64", show_default=True, help="Particles N, separated by commas.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option()
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("audit.png"), show_default=True,
               help="The figure.")  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def audit(
     library_name: str | None, listed: bool, algorithm: str | None, path: Path | None, runs: int, sizes: str, seed: int,
     output: Path, as_json: bool,
@@ -32,10 +34,11 @@ def audit(
     """Run the sampler of LIBRARY, untouched, with a tree as its language and reward model, and say which law it draws
     from. Our own samplers are audited as LIBRARY `treesim`."""
     from treesim import samplers
-    from treesim.adapters import LIBRARIES, library
+    from treesim.adapters.libraries import LIBRARIES, library
     from treesim.empirical.identification import identify_law
     from treesim.errors import SpecError
-    from treesim.figures.plots import audit_figure, figure_path, save_figure
+    from treesim.figures.runs import audit_figure
+    from treesim.figures.style import figure_path, save_figure
     from treesim.instances import families, storage
     from treesim.spec import spell
 
@@ -60,7 +63,7 @@ def audit(
         kind, says = found_library.sampler(algorithm), found_library.says
         title = f"{library_name} {found_library.version}"
     instance = families.family("uniform", **PARAMETERS) if path is None else storage.load(path)
-    found = identify_law(kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", True))
+    found = identify_law(kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", shown=True))
     name = f"{title}, {spell(kind)}"
     save_figure(audit_figure(found, name), output)
     if as_json:
@@ -69,12 +72,12 @@ def audit(
             "instance": instance.parameter_text,
             "seed": seed, "verdict": found.verdict, "floor": found.floor,
             "rows": [{
-                "size": row.size, "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind, "level": row.tv.level},
+                "size": row.size, "tv": row.tv.document(),
                 "reference_draws": row.reference_draws, "value_queries": row.value_queries, "seconds": row.seconds,
             } for row in found.rows],
             "candidates": [{
                 "law": each.name, "probability": each.probability,
-                "tv": None if each.tv is None else {"lo": each.tv.lo, "hi": each.tv.hi, "kind": each.tv.kind},
+                "tv": None if each.tv is None else each.tv.document(),
             } for each in found.candidates],
             "exponents": [vars(each) for each in found.exponents], "fit_tv": found.fit_tv,
             "frequencies": found.frequencies.tolist(), "target": found.target.tolist(), "figure": str(output),

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from treesim.cli.output import Failure, number, print_json, print_table, working
+from treesim.cli.options import json_option
+from treesim.cli.output import Failure, print_json, print_table, working
+from treesim.tables import number
 
 
 @click.command(short_help="A question of the paper's programme, answered with numbers and a figure; --list.")
@@ -16,10 +18,11 @@ from treesim.cli.output import Failure, number, print_json, print_table, working
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png", help="The figure; default NAME.png."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def experiment(name: str | None, listed: bool, output: Path | None, as_json: bool) -> None:
     """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases or steps."""
-    from treesim.figures.plots import experiment_figure, figure_path, save_figure
+    from treesim.figures.studies import experiment_figure
+    from treesim.figures.style import figure_path, save_figure
     from treesim.studies.experiments import EXPERIMENTS
 
     if listed or name is None:

@@ -7,7 +7,9 @@ from typing import Any
 
 import click
 
-from treesim.cli.output import Failure, distinct_output, number, print_json, print_table, working
+from treesim.cli.options import seed_option
+from treesim.cli.output import Failure, distinct_output, print_json, print_table, working
+from treesim.tables import number
 
 
 def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -74,7 +76,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.option("--epsilon", metavar="E", help="Bellman error: a number, c/T, c/sqrt(T) or c/t.")
 @click.option("--ratio-cap", type=float, metavar="L", help="Keep the ratio bound of V^ at or below this.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option()
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The instance file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print what `inspect --json` would.")
 def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:

@@ -7,11 +7,15 @@ import click
 from treesim.cli.audit import audit
 from treesim.cli.demo import demo
 from treesim.cli.experiment import experiment
+from treesim.cli.export import export
 from treesim.cli.generate import generate
-from treesim.cli.look import export, inspect, sample, tv
+from treesim.cli.inspect import inspect
 from treesim.cli.output import Failure, Group
+from treesim.cli.results import results
+from treesim.cli.sample import sample
 from treesim.cli.scale import scale
-from treesim.cli.sweep import results, sweep
+from treesim.cli.sweep import sweep
+from treesim.cli.tv import tv
 from treesim.cli.verify import verify
 
 

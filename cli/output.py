@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 import click
 
+from treesim.tables import table
+
 Item = TypeVar("Item")
 
 
@@ -63,27 +65,8 @@ def json_text(document: Any) -> str:
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> None:
-    """A plain table; the first `left` columns are texts, the others numbers, to the right."""
-    from tabulate import tabulate
-
-    click.echo(tabulate([list(row) for row in rows], headers=headers, tablefmt="simple", disable_numparse=True,
-                        colalign=["left"] * left + ["right"] * (len(headers) - left)))  # fmt: skip
-
-
-def number(value: float | None, digits: int = 4) -> str:
-    """A number for people: short, with what is zero to rounding shown as such."""
-    if value is None:
-        return "-"
-    if value != 0 and abs(value) < 1e-12:
-        return "0 (to 1e-12)"
-    return f"{value:.{digits}g}"
-
-
-def tv_text(lo: float, hi: float) -> str:
-    """A distance: the number, or the middle of an interval and half its width, or its upper end."""
-    if lo == 0.0 < hi:
-        return f"at most {hi:.1e}"
-    return number(lo) if lo == hi else f"{number((lo + hi) / 2, 6)} ± {(hi - lo) / 2:.1e}"
+    """Print a table; the first `left` columns are texts, the others numbers, to the right."""
+    click.echo(table(headers, rows, left))
 
 
 def whole_numbers(text: str, what: str) -> list[int]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
-from treesim.cli.output import Failure, number, print_json, print_table, progress, tv_text, whole_numbers
+from treesim.cli.options import json_option, seed_option
+from treesim.cli.output import Failure, print_json, print_table, progress, whole_numbers
+from treesim.tables import distance, number
 
 
 @click.command(short_help="Least compute for TV <= delta against T, and which growth explains it.")
@@ -23,9 +25,9 @@ from treesim.cli.output import Failure, number, print_json, print_table, progres
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of FAMILY; may be repeated.")
 @click.option("--n", "runs", type=click.IntRange(min=20), default=20_000, show_default=True,
               help="Runs that estimate a TV where there is no exact law.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@seed_option()
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png", help="Save a figure.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@json_option
 def scale(
     family: str, specs: tuple[str, ...], vary: str | None, schedules: tuple[str, ...], delta: float, horizons: str,
     settings: tuple[str, ...], runs: int, seed: int, output: Path | None, as_json: bool,
@@ -34,7 +36,8 @@ def scale(
 
     For instance: treesim scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32
     """
-    from treesim.figures.plots import figure_path, save_figure, scaling_figure
+    from treesim.figures.studies import scaling_figure
+    from treesim.figures.style import figure_path, save_figure
     from treesim.studies import scaling
 
     steps = whole_numbers(horizons, "horizons")
@@ -49,7 +52,7 @@ def scale(
         label = f"{spec}, epsilon = {schedule}" if schedule is not None else spec
         series[label] = [
             row
-            for horizon in progress(steps, label, True)
+            for horizon in progress(steps, label, shown=True)
             for row in scaling.scale(family, spec, [horizon], delta, vary, schedule, seed, runs, **parameters)
         ]
     fits = {
@@ -61,10 +64,7 @@ def scale(
     if as_json:
         print_json({
             "family": family, "delta": delta, "seed": seed, "figure": None if output is None else str(output),
-            "rows": [{"series": label, "horizon": row.horizon, "epsilon": row.epsilon, "sampler": row.sampler,
-                      "parameter": row.parameter, "least": row.least,
-                      "tv": {"lo": row.tv.lo, "hi": row.tv.hi, "kind": row.tv.kind}, "queries": row.queries}
-                     for label, rows in series.items() for row in rows],
+            "rows": [{"series": label, **row.document()} for label, rows in series.items() for row in rows],
             "fits": {label: None if found is None else dataclasses.asdict(found) for label, found in fits.items()},
         })  # fmt: skip
         return
@@ -73,7 +73,7 @@ def scale(
         print_table(
             ["T", "Bellman error", "least", "TV", "kind", "queries"],
             [[row.horizon, number(row.epsilon), "none" if row.least is None else row.least,
-              tv_text(row.tv.lo, row.tv.hi), row.tv.kind, number(row.queries)] for row in rows],
+              distance(row.tv.lo, row.tv.hi), row.tv.kind, number(row.queries)] for row in rows],
         )  # fmt: skip
         click.echo(f"\n{_sentence(fits[label])}\n")
     if output is not None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treesim.cli.output import Failure, number, print_json, print_table, progress
+from treesim.cli.options import json_option, seed_option
+from treesim.cli.output import Failure, print_json, print_table, progress
+from treesim.tables import number
 
 if TYPE_CHECKING:
     from treesim.theory.verification import Check
@@ -25,8 +27,8 @@ PARTICLES = ((2, 1.1, "5.1"), (3, 1.1, "5.1"))
 )
 @click.option("--ratio-bound", type=click.FloatRange(min=1), help="L as stated by somebody; default: the audited one.")
 @click.option("--search", is_flag=True, help="Search for instances on which the bounds of 4.3 and 5.1 are tightest.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the search.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@seed_option("Of the search.")
+@json_option
 def verify(
     file: Path | None, epsilon: float | None, ratio_bound: float | None, search: bool, seed: int, as_json: bool
 ) -> None:
@@ -64,11 +66,11 @@ def _battery() -> Iterable[tuple[str, Check]]:
     from treesim.hard_instances.battery import BATTERY, verify_all
     from treesim.hard_instances.discoveries import DISCOVERIES
 
-    for name, parameters in progress(BATTERY, "instances", True):
+    for name, parameters in progress(BATTERY, "instances", shown=True):
         label = f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
         for check in verify_all(family(name, **parameters)):
             yield label, check
-    for name, make in progress(list(DISCOVERIES.items()), "discoveries", True):
+    for name, make in progress(list(DISCOVERIES.items()), "discoveries", shown=True):
         for check in make().checks:
             yield f"discovery: {name}", check
 
@@ -99,7 +101,9 @@ def _search(seed: int, as_json: bool) -> None:
     from treesim.theory.worst_case import worst_guidance, worst_particles
 
     rows: list[dict[str, Any]] = []
-    for horizon, size, theorem in progress([(*pair, "4.3") for pair in SEARCHES] + list(PARTICLES), "searches", True):
+    for horizon, size, theorem in progress(
+        [(*pair, "4.3") for pair in SEARCHES] + list(PARTICLES), "searches", shown=True
+    ):
         if theorem == "4.3":
             found, subject = worst_guidance(horizon, size, seed=seed), "sp-gsmc"
         else:

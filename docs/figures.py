@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from treesim.figures.plots import experiment_figure, save_figure
+from treesim.figures.studies import experiment_figure, rivals_figure
+from treesim.figures.style import save_figure
 from treesim.hard_instances.discoveries import DISCOVERIES
-from treesim.hard_instances.figures import rivals_figure
 
 FOLDER = Path(__file__).parent / "hard-instances"
 GUIDED, BACKTRACKING = "sp-gsmc", "vgb:steps=0,stop=first-leaf"

@@ -58,7 +58,7 @@ Search = adapter(SEARCH, SequentialSearch)
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
+class SuccessCurve:
     """How likely a strategy is to return the hidden prefix, against what it may spend.
 
     Attributes
@@ -101,7 +101,7 @@ def search_costs(instance: Instance) -> FloatArray:
     return np.sort(costs)
 
 
-def exact_curve(strategy: str, instance: Instance, budgets: Iterable[float]) -> Curve:
+def exact_curve(strategy: str, instance: Instance, budgets: Iterable[float]) -> SuccessCurve:
     """Success of a strategy by a closed form or an exact law.
 
     Parameters
@@ -121,18 +121,20 @@ def exact_curve(strategy: str, instance: Instance, budgets: Iterable[float]) -> 
     found = certificate(instance)
     grid = np.array(list(budgets), np.float64)
     if strategy == "best possible":
-        return Curve(strategy, grid, best_possible(grid, found.hidden), "exact")
+        return SuccessCurve(strategy, grid, best_possible(grid, found.hidden), "exact")
     if strategy == SEARCH:
         costs = search_costs(instance)
-        return Curve(strategy, grid, np.searchsorted(costs, grid, side="right") / found.hidden, "exact")
+        return SuccessCurve(strategy, grid, np.searchsorted(costs, grid, side="right") / found.hidden, "exact")
     good = Scaled.zeros(instance.graph.n_leaves)
     good.mantissa[found.region[0]] = 1.0
     points = [(cost, kind.law(instance).expected(good)) for kind, cost in _within(strategy, instance, grid)]
     queries, success = np.array(points, np.float64).reshape(-1, 2).T
-    return Curve(strategy, queries, success, "exact")
+    return SuccessCurve(strategy, queries, success, "exact")
 
 
-def played_curve(strategy: str, instance: Instance, budgets: Iterable[float], games: int, seed: int = 0) -> Curve:
+def played_curve(
+    strategy: str, instance: Instance, budgets: Iterable[float], games: int, seed: int = 0
+) -> SuccessCurve:
     """Success of any registered sampler, measured over games, each with a prefix hidden anew.
 
     Parameters
@@ -151,7 +153,7 @@ def played_curve(strategy: str, instance: Instance, budgets: Iterable[float], ga
             found = [kind.simulate(place, 1, seed=game).leaf[0] for game, place in enumerate(places)]
             points.append((cost, float(np.mean(np.array(found) == words))))
         queries, success = np.array(points, np.float64).reshape(-1, 2).T
-        return Curve(strategy, queries, success, "estimated", games)
+        return SuccessCurve(strategy, queries, success, "estimated", games)
     kind = Search() if strategy == SEARCH else sampler(strategy)
     spent = np.full(games, np.inf)
     for game, place in enumerate(places):
@@ -162,7 +164,7 @@ def played_curve(strategy: str, instance: Instance, budgets: Iterable[float], ga
             turn += 1
             if draws.leaf[0] == words[game]:
                 spent[game] = total
-    return Curve(strategy, grid, (spent[:, None] <= grid).mean(axis=0), "estimated", games)
+    return SuccessCurve(strategy, grid, (spent[:, None] <= grid).mean(axis=0), "estimated", games)
 
 
 @dataclass(frozen=True)

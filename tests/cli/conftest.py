@@ -39,3 +39,9 @@ def run(tmp_path, monkeypatch):
 def instance(run):
     run("generate", "dirichlet", "--horizon", 4, "--perturbation", "random-sign", "--epsilon", "0.4/T", "-o", "a.st")
     return "a.st"
+
+
+@pytest.fixture
+def chain(run):
+    run("generate", "markov", "--horizon", 40, "--perturbation", "log-uniform", "--epsilon", "1/T", "-o", "m.st")
+    return "m.st"

@@ -21,7 +21,7 @@ def test_the_version_is_the_librarys(run):
 def test_help_imports_nothing_heavy():
     code = (
         "import sys; from treesim.cli.main import main; main(['--help'], standalone_mode=False); "
-        "print([m for m in ('numpy', 'numba', 'networkx', 'matplotlib', 'treesim') if m in sys.modules])"
+        "print([m for m in ('numpy', 'numba', 'networkx', 'matplotlib', 'treesim.graphs') if m in sys.modules])"
     )
     root = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
@@ -62,3 +62,25 @@ def test_imports_that_fail_are_one_line(run, instance):
     assert "none.py does not exist" in run.error("--import", "none.py", "inspect", instance)
     Path("bad.py").write_text("1 / 0")
     assert "bad.py cannot be imported: ZeroDivisionError" in run.error("--import", "bad.py", "inspect", instance)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["inspect", "none.st"], "none.st does not exist"),
+        (["inspect", "{}", "--plot", "figure.bmp"], "expected .png, .pdf or .svg"),
+        (["inspect", "{}", "--plot", "none/figure.png"], "cannot write none/figure.png"),
+        (["tv", "{}"], "Missing argument 'SPEC...'"),
+        (["tv", "{}", "greedy"], "unknown sampler 'greedy'"),
+        (["tv", "{}", "importance:n=-1"], "n is -1"),
+        (["sample", "{}", "base", "-n", "0"], "0 is not in the range"),
+        (["sample", "{}", "base", "-o", "out.xlsx"], "expected .csv or .npz"),
+        (["export", "{}", "--format", "gif"], "'gif' is not one of"),
+        (["export", "{}", "-o", "a.st"], "a.st is the input"),
+        (["export", "."], "is a folder"),
+    ],
+)
+def test_wrong_input_is_one_line(run, instance, arguments, message):
+    before = Path(instance).read_bytes()
+    assert message in run.error(*[a.format(instance) for a in arguments])
+    assert Path(instance).read_bytes() == before

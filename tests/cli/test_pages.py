@@ -7,20 +7,18 @@ from pathlib import Path
 import pytest
 
 from treesim.decoding.constrained import pose
-from treesim.demos import pages as demo_pages
+from treesim.demos import blowup, constrained, failures, guidance
 from treesim.errors import TreesimError
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, save_page
-from treesim.hard_instances.oracle_game.page import hidden_leaf_page
+from treesim.hard_instances.oracle_game import demo as hidden_leaf
 from treesim.samplers import Importance
 
 PAGES = {
-    "blowup": demo_pages.blowup_page,
-    "guidance": demo_pages.guidance_page,
-    "failures": demo_pages.failures_page,
-    "constrained": lambda: demo_pages.constrained_page(
-        partial(pose, order=2, contains=("is",)), (1, 10, 20), "contains 'is'"
-    ),
-    "hidden-leaf": hidden_leaf_page,
+    "blowup": blowup.page,
+    "guidance": guidance.page,
+    "failures": failures.page,
+    "constrained": lambda: constrained.page(partial(pose, order=2, contains=("is",)), (1, 10, 20), "contains 'is'"),
+    "hidden-leaf": hidden_leaf.page,
 }
 PHONE, DESK = 360, 1100
 
@@ -114,11 +112,11 @@ def _number(page, places):
 
 def test_pages_hold_what_was_computed():
     """The page's curve is the demo's exact figure."""
-    page = demo_pages.blowup_page()
+    page = blowup.page()
     places = [3, 0, 2]
     horizon, share, size = (slider.values[place] for slider, place in zip(page.sliders, places, strict=True))
     state = page.states[_number(page, places)]
-    instance = demo_pages.right_steps(horizon, share / horizon)
+    instance = blowup.right_steps(horizon, share / horizon)
     expected = Importance(size).law(instance).tv(instance.target).hi
     curve = next(curve for curve in state.panels[0] if curve.label.startswith("importance"))
     assert dict(curve.points)[size] == expected

@@ -21,7 +21,10 @@ from treesim import (
     optimal_twist,
 )
 from treesim.hard_instances.counting_ones import binomial_tv
-from treesim.hard_instances.discoveries import DISCOVERIES, _product_tv, _resampled, _two_points
+from treesim.hard_instances.discoveries import DISCOVERIES
+from treesim.hard_instances.discoveries.log_not_loglog import two_points
+from treesim.hard_instances.discoveries.perfect_value_particles import product_tv
+from treesim.hard_instances.discoveries.single_or_many import resampled
 from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
 from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 from treesim.laws.corrected import corrected_law
@@ -31,7 +34,7 @@ from treesim.testing.strategies import bounded_instances, problems
 @pytest.mark.parametrize("name", DISCOVERIES)
 def test_every_check_holds(name):
     found = DISCOVERIES[name]()
-    assert found.name == name and found.checks and found.found.curves
+    assert found.name == name and found.checks and found.experiment.curves
     assert [check for check in found.checks if not check.holds] == []
 
 
@@ -56,7 +59,7 @@ def test_a_wrong_value_moves_the_first_leaf():
 
 @given(st.floats(1.05, 20.0), st.floats(0.001, 0.5), st.integers(1, 12))
 def test_two_point_weights_fall_by_the_closed_form(k, p, n):
-    proposal, target = _two_points(p, k)
+    proposal, target = two_points(p, k)
     start = proposal.tv(target).hi
     expected = start * ((1 - p) * (1 - k**-2)) ** n
     assume(expected > 1e-9)
@@ -99,7 +102,7 @@ def test_extinction_with_a_floor_keeps_the_assumption():
 def test_the_bits_of_smc_on_the_product_model_are_independent(horizon, particles):
     instance = family("product", horizon=horizon, ratio=3.0)
     assert SMC(particles).law(instance).tv(instance.target).hi == pytest.approx(
-        _product_tv(horizon, particles), abs=1e-10
+        product_tv(horizon, particles), abs=1e-10
     )
     assert binomial_tv(5, 0.75, 0.75) == 0.0
 
@@ -108,7 +111,7 @@ def test_the_bits_of_smc_on_the_product_model_are_independent(horizon, particles
 def test_the_certified_law_of_smc_says_the_same_at_long_horizons(horizon, particles):
     instance = family("product", horizon=horizon, ratio=3.0)
     found = SMC(particles).law(instance).tv(instance.target, width=1e-4)
-    assert found.lo <= _product_tv(horizon, particles) <= found.hi <= 0.05
+    assert found.lo <= product_tv(horizon, particles) <= found.hi <= 0.05
 
 
 @pytest.mark.parametrize(("horizon", "epsilon", "branching", "depth"), [(12, 0.5, 4, 3), (18, 0.3, 3, 5)])
@@ -126,7 +129,7 @@ def test_least_n_is_that_of_importance_resampling():
     x, delta, p = 1.0, 0.05, 0.25
     tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([p, 1 - p]))
     instance = Instance(tree, Scaled.from_log(np.array([0.0, x, -x])))
-    n = _resampled(x, delta, p)
+    n = resampled(x, delta, p)
     near, far = (Importance(m).law(instance).tv(instance.target).hi for m in (n, n - 1))
     assert near <= delta < far
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from genlm import control
 
-from treesim.adapters import pick, seeded
+from treesim.adapters.draws import pick, seeded
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 

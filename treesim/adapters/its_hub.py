@@ -27,7 +27,7 @@ from its_hub.core.algorithms.particle_gibbs import ParticleGibbs as ItsParticleG
 from its_hub.core.lms.step_generation import StepGeneration
 from its_hub.core.orchestrator import LMOrchestrator
 
-from treesim.adapters import seeded
+from treesim.adapters.draws import seeded
 from treesim.errors import SpecError
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of

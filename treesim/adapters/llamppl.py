@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from llamppl import Model, smc_standard
 
-from treesim.adapters import pick, seeded
+from treesim.adapters.draws import pick, seeded
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of
 

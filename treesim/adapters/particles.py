@@ -11,7 +11,7 @@ from numba import njit
 from particles import resampling as schemes
 from particles.mcmc import CSMC
 
-from treesim.adapters import seeded
+from treesim.adapters.draws import seeded
 from treesim.arrays import FloatArray, IntArray
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.spec import require_at_least, require_one_of

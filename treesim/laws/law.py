@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -51,6 +51,18 @@ class TV:
     kind: Literal["exact", "certified", "estimated"]
     level: float | None = None
     wanted: float | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What JSON documents say of it.
+
+        Examples
+        --------
+        >>> TV(0.25, 0.25, "exact").document()
+        {'lo': 0.25, 'hi': 0.25, 'kind': 'exact', 'level': None, 'wanted_budget': None}
+        """
+        return {
+            "lo": self.lo, "hi": self.hi, "kind": self.kind, "level": self.level, "wanted_budget": self.wanted
+        }  # fmt: skip
 
 
 class Law(ABC):

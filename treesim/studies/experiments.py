@@ -19,7 +19,7 @@ from treesim.instances.merging import unroll
 from treesim.samplers import SMC, GuidedSMC
 from treesim.studies.scaling import fit, least, scale
 
-Curve = list[tuple[float, float]]
+Points = list[tuple[float, float]]
 
 # Distances below this are rounding.
 _ROUNDING = 1e-16
@@ -46,7 +46,7 @@ class Surface:
     y_label: str
     z_label: str
     title: str
-    line: Curve | None = None
+    line: Points | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Experiment:
     answer: str
     x: str
     y: str
-    curves: dict[str, Curve]
+    curves: dict[str, Points]
     log_x: bool = False
     log_y: bool = False
     figures: dict[str, float] = field(default_factory=dict)
@@ -87,8 +87,8 @@ def bellman(seed: int = 0) -> Experiment:
     True
     """
     horizons = (4, 6, 8, 10, 12)
-    worst: Curve = []
-    by_step: dict[str, Curve] = {}
+    worst: Points = []
+    by_step: dict[str, Points] = {}
     for horizon in horizons:
         noise = f"log-normal:sigma={0.3 / horizon}"
         audit = family("dirichlet", horizon=horizon, perturbation=noise, seed=seed).audit
@@ -177,7 +177,7 @@ def pools(horizon: int = 5) -> Experiment:
     problem = pose(horizon, order=2, tokens=4, contains=("te",))
     instance = unroll(Instance(problem.product.trellis, AutomatonValue().value(problem)))
 
-    def curve(kinds: dict[int, GuidedSMC]) -> Curve:
+    def curve(kinds: dict[int, GuidedSMC]) -> Points:
         return [(float(draws), kind.law(instance).tv(instance.target).hi) for draws, kind in kinds.items()]
 
     sizes, walks = (2, 4, 8, 16, 32, 64, 128), (1, 2, 4, 8, 16, 32)
@@ -258,8 +258,8 @@ def phases(horizon: int = 12) -> Experiment:
     """
     shares = [0.05 * 2 ** (k / 2) for k in range(16)]
     budgets = (2, 4, 8, 16, 32, 64)  # values asked, in units of T
-    one: dict[int, Curve] = {budget: [] for budget in budgets}
-    many: dict[int, Curve] = {budget: [] for budget in budgets}
+    one: dict[int, Points] = {budget: [] for budget in budgets}
+    many: dict[int, Points] = {budget: [] for budget in budgets}
     for share in shares:
         instance = family("sharpest-guidance", horizon=horizon, epsilon=share / horizon)
         for budget in budgets:
@@ -268,7 +268,7 @@ def phases(horizon: int = 12) -> Experiment:
     gain = [[math.log10(a / b) for (_, a), (_, b) in zip(one[n], many[n], strict=True)] for n in budgets]
     share_won = sum(value > 0 for row in gain for value in row) / (len(shares) * len(budgets))
     turn = next((share for share, value in zip(shares, gain[2], strict=True) if value > 0), math.inf)
-    curves: dict[str, Curve] = {}
+    curves: dict[str, Points] = {}
     for n in budgets[::2]:
         paths = "one path" if n == 2 else f"{n // 2} guided paths in turn, MH"
         curves |= {f"{paths} ({n} T values)": one[n], f"SMC, N = {n} ({n} T values)": many[n]}

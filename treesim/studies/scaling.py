@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from treesim.empirical.estimation import estimate
+from treesim.empirical.measure import distance
 from treesim.errors import NoExactLaw, SpecError
 from treesim.instances.families import FAMILIES, family
 from treesim.instances.instance import Instance
@@ -58,6 +58,10 @@ class Need:
     least: int | None
     tv: TV
     queries: float | None
+
+    def document(self) -> dict[str, Any]:
+        """What JSON documents say of it."""
+        return {**vars(self), "tv": self.tv.document()}
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,8 @@ def scale(
         found: dict[int, TV] = {}
 
         def meets(n: int, instance: Instance = instance, found: dict[int, TV] = found) -> bool:
-            found[n] = distance(with_parameter(spec, vary, n), instance, runs if n <= LARGEST_ESTIMATED else 0, seed)
+            kind = with_parameter(spec, vary, n)
+            found[n] = distance(kind, instance, runs=runs if n <= LARGEST_ESTIMATED else 0, seed=seed)
             return found[n].hi <= delta
 
         try:
@@ -185,16 +190,6 @@ def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
         middle = (low + high) // 2
         low, high = (low, middle) if meets(middle) else (middle, high)
     return high
-
-
-def distance(kind: Sampler, instance: Instance, runs: int = RUNS, seed: int = 0) -> TV:
-    """TV to the target: exact or certified where there is a law, else estimated from runs, if there are any."""
-    try:
-        return kind.law(instance).tv(instance.target)
-    except NoExactLaw:
-        if runs == 0:
-            raise
-        return estimate(kind, instance, runs, seed).tv
 
 
 def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int, **parameters: Any) -> Instance:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from treesim.empirical.measure import distance
 from treesim.errors import NoExactLaw
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
@@ -99,7 +100,7 @@ def _checks(instance: Instance, epsilon: float | None, ratio_bound: float | None
     yield Check("3.1", "ratio bound L", audit.ratio_bound, ratio_bound)
     if not math.isfinite(epsilon):
         return
-    guided = GuidedSMC().law(instance).tv(instance.target).hi
+    guided = distance(GuidedSMC(), instance, runs=0).hi
     bound = guidance_bound(horizon, epsilon)
     yield Check("4.3", "TV of sp-gsmc", guided, bound.value)
     yield Check("sharp 4.3", "TV of sp-gsmc", guided, bound.sharp)
@@ -119,7 +120,7 @@ def _particles(instance: Instance, epsilon: float, ratio_bound: float) -> Iterat
         if particles > 2 * useful and particles > 2:
             continue
         try:
-            tv = SMC(particles).law(instance).tv(instance.target).hi
+            tv = distance(SMC(particles), instance, runs=0).hi
         except NoExactLaw:
             continue
         claim = f"TV of smc:particles={particles}"
@@ -150,5 +151,5 @@ def _algorithm_2(instance: Instance, epsilon: float, ratio_bound: float) -> Iter
     if graph.max_degree <= 2 and float(graph.n_nodes) * plan.pool <= LARGEST_POOLS:
         failure = max(0.0, 1.0 - good_event(instance, plan.pool, plan.error, plan.steps))
         yield Check("6.1", f"P(a pool of {plan.pool} is off in {plan.steps} steps)", failure, DELTA)
-    corrected = GuidedSMC(mh=plan.steps).law(instance).tv(instance.target).hi
+    corrected = distance(GuidedSMC(mh=plan.steps), instance, runs=0).hi
     yield Check("6.1", f"TV of sp-gsmc:mh={plan.steps}", corrected, DELTA)

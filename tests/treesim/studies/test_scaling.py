@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from treesim import SMC, Importance, SpecError, family
-from treesim.studies.scaling import distance, fit, instance_at, least, scale, varying
+from treesim.empirical.measure import distance
+from treesim.studies.scaling import fit, instance_at, least, scale, varying
 
 
 def test_the_table_of_the_product_model():
@@ -51,7 +52,7 @@ def test_where_there_is_no_law_runs_estimate():
     row = next(scale("dirichlet", "smc:resampling=systematic", [4], 0.3, runs=4_000, epsilon="0.2"))
     assert row.tv.kind == "estimated"
     instance = instance_at("dirichlet", 4, "0.2", 0)
-    assert distance(SMC(row.least, "systematic"), instance, 4_000).hi <= 0.3
+    assert distance(SMC(row.least, "systematic"), instance, runs=4_000).hi <= 0.3
     assert instance.audit.bellman_error == pytest.approx(0.2)
     hidden = instance_at("hidden-prefix", 9, "0.5", 0)
     assert hidden.audit.bellman_error == pytest.approx(0.5)

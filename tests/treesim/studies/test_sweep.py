@@ -11,7 +11,9 @@ import time
 import pytest
 
 from treesim import SpecError, family, sampler
-from treesim.studies.sweep import COLUMNS, SweepError, compute, missing, open_store, read_grid, rows, run, run_on_dask
+from treesim.studies.grid import SweepError, read_grid
+from treesim.studies.store import COLUMNS, missing, open_store, rows
+from treesim.studies.sweep import compute, run, run_on_dask
 
 GRID = """
 [[grid]]

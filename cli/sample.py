@@ -1,0 +1,132 @@
+"""``treesim sample``: outputs of a sampler, or what its runs look like inside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from treesim.cli.options import file_argument, json_option, seed_option
+from treesim.cli.output import Failure, distinct_output, print_json, print_table
+from treesim.tables import number
+
+if TYPE_CHECKING:
+    from treesim import Instance, Sampler
+
+
+@click.command(short_help="Simulate outputs of a sampler.")
+@file_argument
+@click.argument("spec")
+@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many outputs.")
+@seed_option()
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write .csv or .npz instead of stdout.")
+@click.option("--diagnose", is_flag=True, help="Look inside 200 runs instead: ESS, ancestors, acceptance, a verdict.")
+@click.option(
+    "--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="With --diagnose: ESS, ancestors, genealogy."
+)
+@json_option
+def sample(
+    file: Path, spec: str, count: int, seed: int, output: Path | None, diagnose: bool, plot: Path | None, as_json: bool
+) -> None:
+    """Simulate outputs of a sampler: leaf, choices at each step, log reward."""
+    import csv
+    import io
+
+    import numpy as np
+
+    from treesim import Trellis, load
+    from treesim import sampler as sampler_of
+    from treesim.runtime.files import write_whole
+
+    if output is not None and output.suffix not in (".csv", ".npz"):
+        raise Failure(f"{output} ends in {output.suffix!r}, expected .csv or .npz")
+    if plot is not None and not diagnose:
+        raise Failure("--plot draws what --diagnose finds; give both")
+    sampler = sampler_of(spec)
+    instance = load(file)
+    if diagnose:
+        _diagnose(sampler, instance, spec, seed, plot, as_json)
+        return
+    draws = sampler.simulate(instance, count, seed)
+    log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
+    choices = [draws.choices(instance.graph, i) for i in range(count)]
+    texts = None
+    if isinstance(instance.graph, Trellis) and instance.graph.tokens is not None and draws.edges is not None:
+        texts = [None if leaf < 0 else instance.graph.text(edges)
+                 for leaf, edges in zip(draws.leaf.tolist(), draws.edges, strict=True)]  # fmt: skip
+    if as_json:
+        print_json({
+            "file": str(file), "sampler": spec, "n": count, "seed": seed,
+            "leaf": [None if leaf < 0 else leaf for leaf in draws.leaf.tolist()],
+            "choices": choices,
+            **({} if texts is None else {"text": texts}),
+            "log_reward": [None if leaf < 0 else value
+                           for leaf, value in zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)],
+            "cost": {"reference_draws": draws.reference_draws, "value_queries": draws.value_queries},
+        })  # fmt: skip
+    if output is not None and output.suffix == ".npz":
+        nothing = [-1] * instance.graph.horizon
+        arrays = {
+            "leaf": draws.leaf,
+            "choices": np.array([nothing if row is None else row for row in choices]),
+            "log_reward": log_reward,
+        }
+        if texts is not None:
+            arrays["text"] = np.array(["" if text is None else text for text in texts])
+        write_whole(distinct_output(output, file), lambda path: np.savez(path, allow_pickle=False, **arrays))
+        return
+    if output is None and as_json:
+        return
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns: dict[str, Sequence[Any]] = {"draw": range(count), "leaf": draws.leaf.tolist()}
+    if texts is not None:
+        columns["text"] = texts
+    columns |= {
+        "choices": ["-".join(map(str, row or [])) for row in choices],
+        "log_reward": [repr(value) for value in log_reward.tolist()],
+    }
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    if output is None:
+        sys.stdout.write(text.getvalue())
+    else:
+        write_whole(distinct_output(output, file), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
+
+
+def _diagnose(sampler: Sampler, instance: Instance, spec: str, seed: int, plot: Path | None, as_json: bool) -> None:
+    """Print what is found inside the sampler's runs, and draw it."""
+    from treesim.empirical import diagnosis
+
+    found = diagnosis.diagnose(sampler, instance, seed=seed)
+    if plot is not None:
+        from treesim.figures.runs import diagnosis_figure
+        from treesim.figures.style import save_figure
+
+        if found.ess is None:
+            raise Failure(f"there is nothing to draw inside {spec}, expected smc")
+        save_figure(diagnosis_figure(found, diagnosis.one_run(sampler, instance, seed), spec), plot)
+    columns = {"ess": found.ess, "weight_range": found.weight_range, "ancestors": found.ancestors}
+    if as_json:
+        print_json({
+            "sampler": spec, "runs": found.runs,
+            **{key: None if column is None else column.tolist() for key, column in columns.items()},
+            "log_partition_spread": found.log_partition_spread, "extinct": found.extinct,
+            "acceptance": found.acceptance, "verdict": list(found.verdict),
+        })  # fmt: skip
+        return
+    if found.ess is not None:
+        rows = [[t + 1, *map(number, row)] for t, row in enumerate(zip(*columns.values(), strict=True))]
+        print_table(["level", "ESS / N", "largest weight / mean", "ancestors / N"], rows)
+        click.echo()
+    if found.acceptance is not None:
+        click.echo(f"acceptance rate {found.acceptance:.4f}")
+    if found.log_partition_spread is not None:
+        click.echo(f"log of the estimates of Z: standard deviation {number(found.log_partition_spread)}")
+    for line in found.verdict:
+        click.echo(line)
+    if plot is not None:
+        click.echo(f"figure: {plot}")

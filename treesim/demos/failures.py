@@ -1,0 +1,157 @@
+"""Three ways to fail, side by side: particle collapse, weight degeneracy, exponential slow-down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from treesim.demos.page import Track
+from treesim.empirical.diagnosis import Diagnosis, diagnose
+from treesim.figures.style import BLUE, GREEN, ORANGE, dress
+from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
+from treesim.instances.families import family
+from treesim.samplers import SMC
+from treesim.studies.scaling import scale
+
+
+@dataclass(frozen=True, eq=False)
+class Failures:
+    """Three ways in which samplers fail, side by side.
+
+    Attributes
+    ----------
+    collapse, degeneracy : Diagnosis
+        Of SMC that resamples at every step, and of SMC that never does, on the same instance.
+    particles, horizon : int
+    draws : dict of int to int
+        Least N of importance resampling with TV <= 0.1, by horizon.
+    """
+
+    collapse: Diagnosis
+    degeneracy: Diagnosis
+    particles: int
+    horizon: int
+    draws: dict[int, int]
+
+
+def run(particles: int = 100, horizon: int = 100, seed: int = 0) -> Failures:
+    """Particle collapse, weight degeneracy, exponential slow-down.
+
+    Examples
+    --------
+    >>> found = run(particles=50, horizon=100)
+    >>> found.collapse.verdict[0][:17], found.degeneracy.verdict[0][:17]
+    ('particle collapse', 'weight degeneracy')
+    """
+    instance = family("product", horizon=horizon, ratio=2.0)
+    always = diagnose(SMC(particles), instance, seed=seed)
+    never = diagnose(SMC(particles, threshold=1e-9), instance, seed=seed)
+    return Failures(always, never, particles, horizon, slow_down())
+
+
+@cache
+def slow_down() -> dict[int, int]:
+    """Least N of importance resampling with TV <= 0.1 by horizon, where one of two continuations is right each time."""
+    rows = scale("uniform", "importance", range(2, 13, 2), delta=0.1, reward="right-steps:right=1,penalty=100")
+    return {row.horizon: row.least for row in rows if row.least}
+
+
+def page(seed: int = 0, track: Track = iter) -> Page:
+    """Collapse, degeneracy, slow-down: sliders over N and T."""
+    sizes, horizons = (10, 30, 100, 300), (10, 20, 50, 100, 200)
+
+    def lines(found: Failures, pick: Callable[[Diagnosis], Any]) -> list[Curve]:
+        return [
+            Curve(f"{label} (estimated)", list(enumerate(pick(diagnosis).tolist(), start=1)), colour)
+            for label, diagnosis, colour in (
+                ("resampling at every step", found.collapse, ORANGE),
+                ("no resampling", found.degeneracy, BLUE),
+            )
+        ]
+
+    def state(size: int, horizon: int) -> State:
+        found = run(size, horizon, seed)
+        always, never = found.collapse, found.degeneracy
+        assert always.ancestors is not None and never.ess is not None
+        draws = Curve("importance resampling (exact)", list(found.draws.items()), GREEN, marks=True)
+        return State([lines(found, lambda d: d.ancestors), lines(found, lambda d: d.ess), [draws]], [
+            f"Resampled at every step, the last {size} particles have {always.ancestors[0] * size:.1f} ancestors.",
+            f"Never resampled, their effective sample size at T = {horizon} is {never.ess[-1] * size:.1f}.",
+        ])  # fmt: skip
+
+    sliders = (Slider("particles N", sizes, 2), Slider("horizon T", horizons, 3))
+    level, share = Axis("level t"), Axis("share of N", low=0.0, high=1.0)
+    return Page(
+        "Three ways to fail: collapse, degeneracy, slow-down",
+        (
+            "N particles go down the product model, where a one is worth twice a zero. Resampled at every step "
+            "they soon have few ancestors; never resampled, few of them carry all the weight; and samplers that "
+            "see the reward at the end only need exponentially many draws.",
+        ),
+        sliders,
+        (
+            Panel("Ancestors of the last population", level, share),
+            Panel("Effective sample size", level, share),
+            Panel("Draws for TV ≤ 0.1", Axis("horizon T"), Axis("least N", log=True)),
+        ),
+        states(sliders, state, track),
+    )
+
+
+def figure(found: Failures) -> Figure:
+    """Collapse, degeneracy and slow-down, one panel each."""
+    figure = Figure(figsize=(12, 4), layout="constrained")
+    collapse, degeneracy, slow = figure.subplots(1, 3)
+    levels = np.arange(1, found.horizon + 1)
+    for axes, pick, title, y in (
+        (collapse, "ancestors", "Particle collapse", "share that the last population descends from"),
+        (degeneracy, "ess", "Weight degeneracy", "effective sample size / N"),
+    ):
+        axes.plot(levels, getattr(found.collapse, pick), color=ORANGE, lw=2, label="resampling at every step")
+        axes.plot(levels, getattr(found.degeneracy, pick), color=BLUE, lw=2, label="no resampling")
+        axes.set_ylim(-0.02, 1.3)
+        dress(axes, f"{title} (N = {found.particles})", "level t", y)
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
+    slow.plot(list(found.draws), list(found.draws.values()), "D-", color=GREEN, ms=5)
+    slow.set_yscale("log")
+    dress(slow, "Exponential slow-down: draws for TV ≤ 0.1", "horizon T", "least N of importance resampling (exact)")
+    return figure
+
+
+def document(found: Failures, seed: int) -> dict[str, Any]:
+    """The demo as a document."""
+
+    def health(of: Diagnosis) -> dict[str, Any]:
+        assert of.ess is not None and of.ancestors is not None
+        return {"ess": of.ess.tolist(), "ancestors": of.ancestors.tolist(), "verdict": list(of.verdict)}
+
+    return {
+        "particles": found.particles,
+        "horizon": found.horizon,
+        "seed": seed,
+        "resampling": health(found.collapse),
+        "no_resampling": health(found.degeneracy),
+        "importance_draws": {str(t): n for t, n in found.draws.items()},
+    }
+
+
+def words(found: Failures) -> str:
+    """The demo in words."""
+    always, never, particles = found.collapse, found.degeneracy, found.particles
+    assert always.ancestors is not None and always.ess is not None and never.ess is not None
+    (short, few), *_, (long, many) = found.draws.items()
+    alive, ess = always.ancestors[0] * particles, always.ess.min() * particles
+    return (
+        f"{particles} particles go {found.horizon} steps down the product model (a one is worth twice a zero).\n\n"
+        f"- Resampled at every step they collapse: the last population descends from {alive:.1f} of the {particles} "
+        f"that\n  took the first step. Their weights stay fine: ESS is {ess:.0f} or more.\n"
+        f"- Never resampled they all live, and their weights degenerate: at the end ESS is "
+        f"{never.ess[-1] * particles:.1f} of {particles}.\n"
+        "- Without a value for prefixes samplers slow down: where one of two continuations is right at each step,\n"
+        f"  importance resampling takes {few} draws for TV <= 0.1 at T = {short}, and {many} at T = {long}."
+    )

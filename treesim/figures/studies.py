@@ -1,0 +1,124 @@
+"""Studies drawn: experiments and laws of scaling."""
+
+from __future__ import annotations
+
+import itertools
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import SymLogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+
+from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress
+from treesim.instances.families import family
+from treesim.samplers import sampler
+from treesim.studies.experiments import Experiment, Surface
+from treesim.studies.scaling import Fits, Need
+
+
+def experiment_figure(found: Experiment) -> Figure:
+    """The curves of an experiment, and its map."""
+    figure = Figure(figsize=(7.5 if found.surface is None else 14, 4.8), layout="constrained")
+    axes, *others = figure.subplots(1, 1 if found.surface is None else 2, squeeze=False)[0]
+    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY))):
+        x, y = np.array(curve).T
+        axes.plot(x, y, "o-", color=colour, ms=4, label=label)
+    dress(axes, "\n".join(textwrap.wrap(found.question, 80)), found.x, found.y)
+    axes.set_xscale("log" if found.log_x else "linear")
+    axes.set_yscale("log" if found.log_y else "linear")
+    if not found.log_y:
+        axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=9)
+    if found.surface is not None:
+        _draw_surface(others[0], found.surface)
+    return figure
+
+
+def scaling_figure(
+    series: Mapping[str, list[Need]], fits: Mapping[str, Fits | None], family: str, delta: float
+) -> Figure:
+    """The least parameter against the horizon with both fits: a power is a line on the left, an exponential on the
+    right."""
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    axes = figure.subplots(1, 2)
+    for (label, rows), colour in zip(series.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY))):
+        known = [row for row in rows if row.least is not None]
+        found = fits[label]
+        growths = (None, None) if found is None else (found.power, found.exponential)
+        for panel, growth in zip(axes, growths, strict=True):
+            panel.plot([row.horizon for row in known], [row.least for row in known], "o", color=colour, label=label)
+            if growth is not None and len(known) > 1:
+                t = np.linspace(known[0].horizon, known[-1].horizon, 100)
+                line = growth.intercept + growth.exponent * (np.log(t) if panel is axes[0] else t)
+                panel.plot(t, np.exp(line), "-", color=colour, lw=1)
+    for panel, title in zip(axes, ("a power of T", "an exponential in T"), strict=True):
+        panel.set_yscale("log")
+        dress(panel, f"{family}: least parameter for TV ≤ {delta:g}, as {title}",
+              "horizon T", "least parameter")  # fmt: skip
+        panel.legend(frameon=False, fontsize=8)
+    axes[0].set_xscale("log")
+    ticks = sorted({row.horizon for rows in series.values() for row in rows})
+    axes[0].set_xticks(ticks, [str(t) for t in ticks])
+    axes[0].xaxis.set_minor_formatter(NullFormatter())
+    return figure
+
+
+def _draw_surface(axes: Axes, surface: Surface) -> None:
+    z = np.array(surface.z)
+    limit, signed = float(np.abs(z).max()), bool(z.min() < 0 < z.max())
+    # Both signs show, even where one is a thousand times larger.
+    norm = SymLogNorm(linthresh=limit / 1000, vmin=-limit, vmax=limit) if signed else None
+    shown = axes.pcolormesh(
+        surface.x, surface.y, z, cmap="coolwarm" if signed else "Oranges", norm=norm, shading="nearest"
+    )
+    if surface.line is not None:
+        axes.plot(*np.array(surface.line).T, color="k", lw=1.2)
+    elif signed:
+        axes.contour(surface.x, surface.y, z, levels=[0.0], colors="k", linewidths=1.2)
+    dress(axes, surface.title, surface.x_label, surface.y_label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlim(min(surface.x), max(surface.x))
+    axes.set_ylim(min(surface.y), max(surface.y))
+    if axes.figure is not None:
+        axes.figure.colorbar(shown, ax=axes, label=surface.z_label)
+
+
+def rivals_figure(name: str, specs: Mapping[str, str], horizons: list[int], **parameters: Any) -> Figure:
+    """Bellman error by level on a small instance of a family, and the exact TV of samplers against the horizon.
+
+    Parameters
+    ----------
+    name : str
+        The family.
+    specs : mapping of str to str
+        What the legend says, and the sampler.
+    horizons : list of int
+    **parameters
+        Of the family.
+    """
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
+    profile, distance = figure.subplots(1, 2)
+    small = family(name, horizon=horizons[0], **parameters)
+    levels = np.arange(small.graph.horizon)
+    profile.bar(levels, small.audit.sup, color=ORANGE, width=0.6)
+    profile.set_ylim(bottom=0, top=max(1e-3, 1.3 * float(small.audit.sup.max())))
+    if small.audit.bellman_error < 1e-9:
+        profile.annotate("zero at every level", (0.5, 0.5), xycoords="axes fraction", ha="center", color=GREY)
+        profile.set_yticks([])
+    dress(profile, f"Bellman error by level (T = {horizons[0]})", "level t", "largest over prefixes")
+    for (label, spec), colour in zip(specs.items(), itertools.cycle((ORANGE, GREEN, BLUE, GREY))):
+        tv = []
+        for horizon in horizons:
+            instance = family(name, horizon=horizon, **parameters)
+            found = sampler(spec).law(instance).tv(instance.target)
+            tv.append((found.lo + found.hi) / 2)
+        distance.plot(horizons, tv, "o-", color=colour, label=label, ms=4)
+    distance.set_ylim(-0.02, 1.02)
+    dress(distance, name, "horizon T", "total variation to the target (exact)")
+    distance.legend(frameon=False, fontsize=9)
+    return figure

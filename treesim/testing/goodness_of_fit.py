@@ -1,0 +1,286 @@
+"""Draws compared with an exact law: frequencies of leaves and prefixes, relative entropy, total variation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from treesim.arrays import FloatArray, IntArray
+from treesim.errors import SpecError
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.tree import Tree
+from treesim.instances.instance import Instance
+from treesim.laws.law import Law, LeafLaw, WalkLaw
+from treesim.samplers import Draws, sampler
+from treesim.scaled import Scaled
+
+DEFAULT_RUNS = 20_000
+MISSED = 0.01  # probability with which a law at the stated TV may go uncaught
+LEAST = 1e-300  # smaller p-values are not told apart
+_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Surprise:
+    """A prefix or leaf that came up too often or too rarely.
+
+    Attributes
+    ----------
+    choices : tuple of int or None
+        Which child was taken at each step; None for outputs that are nothing, and on a trellis.
+    leaf : int or None
+        Its number if it is a leaf.
+    count : int
+    expected : float
+        Of the exact law, in the same number of draws.
+    p_value : float
+        At most this, corrected for all the prefixes that were looked at.
+    """
+
+    choices: tuple[int, ...] | None
+    leaf: int | None
+    count: int
+    expected: float
+    p_value: float
+
+    def __str__(self) -> str:
+        name = "nothing" if self.choices is None and self.leaf is None else ""
+        if self.leaf is not None:
+            name = f"leaf {self.leaf}"
+        if self.choices is not None:
+            name = f"{name or 'prefix'} {'-'.join(map(str, self.choices))}"
+        return f"{name}: drawn {self.count} times, expected {self.expected:.1f} (p <= {max(self.p_value, LEAST):.1e})"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What draws say of a claimed law.
+
+    Attributes
+    ----------
+    passed : bool
+        Whether ``p_value >= alpha``.
+    n : int
+        Draws.
+    alpha : float
+        False-alarm rate: a sampler of the claimed law fails with probability at most this.
+    p_value : float
+        A bound that holds at any number of draws.
+    tv : float
+        Total variation of the observed frequencies to the law.
+    floor : float
+        What that is for exact draws, in expectation and at most.
+    catches : float
+        Every law at this TV or farther is caught with probability 0.99 or more.
+    surprises : tuple of Surprise
+        The leaves that are off, worst first, then the prefixes.
+    """
+
+    passed: bool
+    n: int
+    alpha: float
+    p_value: float
+    tv: float
+    floor: float
+    catches: float
+    surprises: tuple[Surprise, ...]
+
+    def __str__(self) -> str:
+        says = "agree" if self.passed else "do not agree"
+        lines = [
+            f"{self.n} draws {says} with the law: p <= {max(self.p_value, LEAST):.1e}, alpha = {self.alpha:g}; "
+            f"observed TV {self.tv:.4f} (exact draws: about {self.floor:.4f}); a law at TV {self.catches:.4f} or "
+            f"farther is caught with probability {1 - MISSED:g}"
+        ]
+        lines += [f"  {surprise}" for surprise in self.surprises]
+        return "\n".join(lines)
+
+
+def check_sampler(
+    draw: Callable[[int, np.random.Generator], Draws | Sequence[Any] | IntArray],
+    instance: Instance,
+    target: Law | ArrayLike | str = "target",
+    alpha: float = 1e-6,
+    n: int = DEFAULT_RUNS,
+    seed: int = 0,
+) -> Verdict:
+    """Fail unless a sampler's draws agree with an exact law.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(n, rng)`` returns `n` outputs: numbers of leaves, or for each output the child taken at each step; -1 or
+        None for nothing.
+    instance : Instance
+    target : Law, array_like of shape [n_leaves], or str
+        The claimed law: ``"target"`` (pi~), ``"reference"`` (pi_ref), the spec of a sampler whose exact law it is, a
+        law, or probabilities.
+    alpha : float
+        False-alarm rate.
+    n : int
+    seed : int
+
+    Returns
+    -------
+    Verdict
+        If they agree.
+
+    Raises
+    ------
+    AssertionError
+        If they do not: the message names the leaves that are off.
+    SpecError
+        If an output is no leaf, or the target no law.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("product", horizon=3, ratio=2.0)
+    >>> guided = sampler("sp-gsmc")
+    >>> check_sampler(lambda n, rng: guided.simulate(instance, n, seed=1), instance).passed
+    True
+    >>> base = sampler("base")
+    >>> check_sampler(lambda n, rng: base.simulate(instance, n, seed=1), instance)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    AssertionError: 20000 draws do not agree with the law: p <= 1.0e-300, alpha = 1e-06; observed TV 0.2409 ...
+    """
+    leaf = leaves(draw(n, np.random.default_rng(seed)), instance)
+    if len(leaf) != n:
+        raise SpecError(f"the sampler returned {len(leaf)} outputs, expected {n}")
+    verdict = goodness_of_fit(leaf, _law(target, instance), alpha, instance.graph)
+    if not verdict.passed:
+        raise AssertionError(str(verdict))
+    return verdict
+
+
+def goodness_of_fit(
+    outputs: Draws | IntArray, law: LeafLaw | WalkLaw, alpha: float = 1e-6, graph: LayeredGraph | None = None
+) -> Verdict:
+    """The verdict on leaves that were drawn, -1 for nothing; with the tree, prefixes are looked at too.
+
+    Three tests share alpha: every prefix and leaf by itself (Chernoff's bound on its binomial count), the relative
+    entropy of the frequencies (E exp(s n KL) <= (1 - s)^-(K - 1): Agrawal 2020), and their TV (McDiarmid's inequality).
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=1, ratio=3.0)
+    >>> goodness_of_fit(np.array([0] * 240 + [1] * 760), instance.target).passed
+    True
+    >>> print(goodness_of_fit(np.array([0] * 300 + [1] * 700), instance.target, alpha=0.05).surprises[0])
+    leaf 1: drawn 700 times, expected 750.0 (p <= 1.0e-02)
+    """
+    leaf = outputs.leaf if isinstance(outputs, Draws) else np.asarray(outputs, np.int64)
+    n = len(leaf)
+    if n < 1 or not 0 < alpha < 1:
+        raise SpecError(f"there are {n} draws and alpha is {alpha}, expected at least one, and alpha between 0 and 1")
+    # The outputs that are nothing are one cell more.
+    prob = np.append(law.prob.to_float(), law.failure if isinstance(law, LeafLaw) else 0.0)
+    count = np.bincount(np.where(leaf < 0, len(prob) - 1, leaf), minlength=len(prob))
+    cells = int(np.count_nonzero(prob))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        entropy = float(np.where(count > 0, count * np.log(count / n / prob), 0.0).sum())
+    tv = 0.5 * float(np.abs(count / n - prob).sum())
+    floor = 0.5 * float(np.sqrt(prob * (1.0 - prob) / n).sum())
+    surprises = _surprises(count, prob, graph)
+    bounds = (
+        surprises[0].p_value,
+        _entropy_tail(entropy, cells),
+        math.exp(-2.0 * n * max(0.0, tv - floor) ** 2),
+    )
+    p_value = min(1.0, 3.0 * min(bounds))
+    passed = p_value >= alpha
+    catches = floor + math.sqrt(math.log(3.0 / alpha) / (2 * n)) + math.sqrt(math.log(1.0 / MISSED) / (2 * n))
+    off = [] if passed else [surprise for surprise in surprises if surprise.p_value < max(alpha, 0.05)]
+    leaves_off, prefixes_off = ([each for each in off if (each.leaf is None) is inner] for inner in (False, True))
+    shown = leaves_off[:_SHOWN] + prefixes_off[:_SHOWN]
+    return Verdict(passed, n, alpha, p_value, tv, floor, min(1.0, catches), tuple(shown))
+
+
+def leaves(outputs: Draws | Sequence[Any] | IntArray, instance: Instance) -> IntArray:
+    """Numbers of leaves from what a sampler returned: numbers, or the child taken at each step; -1 for nothing.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> leaves([(0, 1), None, 3], family("uniform", horizon=2)).tolist()
+    [1, -1, 3]
+    """
+    if isinstance(outputs, Draws):
+        return outputs.leaf
+    numbers = isinstance(outputs, np.ndarray) and outputs.ndim == 1 and np.issubdtype(outputs.dtype, np.integer)
+    found = np.asarray(outputs if numbers else [_leaf(output, instance) for output in outputs], np.int64)
+    odd = found[(found < -1) | (found >= instance.graph.n_leaves)]
+    if len(odd):
+        raise SpecError(f"the sampler returned leaf {odd[0]}, expected -1 to {instance.graph.n_leaves - 1}")
+    return found
+
+
+def _leaf(output: Any, instance: Instance) -> int:
+    if output is None:
+        return -1
+    if np.ndim(output) == 0:
+        return int(output)
+    if len(output) != instance.graph.horizon:
+        raise SpecError(f"the sampler returned {len(output)} steps, expected {instance.graph.horizon}")
+    return instance.graph.follow(output)
+
+
+def _law(target: Law | ArrayLike | str, instance: Instance) -> LeafLaw | WalkLaw:
+    if isinstance(target, str):
+        named = {"target": lambda: instance.target, "reference": lambda: instance.reference}
+        target = named[target]() if target in named else sampler(target).law(instance)
+    if isinstance(target, Law):
+        if isinstance(target, LeafLaw | WalkLaw):
+            return target
+        raise SpecError(f"the target is a {type(target).__name__}, expected a law with a probability for each leaf")
+    prob = np.asarray(target, np.float64)
+    if prob.shape != (instance.graph.n_leaves,) or not (prob >= 0).all() or abs(prob.sum() - 1.0) > 1e-9:
+        raise SpecError(f"the target has shape {prob.shape} and sum {prob.sum():g}, expected a law on the leaves")
+    return LeafLaw(Scaled.from_float(prob))
+
+
+def _surprises(count: IntArray, prob: FloatArray, graph: LayeredGraph | None) -> list[Surprise]:
+    """Every leaf, every prefix of a tree, and nothing: the most surprising first."""
+    n, counts, probs = int(count.sum()), count[:-1], prob[:-1]
+    last = -2 if graph is None else graph.horizon
+    levels = [(last, counts, probs)]
+    if isinstance(graph, Tree):
+        for t in range(graph.horizon - 1, 0, -1):
+            starts = graph.layer(t).ptr[:-1] - graph.layer(t).ptr[0]
+            counts, probs = np.add.reduceat(counts, starts), np.add.reduceat(probs, starts)
+            levels.append((t, counts, probs))
+    events = sum(len(each) for _, each, _ in levels) + 1
+    found = []
+    for t, counts, probs in [*levels, (-1, count[-1:], prob[-1:])]:
+        bound = np.minimum(1.0, 2.0 * events * np.exp(-n * _binary_entropy(counts / n, probs)))
+        for node in np.argsort(bound, kind="stable")[:_SHOWN].tolist():
+            choices = tuple(graph.choices(node, t)) if isinstance(graph, Tree) and t >= 0 else None
+            leaf = node if t == last else None
+            found.append(Surprise(choices, leaf, int(counts[node]), float(n * probs[node]), float(bound[node])))
+    return sorted(found, key=lambda each: (max(each.p_value, LEAST), -abs(each.count - each.expected)))
+
+
+def _binary_entropy(share: FloatArray, prob: FloatArray) -> FloatArray:
+    """KL of two coins, in nats: n times it is Chernoff's exponent."""
+    prob = np.clip(prob, 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        heads = np.where(share > 0, share * np.log(share / prob), 0.0)
+        tails = np.where(share < 1, (1 - share) * (np.log1p(-share) - np.log1p(-prob)), 0.0)
+    # Where both laws are certain the tails are 0 times infinity, and an impossible event is infinitely surprising.
+    return np.maximum(0.0, np.nan_to_num(heads + tails, nan=0.0, posinf=np.inf))
+
+
+def _entropy_tail(entropy: float, cells: int) -> float:
+    """A bound on P(n KL(frequencies || law) >= entropy)."""
+    free = cells - 1
+    if math.isinf(entropy) or (free == 0 and entropy > 1e-9):
+        return 0.0
+    if free == 0 or entropy <= free:
+        return 1.0
+    return math.exp(free - entropy + free * math.log(entropy / free))
