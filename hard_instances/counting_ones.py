@@ -11,10 +11,12 @@ LARGEST_TREE = 12
 
 
 def is_tree(horizon: int, form: str) -> bool:
+    """Whether the instance is built as a tree."""
     return form == "tree" or (form == "auto" and horizon <= LARGEST_TREE)
 
 
 def check_bits(horizon: int, least: int, ratio: float, form: str) -> None:
+    """Raise an error unless the parameters are in range."""
     require_at_least("horizon", horizon, least)
     require_one_of("form", form, ("auto", "tree", "trellis"))
     if not 1 < ratio < math.inf:

@@ -16,6 +16,7 @@ from treesim.scaled import Scaled
 
 
 def require_steps(horizon: int) -> None:
+    """Raise `TreeError` unless there are two steps."""
     if horizon < 2:
         raise TreeError(f"horizon is {horizon}, expected at least 2: one step alone is never wrong")
 

@@ -72,6 +72,7 @@ def _particles_for(x: float, delta: float, worst: bool = False) -> int:
 
 
 def resampled(x: float, delta: float, p: float) -> int:
+    """Least N of N paths, one drawn by its weight, whose weights are e^x with probability p, and else e^-x."""
     tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([p, 1 - p]))
     instance = Instance(tree, Scaled.from_log(np.array([0.0, x, -x])))
     found = least(lambda n: Importance(n).law(instance).tv(instance.target).hi <= delta)

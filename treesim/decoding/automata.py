@@ -43,6 +43,7 @@ class Automaton:
 
     @property
     def n_states(self) -> int:
+        """How many states there are."""
         return len(self.next_state)
 
     def run(self, symbols: list[int], state: int = 0) -> int:

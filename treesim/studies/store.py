@@ -85,5 +85,6 @@ def rows(store: sqlite3.Connection) -> list[dict[str, Any]]:
 
 
 def commit(store: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+    """Make a row safe."""
     with store:
         store.execute(f"INSERT OR REPLACE INTO cells VALUES ({', '.join('?' * len(COLUMNS))})", row)

@@ -1,0 +1,67 @@
+"""What an installation gives: one package, typed, that knows its families and starts without heavy imports."""
+
+import shutil
+import subprocess
+import sys
+from importlib.metadata import files
+from pathlib import Path
+
+import pytest
+
+import treesim
+
+SCRIPT = """
+from treesim import Instance, TV, family, sampler
+from treesim.hard_instances import certificate
+from treesim.testing import check_sampler
+
+instance: Instance = family("hidden-prefix", horizon=9, seed=1)
+tv: TV = sampler("sp-gsmc").law(instance).tv(instance.target)
+bound: float = certificate(instance).queries
+word: str = tv.kind
+{planted}
+"""
+
+
+def python(*arguments, cwd):
+    """Run a fresh interpreter somewhere else."""
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_only_one_name_enters_site_packages():
+    places = {file.parts[0] for file in files("treesim")}
+    assert {place for place in places if not place.startswith((".", "treesim", "_treesim"))} == set()
+
+
+def test_a_foreign_folder_called_cli_does_no_harm(tmp_path):
+    for name in ("cli", "hard_instances"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('the wrong one')")
+    done = python("-m", "treesim", "generate", "--list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "hidden-prefix" in done.stdout
+
+
+def test_import_treesim_alone_knows_every_family(tmp_path):
+    done = python("-c", "import treesim; print(treesim.family('hidden-prefix', horizon=9).graph.horizon)", cwd=tmp_path)
+    assert done.stdout == "9\n", done.stderr
+
+
+@pytest.mark.parametrize("module", ["treesim", "treesim.testing.plugin", "treesim.cli.main"])
+def test_nothing_heavy_is_imported_before_it_is_needed(module, tmp_path):
+    code = f"import sys, {module}; print([m for m in ('numpy', 'numba', 'networkx', 'matplotlib') if m in sys.modules])"
+    assert python("-c", code, cwd=tmp_path).stdout == "[]\n"
+
+
+def test_users_who_check_types_strictly_can(tmp_path):
+    pytest.importorskip("mypy", reason="mypy is in the extra treesim[dev]")
+    if len(treesim.__path__) > 1:
+        # mypy follows no `__path__`: a checkout is laid out as a wheel would install it.
+        package, checkout = map(Path, treesim.__path__)
+        shutil.copytree(package, tmp_path / "treesim")
+        for name in ("cli", "hard_instances"):
+            shutil.copytree(checkout / name, tmp_path / "treesim" / name)
+    for planted, expected in (("", 0), ("wrong: int = tv.kind", 1)):
+        (tmp_path / "script.py").write_text(SCRIPT.format(planted=planted))
+        done = python("-m", "mypy", "--strict", "script.py", cwd=tmp_path)
+        assert done.returncode == expected, done.stdout
