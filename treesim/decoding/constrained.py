@@ -13,8 +13,9 @@ from typing import ClassVar
 import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
-from treesim.decoding.automata import Automaton, Product, containing, matching, product
+from treesim.decoding.automata import Automaton, Product, containing, product
 from treesim.decoding.ngram import NGram, read_text, train
+from treesim.decoding.regex import matching
 from treesim.errors import ConstraintError, RewardError, SpecError
 from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance

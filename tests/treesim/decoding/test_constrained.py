@@ -131,7 +131,7 @@ def test_perturbed_values_have_the_error_asked_for(text):
         ({}, ConstraintError, "there is no constraint"),
         ({"constraint": ""}, ConstraintError, "there is no constraint"),
         ({"contains": ("",)}, ConstraintError, "is empty"),
-        ({"contains": ("python",)}, ConstraintError, "the letter 'p', which is not in the vocabulary"),
+        ({"contains": ("python",)}, ConstraintError, "the letter 'p', which is not among the tokens"),
         ({"contains": ("the cat sat",)}, ConstraintError, "no text of 10 letters meets the constraint"),
         ({"contains": ("at",), "excludes": ("a",)}, ConstraintError, "no text of 10 letters meets the constraint"),
         ({"constraint": "(a"}, ConstraintError, "is no regular expression"),
