@@ -71,6 +71,12 @@ def test_a_users_own_graph(run):
         (["graph", "none.json"], "none.json does not exist"),
         (["graph", "none.json", "--horizon", 3], "no parameter 'horizon'"),
         (["product", "--horizon", 3, "--colour", "red"], "No such option '--colour'"),
+        (["ngram", "--horizon", 9, "--contains", "Python"], "texts are in lower case, write 'p'"),
+        (["ngram", "--horizon", 9, "--contains", "c++"], "the letter '+', which is not in the vocabulary"),
+        (["ngram", "--horizon", 9, "--contains", "python", "--order", 10**9], "order is 1000000000, expected at most"),
+        (["ngram", "--horizon", 9, "--constraint", "(?=a)a*"], "has a lookahead or lookbehind"),
+        (["ngram", "--horizon", 9, "--constraint", "[A-Z]+"], "texts are in lower case, write 'a'"),
+        (["ngram", "--horizon", 9, "--constraint", "a{10}"], "but some of 10 do; choose a longer horizon"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_writes_nothing(run, arguments, message):
@@ -90,3 +96,11 @@ def test_files_that_are_not_ours_are_never_overwritten(run):
     run("generate", "product", "--horizon", 3, "-o", "p.st")
     run("generate", "product", "--horizon", 4, "-o", "p.st")
     assert load("p.st").graph.horizon == 4
+
+
+def test_a_word_beyond_the_frequent_ones_is_written_when_asked_for(run):
+    run("generate", "ngram", "--horizon", 8, "--unit", "word", "--order", 2, "--tokens", 10, "--contains", "built-in",
+        "-o", "w.st")  # fmt: skip
+    texts = run("sample", "w.st", "sp-gsmc", "-n", 5).stdout.splitlines()[1:]
+    assert len(texts) == 5
+    assert all("built-in" in text for text in texts)

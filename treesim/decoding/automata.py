@@ -176,14 +176,14 @@ def why_no_token(letter: str, alphabet: str) -> str:
     Examples
     --------
     >>> why_no_token("A", "abc")
-    "the letter 'A', which is not among the tokens: texts are in lower case, write 'a'"
+    "the letter 'A', which is not in the vocabulary: texts are in lower case, write 'a'"
     """
     advice = "the text to learn from never has it, choose another text or constraint"
     if letter != letter.lower() and set(letter.lower()) <= set(alphabet):
         advice = f"texts are in lower case, write {letter.lower()!r}"
     elif letter.isspace():
         advice = "white space is made single spaces, write ' '"
-    return f"the letter {letter!r}, which is not among the tokens: {advice}"
+    return f"the letter {letter!r}, which is not in the vocabulary: {advice}"
 
 
 def _reached(next_state: IntArray) -> IntArray:

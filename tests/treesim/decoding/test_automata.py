@@ -128,9 +128,9 @@ def test_lengths_near_a_huge_length_are_given_up():
 
 def test_texts_that_cannot_be_are_refused():
     for text, message in [
-        ("az", "'az' has the letter 'z', which is not among the tokens: the text to learn from never has it"),
-        ("aB", "'aB' has the letter 'B', which is not among the tokens: texts are in lower case, write 'b'"),
-        ("aZ", "'aZ' has the letter 'Z', which is not among the tokens: the text to learn from never has it"),
+        ("az", "'az' has the letter 'z', which is not in the vocabulary: the text to learn from never has it"),
+        ("aB", "'aB' has the letter 'B', which is not in the vocabulary: texts are in lower case, write 'b'"),
+        ("aZ", "'aZ' has the letter 'Z', which is not in the vocabulary: the text to learn from never has it"),
         ("a\tb", "white space is made single spaces, write ' '"),
     ]:
         with pytest.raises(ConstraintError, match=message):
