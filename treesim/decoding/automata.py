@@ -180,10 +180,21 @@ def why_no_token(letter: str, alphabet: str) -> str:
     """
     advice = "the text to learn from never has it, choose another text or constraint"
     if letter != letter.lower() and set(letter.lower()) <= set(alphabet):
-        advice = f"texts are in lower case, write {letter.lower()!r}"
+        advice = f"texts are in lower case, write {quoted(letter.lower())}"
     elif letter.isspace():
         advice = "white space is made single spaces, write ' '"
-    return f"the letter {letter!r}, which is not in the vocabulary: {advice}"
+    return f"the letter {quoted(letter)}, which is not in the vocabulary: {advice}"
+
+
+def quoted(text: str) -> str:
+    r"""A text in quotes as one would type it: what cannot be printed is escaped, a long end left out.
+
+    Examples
+    --------
+    >>> print(quoted(r"a\d*"), quoted("tab\t"), quoted("x" * 70)[-7:])
+    'a\d*' 'tab\t' xxx...'
+    """
+    return repr(text if len(text) <= 60 else f"{text[:57]}...").replace(r"\\", "\\")
 
 
 def _reached(next_state: IntArray) -> IntArray:
@@ -254,7 +265,7 @@ def containing(text: str, alphabet: str) -> Automaton:
         raise ConstraintError("the text to contain or exclude is empty, expected at least one letter")
     odd = sorted(set(text) - set(alphabet))
     if odd:
-        raise ConstraintError(f"{text!r} has {why_no_token(odd[0], alphabet)}")
+        raise ConstraintError(f"{quoted(text)} has {why_no_token(odd[0], alphabet)}")
     rows = np.zeros((len(text) + 1, len(alphabet)), np.int64)
     fallback = 0
     for state, letter in enumerate(text):

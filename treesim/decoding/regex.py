@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from treesim.arrays import BoolArray, IntArray
-from treesim.decoding.automata import LARGEST_AUTOMATON, Automaton
+from treesim.decoding.automata import LARGEST_AUTOMATON, Automaton, quoted
 from treesim.errors import ConstraintError
 from treesim.runtime.memory import require_memory
 
@@ -82,11 +82,11 @@ def matching(pattern: str, alphabet: str) -> Automaton:
         rows, accepting = _Subsets(places, kinds).build()
     except _TooMuch:
         raise ConstraintError(
-            f"the automaton of constraint {_short(pattern)} grows over {LARGEST_AUTOMATON:,} states or takes too much"
+            f"the automaton of constraint {quoted(pattern)} grows over {LARGEST_AUTOMATON:,} states or takes too much"
             " work; choose a simpler one"
         ) from None
     smallest = Automaton(np.array(rows).reshape(len(rows), len(kinds)), np.array(accepting)).reduced()
-    require_memory(8.0 * smallest.n_states * len(alphabet), f"the automaton of constraint {_short(pattern)}")
+    require_memory(8.0 * smallest.n_states * len(alphabet), f"the automaton of constraint {quoted(pattern)}")
     return Automaton(smallest.next_state[:, kind_of], smallest.accepting)
 
 
@@ -135,18 +135,18 @@ class _Places:
             self.last = self._sequence(tree, tree.state.flags, 0)
         except _TooMuch:
             raise ConstraintError(
-                f"constraint {_short(pattern)} is longer than {LARGEST_PATTERN:,} letters and signs when its"
+                f"constraint {quoted(pattern)} is longer than {LARGEST_PATTERN:,} letters and signs when its"
                 " repetitions are written out; choose a simpler one"
             ) from None
         except RecursionError:
-            raise ConstraintError(f"constraint {_short(pattern)} is nested too deeply; choose a simpler one") from None
+            raise ConstraintError(f"constraint {quoted(pattern)} is nested too deeply; choose a simpler one") from None
         except _Refused as refused:
             raise ConstraintError(
-                f"constraint {_short(pattern)} has {refused}, which no finite automaton reads as Python does; "
+                f"constraint {quoted(pattern)} has {refused}, which no finite automaton reads as Python does; "
                 "write it without"
             ) from None
         except (re.error, OverflowError, ValueError) as error:
-            raise ConstraintError(f"constraint {_short(pattern)} is no regular expression: {error}") from None
+            raise ConstraintError(f"constraint {quoted(pattern)} is no regular expression: {error}") from None
 
     def letter_kinds(self) -> tuple[IntArray, list[str]]:
         """The kind of each letter, and a letter of each kind; the pattern treats letters of a kind alike."""
@@ -265,11 +265,6 @@ def _first_letter(sign: str, what: Any) -> list[str]:
         if str(sign) == "NEGATE":
             break
     return []
-
-
-def _short(pattern: str) -> str:
-    """A pattern in quotes, its end left out where it is long."""
-    return repr(pattern if len(pattern) <= 60 else f"{pattern[:57]}...")
 
 
 def _opening(condition: re.Pattern[str], before: str, after: str) -> int:

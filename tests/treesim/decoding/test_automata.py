@@ -131,6 +131,7 @@ def test_texts_that_cannot_be_are_refused():
         ("az", "'az' has the letter 'z', which is not in the vocabulary: the text to learn from never has it"),
         ("aB", "'aB' has the letter 'B', which is not in the vocabulary: texts are in lower case, write 'b'"),
         ("aZ", "'aZ' has the letter 'Z', which is not in the vocabulary: the text to learn from never has it"),
+        (r"\d", r"'\\d' has the letter '\\', which"),
         ("a\tb", "white space is made single spaces, write ' '"),
     ]:
         with pytest.raises(ConstraintError, match=message):

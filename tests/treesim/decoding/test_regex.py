@@ -173,7 +173,7 @@ def test_what_no_automaton_reads_is_refused_by_name(pattern, construct):
     with pytest.raises(ConstraintError) as refused:
         matching(pattern, "ab")
     assert str(refused.value) == (
-        f"constraint {pattern!r} has {construct}, which no finite automaton reads as Python does; write it without"
+        f"constraint '{pattern}' has {construct}, which no finite automaton reads as Python does; write it without"
     )
 
 
