@@ -79,10 +79,10 @@ def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) 
     if isinstance(sampler, SMC):
         return _of_particles(sampler, instance, n, rng)
     if isinstance(sampler, ParticleGibbs):
-        found = _of_particles(sampler.start, instance, n, rng)
-        rate = sampler.moves(instance, found.runs, rng)
+        diagnosis = _of_particles(sampler.start, instance, n, rng)
+        rate = sampler.moves(instance, diagnosis.runs, rng)
         stuck = (f"stuck chain: {rate:.1%} of the sweeps change the path",) if rate < STUCK else ()
-        return replace(found, acceptance=rate, verdict=(*found.verdict, *stuck))
+        return replace(diagnosis, acceptance=rate, verdict=(*diagnosis.verdict, *stuck))
     if isinstance(sampler, GuidedSMC) and sampler.mh > 1:
         rate = sampler.acceptance(instance, n, rng)
         verdict = f"stuck chain: {rate:.1%} of the offers are taken" if rate < STUCK else "the chain moves"

@@ -155,10 +155,10 @@ def _ratios(
         # Where the target never goes, and where nothing is returned, the ratio is infinite.
         ratio = np.full(sizes[i], np.inf)
         known = np.flatnonzero((leaf >= 0) & (instance.reward.mantissa[leaf] > 0))
-        found = sampler.ratio(instance, edges_of(graph, leaf, edges)[known], runs, rng)
-        if found is None:
+        estimated = sampler.ratio(instance, edges_of(graph, leaf, edges)[known], runs, rng)
+        if estimated is None:
             return None
-        ratio[known] = found
+        ratio[known] = estimated
         return ratio
 
     blocks = [block for block in thread_map(run, range(len(sizes))) if block is not None]

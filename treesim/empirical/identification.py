@@ -153,8 +153,8 @@ def identify_law(
     --------
     >>> from treesim import family, sampler
     >>> instance = family("dirichlet", horizon=2, seed=1)
-    >>> found = identify_law(sampler("sp-gsmc"), instance, runs=2_000)
-    >>> found.candidates[0].name, [round(exponent.estimate) for exponent in found.exponents]
+    >>> identified = identify_law(sampler("sp-gsmc"), instance, runs=2_000)
+    >>> identified.candidates[0].name, [round(exponent.estimate) for exponent in identified.exponents]
     ('target', [0, 1])
     """
     if not isinstance(instance.graph, Tree):
@@ -296,11 +296,11 @@ def _candidates(count: IntArray, instance: Instance, features: FloatArray, runs:
     )
     top = max(evidence.values())
     total = sum(math.exp(value - top) for value in evidence.values())
-    found = [
+    candidates = [
         Candidate(name, tv_interval(count, laws[name], runs) if name in laws else None, math.exp(value - top) / total)
         for name, value in evidence.items()
     ]
-    return sorted(found, key=lambda candidate: -candidate.probability)
+    return sorted(candidates, key=lambda candidate: -candidate.probability)
 
 
 def _exponents(weights: FloatArray, information: FloatArray, n: int) -> list[Exponent]:
@@ -308,14 +308,14 @@ def _exponents(weights: FloatArray, information: FloatArray, n: int) -> list[Exp
     unseen = values <= _UNSEEN * max(float(values.max()), 1e-300)
     hidden = (vectors[:, unseen] ** 2).sum(axis=1) > 1e-6
     spread = (vectors[:, ~unseen] ** 2 / (np.maximum(values[~unseen], 1e-300) * max(n, 1))).sum(axis=1)
-    found = []
+    exponents = []
     for t, (weight, variance, lost) in enumerate(zip(weights, spread, hidden, strict=True), start=1):
         if lost or not math.isfinite(weight):
-            found.append(Exponent(t, None, None, None))
+            exponents.append(Exponent(t, None, None, None))
         else:
             margin = _QUANTILE * math.sqrt(variance)
-            found.append(Exponent(t, float(weight), float(weight - margin), float(weight + margin)))
-    return found
+            exponents.append(Exponent(t, float(weight), float(weight - margin), float(weight + margin)))
+    return exponents
 
 
 def _size_field(sampler: Sampler) -> str | None:

@@ -30,16 +30,16 @@ def instance_figure(instance: Instance) -> Figure:
 
 
 def _draw_errors(axes: Axes, instance: Instance) -> None:
-    found = instance.audit
+    audit = instance.audit
     levels = np.arange(instance.graph.horizon)
     for label, colour, style, errors in (
-        ("supremum", ORANGE, "o-", found.sup),
-        ("mean under π̃", BLUE, "s-", found.mean_target),
-        ("mean under π_ref", GREEN, "D-", found.mean_reference),
+        ("supremum", ORANGE, "o-", audit.sup),
+        ("mean under π̃", BLUE, "s-", audit.mean_target),
+        ("mean under π_ref", GREEN, "D-", audit.mean_reference),
     ):
         axes.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
-    axes.set_ylim(0, 1.3 * max(1e-9, float(found.sup[np.isfinite(found.sup)].max(initial=0.0))))
-    dress(axes, f"Bellman error by level (ε = {found.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
+    axes.set_ylim(0, 1.3 * max(1e-9, float(audit.sup[np.isfinite(audit.sup)].max(initial=0.0))))
+    dress(axes, f"Bellman error by level (ε = {audit.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
     axes.legend(frameon=False, fontsize=9)
 
 

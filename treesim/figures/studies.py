@@ -20,21 +20,23 @@ from treesim.studies.experiments import Experiment, Surface
 from treesim.studies.scaling import Fits, Need
 
 
-def experiment_figure(found: Experiment) -> Figure:
+def experiment_figure(experiment: Experiment) -> Figure:
     """The curves of an experiment, and its map."""
-    figure = Figure(figsize=(7.5 if found.surface is None else 14, 4.8), layout="constrained")
-    axes, *others = figure.subplots(1, 1 if found.surface is None else 2, squeeze=False)[0]
-    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY))):
+    figure = Figure(figsize=(7.5 if experiment.surface is None else 14, 4.8), layout="constrained")
+    axes, *others = figure.subplots(1, 1 if experiment.surface is None else 2, squeeze=False)[0]
+    for (label, curve), colour in zip(
+        experiment.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY))
+    ):
         x, y = np.array(curve).T
         axes.plot(x, y, "o-", color=colour, ms=4, label=label)
-    dress(axes, "\n".join(textwrap.wrap(found.question, 80)), found.x, found.y)
-    axes.set_xscale("log" if found.log_x else "linear")
-    axes.set_yscale("log" if found.log_y else "linear")
-    if not found.log_y:
+    dress(axes, "\n".join(textwrap.wrap(experiment.question, 80)), experiment.x, experiment.y)
+    axes.set_xscale("log" if experiment.log_x else "linear")
+    axes.set_yscale("log" if experiment.log_y else "linear")
+    if not experiment.log_y:
         axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=9)
-    if found.surface is not None:
-        _draw_surface(others[0], found.surface)
+    if experiment.surface is not None:
+        _draw_surface(others[0], experiment.surface)
     return figure
 
 
@@ -47,8 +49,8 @@ def scaling_figure(
     axes = figure.subplots(1, 2)
     for (label, rows), colour in zip(series.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY))):
         known = [row for row in rows if row.least is not None]
-        found = fits[label]
-        growths = (None, None) if found is None else (found.power, found.exponential)
+        fitted = fits[label]
+        growths = (None, None) if fitted is None else (fitted.power, fitted.exponential)
         for panel, growth in zip(axes, growths, strict=True):
             panel.plot([row.horizon for row in known], [row.least for row in known], "o", color=colour, label=label)
             if growth is not None and len(known) > 1:
@@ -115,8 +117,8 @@ def rivals_figure(name: str, specs: Mapping[str, str], horizons: list[int], **pa
         tv = []
         for horizon in horizons:
             instance = family(name, horizon=horizon, **parameters)
-            found = sampler(spec).law(instance).tv(instance.target)
-            tv.append((found.lo + found.hi) / 2)
+            distance_to_target = sampler(spec).law(instance).tv(instance.target)
+            tv.append((distance_to_target.lo + distance_to_target.hi) / 2)
         distance.plot(horizons, tv, "o-", color=colour, label=label, ms=4)
     distance.set_ylim(-0.02, 1.02)
     dress(distance, name, "horizon T", "total variation to the target (exact)")

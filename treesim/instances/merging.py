@@ -85,8 +85,8 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
         for width in np.unique(degree):
             nodes = np.flatnonzero(degree == width)
             edges = (layer.ptr[nodes] - layer.ptr[0])[:, None] + np.arange(width)
-            found, size = _classes(np.concatenate([own[nodes, None], prob_key[edges], ends[edges]], axis=1))
-            group[nodes] = n_groups + found
+            classes, size = _classes(np.concatenate([own[nodes, None], prob_key[edges], ends[edges]], axis=1))
+            group[nodes] = n_groups + classes
             n_groups += size
         group, first = _in_order(group, n_groups)
         starts = layer.ptr[first] - layer.ptr[0]

@@ -336,11 +336,11 @@ def _power(base: float, direction: FloatArray) -> FloatArray:
     return np.where(direction == 1.0, 1.0 / base, np.where(direction == -1.0, base, inner))
 
 
-def _meets(found: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
+def _meets(audit: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
     """Whether the audited Bellman error is the one asked for, and L within the cap."""
     asked = epsilon.max()
-    error_fits = abs(found.bellman_error - asked) <= TOLERANCE * max(1.0, asked)
-    return error_fits and found.ratio_bound <= ratio_cap * (1.0 + TOLERANCE)
+    error_fits = abs(audit.bellman_error - asked) <= TOLERANCE * max(1.0, asked)
+    return error_fits and audit.ratio_bound <= ratio_cap * (1.0 + TOLERANCE)
 
 
 def _conflict(

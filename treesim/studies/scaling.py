@@ -149,21 +149,21 @@ def scale(
     vary = varying(spec, vary)
     for horizon in horizons:
         instance = instance_at(name, horizon, epsilon, seed, **parameters)
-        found: dict[int, TV] = {}
+        distances: dict[int, TV] = {}
 
-        def meets(n: int, instance: Instance = instance, found: dict[int, TV] = found) -> bool:
+        def meets(n: int, instance: Instance = instance, distances: dict[int, TV] = distances) -> bool:
             kind = with_parameter(spec, vary, n)
-            found[n] = distance(kind, instance, runs=runs if n <= LARGEST_ESTIMATED else 0, seed=seed)
-            return found[n].hi <= delta
+            distances[n] = distance(kind, instance, runs=runs if n <= LARGEST_ESTIMATED else 0, seed=seed)
+            return distances[n].hi <= delta
 
         try:
             n = least(meets)
         except NoExactLaw:
             n = None
-        last = max(found) if n is None else n
+        last = max(distances) if n is None else n
         kind = with_parameter(spec, vary, last)
         queries = None if n is None else kind.cost(instance).value_queries
-        yield Need(horizon, instance.audit.bellman_error, spell(kind), vary, n, found[last], queries)
+        yield Need(horizon, instance.audit.bellman_error, spell(kind), vary, n, distances[last], queries)
 
 
 def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class Check:
     claim: str
     measured: float
     bound: float
+    _: KW_ONLY
     at_most: bool = True
 
     @property
