@@ -2,7 +2,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from treesim import SMC, Importance, Instance, ParticleGibbs, RandomSuffix, Rejection, Scaled, SpecError, family
+from treesim import (
+    SMC,
+    Importance,
+    Instance,
+    ParticleGibbs,
+    RandomSuffix,
+    Rejection,
+    Scaled,
+    SpecError,
+    family,
+    register_sampler,
+    sampler,
+)
 from treesim.empirical.estimation import estimate
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
@@ -42,11 +54,29 @@ def test_the_expected_reward_is_estimated_too():
     assert estimate(SMC(3), INSTANCE, n=200_000).expected_reward == pytest.approx(exact, rel=0.01)
 
 
-def test_runs_that_return_nothing_count_against_the_sampler():
-    sampler = Rejection(1, fallback="fail")
+@pytest.mark.parametrize("budget", [1, 20, 200])
+def test_runs_that_return_nothing_count_against_the_sampler(budget):
+    sampler = Rejection(budget, slack=10.0, fallback="fail")
     exact = sampler.law(INSTANCE).tv(INSTANCE.target).lo
     tv = estimate(sampler, INSTANCE, n=50_000).tv
-    assert tv.hi >= exact / 2
+    assert tv.lo <= exact <= tv.hi < tv.lo + 0.05
+
+
+def test_a_sampler_that_mostly_returns_nothing_is_far_from_the_target():
+    class Mute:
+        def simulate(self, oracle, rng):
+            prefix = oracle.root
+            while prefix.level < oracle.horizon:
+                children, prob = zip(*oracle.children(prefix), strict=True)
+                weights = np.array(prob) * [oracle.value(child) for child in children]
+                prefix = children[rng.choice(len(children), p=weights / weights.sum())]
+            return prefix if rng.random() < 0.1 else None
+
+    register_sampler("mute")(Mute)
+    exact = family("dirichlet", horizon=3, seed=3)
+    tv = estimate(sampler("mute"), exact, n=4_000).tv
+    assert tv.lo <= 0.9 <= tv.hi
+    assert tv.lo > 0.8
 
 
 SHORT = family("markov", horizon=5, states=2, perturbation="log-normal:sigma=1", seed=1)
