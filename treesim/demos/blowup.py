@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from treesim.demos.page import DISTANCE, Track
-from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress
+from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
@@ -176,14 +176,14 @@ def figure(rows: list[Row], delta: float) -> Figure:
         compute.plot(horizons, [np.nan if c is None else c for c in counts], style, color=colour, label=label, ms=5)
     compute.set_yscale("log")
     dress(compute, f"Least compute for TV ≤ {delta:g}", "horizon T", "steps drawn or values asked")
-    compute.legend(frameon=False)
+    legend(compute, fontsize=10)
     quality.plot(horizons, [row.guided_bound for row in rows], ":", color=GREY, label="largest possible (sharp 4.3)")
     quality.plot(horizons, [row.guided.hi for row in rows], "D-", color=GREEN, label="guided, one particle", ms=5)
     quality.axhline(delta, color="k", lw=0.8)
     quality.annotate(f"δ = {delta:g}", (horizons[0], delta), xytext=(0, 4), textcoords="offset points")
     quality.set_ylim(bottom=0)
     dress(quality, "Guidance by V̂ with Bellman error 1/(4T)", "horizon T", "total variation to the target (exact)")
-    quality.legend(frameon=False)
+    legend(quality, fontsize=10)
     return figure
 
 

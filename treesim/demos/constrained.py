@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from treesim.decoding.constrained import AutomatonValue, ExactValue, LookaheadValue, PartialValue, Problem
 from treesim.demos.page import DISTANCE, Track
 from treesim.errors import ConstraintError
-from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress
+from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV, WalkLaw
@@ -179,7 +179,7 @@ def figure(rows: list[Row], what: str) -> Figure:
         course.plot(np.arange(1, len(row.progress) + 1), row.progress, color=colour, label=row.name, lw=2)
     course.set_ylim(-0.02, 1.05)
     dress(course, f"Texts so far that meet: {what}", "tokens written", "probability (exact)")
-    course.legend(frameon=False, fontsize=9)
+    legend(course)
     heights = [(row.tv.lo + row.tv.hi) / 2 for row in rows]
     bars = distance.barh([row.name for row in rows], heights, color=colours)
     distance.bar_label(bars, [f"{height:.3f}" for height in heights], padding=4)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from treesim.demos.page import Track
 from treesim.empirical.diagnosis import Diagnosis, diagnose
-from treesim.figures.style import BLUE, GREEN, ORANGE, dress
+from treesim.figures.style import BLUE, GREEN, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.samplers import SMC
@@ -116,7 +116,7 @@ def figure(failures: Failures) -> Figure:
         axes.plot(levels, getattr(failures.degeneracy, pick), color=BLUE, lw=2, label="no resampling")
         axes.set_ylim(-0.02, 1.3)
         dress(axes, f"{title} (N = {failures.particles})", "level t", y)
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        legend(axes, fontsize=9, loc="upper left")
     slow.plot(list(failures.draws), list(failures.draws.values()), "D-", color=GREEN, ms=5)
     slow.set_yscale("log")
     dress(slow, "Exponential slow-down: draws for TV ≤ 0.1", "horizon T", "least N of importance resampling (exact)")

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from treesim.demos.page import DISTANCE, Track
-from treesim.figures.style import BLUE, GREY, NAVY, ORANGE, dress
+from treesim.figures.style import BLUE, GREY, NAVY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
@@ -145,7 +145,7 @@ def figure(rows: list[Row], horizon: int) -> Figure:
     axes.set_ylim(-0.02, 1.05)
     dress(axes, f"One guided particle, T = {horizon}", "ε T", "total variation to the target")
     axes.xaxis.set_major_locator(MaxNLocator(8))
-    axes.legend(frameon=False, fontsize=9, loc="center right", bbox_to_anchor=(1.0, 0.42))
+    legend(axes, fontsize=9, loc="center right", bbox_to_anchor=(1.0, 0.42))
     return figure
 
 
