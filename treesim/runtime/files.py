@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import stat
@@ -57,8 +58,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         # Safetensors has errors of its own for what the system refuses.
         if not (isinstance(error, OSError) or "I/O error" in str(error)):
             raise
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise TreesimError(f"cannot write {path}: {reason}") from None
+        raise TreesimError(f"cannot write {path}: {_reason(error)}") from None
     finally:
         temporary.unlink(missing_ok=True)
         _temporaries.discard(temporary)
@@ -92,6 +92,12 @@ def forget_temporaries() -> None:
     for temporary in list(_temporaries):
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno == errno.ENXIO:
+        return "nobody reads from it"
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _write_through(source: Path, path: Path) -> None:

@@ -29,6 +29,9 @@ _FIRST_FORMAT = ("key", "family", "parameters", "seed", "sampler", "runs", "vers
 # Seconds: of one attempt at a locked store, between two, until a person is told, until it is given up.
 ATTEMPT, PAUSE, QUIET, PATIENCE = 1.0, 0.05, 2.0, 600.0
 
+_LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+
 Answer = TypeVar("Answer")
 Tell = Callable[[str], object]
 
@@ -69,7 +72,7 @@ class Store:
             try:
                 return act()
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                if _code(error) not in _LOCKED:
                     raise
             # Where SQLite fears a deadlock it does not wait itself.
             time.sleep(PAUSE)
@@ -100,10 +103,9 @@ def open_store(path: Path, create: bool = False, tell: Tell = lambda _: None) ->
     """
     _check_path(path, create)
     try:
-        # Every statement is a transaction of its own.
-        connection = sqlite3.connect(path, timeout=ATTEMPT, isolation_level=None)
+        connection = _connected(path, create)
     except sqlite3.Error as error:
-        raise SweepError(f"{path} cannot be opened: {error}") from None
+        raise _refusal(path, error) from None
     with closing(connection):
         store = Store(path, connection, tell=tell)
         try:
@@ -189,6 +191,31 @@ def _check_path(path: Path, create: bool) -> None:
         raise SweepError(f"{path} is {what}, expected a SQLite file; it was left as it is")
 
 
+def _connected(path: Path, create: bool) -> sqlite3.Connection:
+    """A connection whose every statement is a transaction of its own."""
+    connection = sqlite3.connect(path, timeout=ATTEMPT, isolation_level=None)
+    try:
+        connection.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError as error:
+        # To read, SQLite writes a file beside it; where it cannot, and nobody else has written, it need not.
+        journal = Path(f"{os.path.realpath(path)}-wal")
+        if create or _code(error) not in _UNWRITABLE or (journal.exists() and journal.stat().st_size):
+            if _code(error) in _LOCKED:
+                return connection
+            connection.close()
+            raise
+        connection.close()
+        return sqlite3.connect(f"{path.absolute().as_uri()}?immutable=1", uri=True, isolation_level=None)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _code(error: sqlite3.Error) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF
+
+
 def _state(store: Store) -> tuple[int, int, int]:
     """Whose it is, of which format, and how many things it holds."""
     numbers = [
@@ -244,8 +271,7 @@ def _checked(store: Store, create: bool) -> Store:
 
 
 def _refusal(path: Path, error: sqlite3.Error) -> SweepError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+    if _code(error) in _UNWRITABLE:
         return SweepError(f"cannot use {path}: {error}")
     return SweepError(f"{path} is no store of treesim, or damaged ({error}); it was left as it is")
 
