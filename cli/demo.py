@@ -10,6 +10,7 @@ import click
 
 from treesim.cli.options import file_option, json_option, seed_option, width_option
 from treesim.cli.output import Failure, Group, print_json, progress, whole_numbers, working
+from treesim.tables import escaped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,7 +63,7 @@ def _tell(
     if as_json:
         print_json({"demo": name, "figure": str(output), **document})
         return
-    click.echo(f"{words()}\n\nfigure: {output}" + (f"\npage: {html}" if html else ""))
+    click.echo(f"{words()}\n\nfigure: {escaped(str(output))}" + (f"\npage: {escaped(str(html))}" if html else ""))
 
 
 @click.group(cls=Group)

@@ -9,7 +9,7 @@ import click
 
 from treesim.cli.options import json_option
 from treesim.cli.output import Failure, print_json, print_table, working
-from treesim.tables import number
+from treesim.tables import escaped, number
 
 
 @click.command(short_help="A question of the paper's programme, answered with numbers and a figure; --list.")
@@ -47,4 +47,4 @@ def experiment(name: str | None, listed: bool, output: Path | None, as_json: boo
         [result.x, *tables],
         [[number(x), *(number(table[x]) if x in table else "-" for table in tables.values())] for x in places],
     )
-    click.echo(f"\n{result.answer}\n\nfigure: {output}")
+    click.echo(f"\n{result.answer}\n\nfigure: {escaped(str(output))}")
