@@ -15,7 +15,7 @@ from treesim.arrays import FloatArray, IntArray
 from treesim.instances.instance import Instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
-from treesim.samplers.base import Clouds
+from treesim.samplers.smc import Clouds
 
 FEW = 0.1  # below a tenth of the particles the verdict is spoken
 STUCK = 0.1

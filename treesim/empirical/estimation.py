@@ -27,7 +27,8 @@ from treesim.instances.instance import Instance
 from treesim.laws.law import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
-from treesim.samplers.base import Sampler, draw_guided, edges_of
+from treesim.samplers.base import Sampler
+from treesim.samplers.draws import draw_guided, edges_of
 
 DEFAULT_RUNS = 100_000
 DEFAULT_LEVEL = 0.99

@@ -12,7 +12,7 @@ from treesim.empirical.diagnosis import Diagnosis, genealogy
 from treesim.empirical.identification import Identification
 from treesim.errors import SpecError
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, dress, headline, legend
-from treesim.samplers.base import Clouds
+from treesim.samplers.smc import Clouds
 
 LARGEST_BARS = 32
 

@@ -20,7 +20,7 @@ from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.corrected import log_corrected
 from treesim.laws.law import LeafLaw
-from treesim.laws.smc import multisets
+from treesim.laws.multisets import multisets
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_positive
 

@@ -10,61 +10,32 @@ On a tree the node tells the path. On a trellis the ancestry of one particle is 
 drawn from the population has ancestor k with probability (weight of k) / (weight of all), and the N - 1 others come as
 before. That takes one vector over the counts for each path.
 
-Where at every level all nodes offer the same weights with the same probabilities, the counts do not matter: each step
-is a draw of its own, and the law of the output a walk.
+Where the counts do not matter the law is a walk: see `treesim.laws.smc_as_walk`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw
-from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
-from treesim.kernels.one_of_n import log_selection
 from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.laws.law import LeafLaw, PathListLaw, WalkLaw, walk_law
-from treesim.laws.walks import POOL_ERROR, Steps
+from treesim.laws.multisets import multisets, rank
+from treesim.laws.smc_as_walk import smc_as_walk
+from treesim.laws.walks import Proposal
 from treesim.runtime.threads import chunked
 from treesim.scaled import Scaled
 
 LARGEST_WORK = 2e9
 QUADRATURE_NODES = 500
-SAME_CHANCE = 1e-13  # probabilities this near, relatively, count as one
 _NEVER = -1e5  # stands for log 0 where counts multiply it: exp of it is zero
-
-
-@dataclass(frozen=True, eq=False)
-class Proposal:
-    """How particles move, and what weight they gain.
-
-    Parameters
-    ----------
-    steps : Steps
-    log_gain : callable
-        Given a level t, log of the weight that a particle gains on each edge from it, shape [n_edges of the layer];
-        ``-inf`` is zero. Where all weights of a population are zero they count as equal.
-    same_weight : float
-        Logs of weights this near count as one weight: what rounding moves them by.
-    """
-
-    steps: Steps
-    log_gain: Callable[[int], FloatArray]
-    same_weight: float = 1e-13
-
-    @property
-    def graph(self) -> LayeredGraph:
-        """The graph they move on."""
-        return self.steps.graph
 
 
 def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw | PathListLaw:
@@ -89,9 +60,9 @@ def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw 
     """
     if particles == 1:
         return walk_law(proposal.steps)
-    free = _FreeSteps.of(proposal, particles)
-    if free is not None:
-        return walk_law(free)
+    steps = smc_as_walk(proposal, particles)
+    if steps is not None:
+        return walk_law(steps)
     chain = _Chain.of(proposal, particles, name)
     if isinstance(proposal.graph, Tree):
         return LeafLaw(Scaled.from_float(chain.leaf_law()))
@@ -113,43 +84,6 @@ def conditional_laws(proposal: Proposal, particles: int, name: str) -> FloatArra
     Andrieu, Doucet & Holenstein (2010), "Particle Markov chain Monte Carlo methods", section 2.4.3.
     """
     return _Chain.of(proposal, particles, name).pinned_laws()
-
-
-@cache
-def multisets(kinds: int, size: int) -> IntArray:
-    """All counts of `size` things of `kinds` kinds in lexicographic order, shape [n, kinds].
-
-    Examples
-    --------
-    >>> multisets(2, 3).tolist()
-    [[0, 3], [1, 2], [2, 1], [3, 0]]
-    """
-    # Things in a row, with bars between the kinds.
-    places = size + kinds - 1
-    bars = np.array(list(combinations(range(places), kinds - 1)), np.int64).reshape(
-        math.comb(places, kinds - 1), kinds - 1
-    )
-    walls = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), places)], axis=1)
-    return read_only(np.diff(walls, axis=1) - 1)
-
-
-def rank(counts: IntArray) -> IntArray:
-    """The places of multisets of one size in the order of `multisets`, shape [n].
-
-    Examples
-    --------
-    >>> rank(multisets(3, 2)).tolist()
-    [0, 1, 2, 3, 4, 5]
-    """
-    n, kinds = counts.shape
-    place = np.zeros(n, np.int64)
-    left = counts.sum(axis=1)
-    for j in range(kinds - 1):
-        after = kinds - j - 1
-        ways = np.array([math.comb(r + after, after) for r in range(int(left.max(initial=0)) + 1)], np.int64)
-        place += ways[left] - ways[left - counts[:, j]]
-        left = left - counts[:, j]
-    return place
 
 
 class _Kinds(NamedTuple):
@@ -356,63 +290,6 @@ class _Chain:
             QUADRATURE_NODES * 20 * rho.size,
         )
         return kept
-
-
-@dataclass(frozen=True, eq=False)
-class _FreeSteps(Steps):
-    """Steps of a particle that others of the same law compete with at each level, whatever they did before."""
-
-    graph: LayeredGraph
-    inner: Steps
-    log_factor: list[FloatArray]
-    same_weight: float
-
-    @cached_property
-    def relative_error(self) -> float:  # type: ignore[override]
-        return self.inner.relative_error + POOL_ERROR + self.same_weight + SAME_CHANCE
-
-    def edges(self, t: int) -> Scaled:
-        return self.inner.edges(t) * Scaled.from_log(self.log_factor[t])
-
-    @classmethod
-    def of(cls, proposal: Proposal, particles: int) -> _FreeSteps | None:
-        """None if somewhere the weights to come depend on where the particles are."""
-        graph = proposal.graph
-        log_factors = []
-        for t in range(graph.horizon):
-            layer, gain = graph.layer(t), proposal.log_gain(t)
-            prob = np.where(graph.reach[t][layer.sources()] > 0, proposal.steps.edges(t).to_float(), 0.0)
-            offers = _same_offers(layer.ptr, prob, np.where(prob > 0, gain, np.nan), proposal.same_weight)
-            if offers is None:
-                return None
-            weights, chances, place = offers
-            log_h = np.empty(len(weights))
-            log_selection(chances, weights, float(particles), -np.inf, log_h)
-            log_factors.append(np.where(place >= 0, log_h[place], 0.0))
-        return cls(graph, proposal.steps, log_factors, proposal.same_weight)
-
-
-def _same_offers(
-    ptr: IntArray, prob: FloatArray, log_gain: FloatArray, same_weight: float
-) -> tuple[FloatArray, FloatArray, IntArray] | None:
-    """The weights that every live parent offers, their probabilities, and the place of each edge's weight among them
-    (-1 for dead edges); None if not all offer the same."""
-    live = np.flatnonzero(prob > 0)
-    order = live[np.argsort(log_gain[live])]
-    is_new = np.ones(len(order), bool)
-    is_new[1:] = np.diff(np.maximum(log_gain[order], -1e300)) > same_weight
-    weights = log_gain[order[is_new]]
-    parents = len(ptr) - 1
-    if len(weights) > int(np.diff(ptr).max()):
-        return None
-    place = np.full(len(prob), -1)
-    place[order] = np.cumsum(is_new) - 1
-    source = np.repeat(np.arange(parents), np.diff(ptr))[live]
-    chances = np.bincount(source * len(weights) + place[live], prob[live], parents * len(weights))
-    table = chances.reshape(parents, -1)[np.unique(source)]
-    if np.abs(table - table[0]).max() > SAME_CHANCE * table[0].min():
-        return None
-    return weights, table[0], place
 
 
 def _step(rho: FloatArray, mass: FloatArray, size: int) -> FloatArray:

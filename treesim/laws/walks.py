@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import FloatArray
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import expect_ahead
 from treesim.kernels.forward import guided_edges, push_mass
@@ -119,6 +120,30 @@ class PoolSteps(Steps):
             100 * len(layer.prob),
         )
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Steps of a particle, and what weight it gains by them.
+
+    Parameters
+    ----------
+    steps : Steps
+    log_gain : callable
+        Given a level t, log of the weight that a particle gains on each edge from it, shape [n_edges of the layer];
+        ``-inf`` is zero. Where all weights of a population are zero they count as equal.
+    same_weight : float
+        Logs of weights this near count as one weight: what rounding moves them by.
+    """
+
+    steps: Steps
+    log_gain: Callable[[int], FloatArray]
+    same_weight: float = 1e-13
+
+    @property
+    def graph(self) -> LayeredGraph:
+        """The graph they move on."""
+        return self.steps.graph
 
 
 @dataclass(frozen=True, eq=False)

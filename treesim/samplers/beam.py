@@ -11,7 +11,8 @@ from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.walks import OnePath
-from treesim.samplers.base import Cost, Draws, Paths, Sampler
+from treesim.samplers.base import Cost, Sampler
+from treesim.samplers.draws import Draws, Paths
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 

@@ -17,8 +17,9 @@ from treesim.instances.instance import Instance
 from treesim.kernels.bernoulli_factory import factory_step, rejection_step
 from treesim.laws.law import Law
 from treesim.laws.walks import GuidedSteps
-from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
 from treesim.samplers.bernoulli_factory import expected_flips
+from treesim.samplers.draws import Draws, Paths
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 

@@ -16,7 +16,8 @@ from treesim.laws.corrected import corrected_law, mixed_law
 from treesim.laws.law import Law, WalkLaw, walk_law
 from treesim.laws.pools import algorithm_2_law
 from treesim.laws.walks import GuidedSteps, PoolSteps, Steps, descend
-from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered, walk
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws, Paths, walk
 from treesim.spec import require_at_least
 
 

@@ -14,7 +14,8 @@ from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import LeafLaw
 from treesim.laws.smc import conditional_laws
-from treesim.samplers.base import Cost, Draws, Sampler, edges_of, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws, edges_of
 from treesim.samplers.smc import SMC
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least

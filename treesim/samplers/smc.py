@@ -9,31 +9,88 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
-from treesim.kernels.smc import (
-    MULTINOMIAL,
-    RESIDUAL,
-    STRATIFIED,
-    SYSTEMATIC,
-    Runs,
-    Where,
-    propose,
-    propose_pool,
-    resample,
-)
+from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
+from treesim.kernels.smc import Runs, Where, pick_run, propose, propose_pool
 from treesim.kernels.uniforms import state_of
 from treesim.laws.law import Law, walk_law
-from treesim.laws.smc import Proposal, smc_law
-from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps, descend
-from treesim.samplers.base import Clouds, Cost, Draws, Sampler, remembered
+from treesim.laws.smc import smc_law
+from treesim.laws.walks import GuidedSteps, PoolSteps, Proposal, ReferenceSteps, descend
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
 
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
+
+
+@dataclass(frozen=True, eq=False)
+class Clouds:
+    """The last populations of runs of SMC: given one, the output is a particle drawn in proportion to the weights.
+
+    Attributes
+    ----------
+    last : Runs
+        The populations; particles that share their past are one entry. Weights have mean one.
+    state : ndarray of uint64, shape [4]
+        The random numbers to go on with.
+    log_partition : ndarray, shape [n]
+        log of the estimate of Z.
+    reference_draws, value_queries : int
+    seen : list of two ndarrays, shape [n]
+        Step by step, before resampling: effective sample size, and the largest weight over the mean.
+    history : list of two ndarrays of int32, shape [n, entries]
+        If it is kept, step by step: the edge of each entry, and which entry of the step before it came from.
+    """
+
+    last: Runs
+    state: NDArray[np.uint64]
+    log_partition: FloatArray
+    reference_draws: int
+    value_queries: int
+    seen: list[tuple[FloatArray, FloatArray]]
+    history: list[tuple[NDArray[np.int32], NDArray[np.int32]]]
+
+    @property
+    def leaf(self) -> IntArray:
+        """Where the entries stand, shape [n, entries]; those that are not in use are zero."""
+        return np.where(self._in_use, self.last.place[:, : self._width], 0).astype(np.int64)
+
+    @property
+    def weight(self) -> FloatArray:
+        """What each entry weighs, all its particles together, shape [n, entries]; those not in use weigh nothing."""
+        weight = self.last.members[:, : self._width] * self.last.weight[:, : self._width]
+        return np.where(self._in_use, weight, 0.0)
+
+    @property
+    def _width(self) -> int:
+        return int(self.last.size.max())
+
+    @property
+    def _in_use(self) -> BoolArray:
+        return np.arange(self._width) < self.last.size[:, None]
+
+    def draw(self) -> Draws:
+        """One output of every run; on a trellis the history must have been kept."""
+        chosen = np.empty(len(self.log_partition), np.int64)
+        pick_run(self.last, self.state, chosen)
+        rows = np.arange(len(chosen))
+        leaf = self.last.place[rows, chosen].astype(np.int64)
+        edges = self.trace(rows, chosen) if self.history else None
+        return Draws(leaf, edges, self.reference_draws, self.value_queries, self.log_partition)
+
+    def trace(self, rows: IntArray, entry: IntArray) -> NDArray[np.int32]:
+        """The edges that led to some entries, one in each of the given runs, shape [len(rows), horizon]."""
+        edges = np.empty((len(rows), len(self.history)), np.int32)
+        for t in reversed(range(len(self.history))):
+            taken, origin = self.history[t]
+            edges[:, t] = taken[rows, entry]
+            entry = origin[rows, entry].astype(np.int64)
+        return edges
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,8 @@ from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law
-from treesim.samplers.base import Cost, Draws, Sampler, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200

@@ -9,7 +9,7 @@ from tests import naive
 from tests.statistics import FALSE_ALARM, fits
 from treesim import SMC, Draws, LeafLaw, NoExactLaw, ParticleGibbs, Scaled, SpecError, family, sampler
 from treesim.samplers import smc
-from treesim.samplers.base import draw_guided, edges_of
+from treesim.samplers.draws import draw_guided, edges_of
 from treesim.samplers.particle_gibbs import transition
 from treesim.testing.strategies import instances
 
