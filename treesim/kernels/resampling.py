@@ -14,7 +14,7 @@ MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC = 0, 1, 2, 3
 
 
 @njit(nogil=True, cache=True)
-def resample(child, below, least, scheme, apart, log_z, ess, largest, here, pin, state, rng):
+def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state, rng):
     """Resample the replicates whose ESS < `least`; the others keep their particles, their weights brought to mean one.
 
     ``log_z`` gains the log of the mean weight; where all weights are zero they become equal, and it is -inf.
@@ -57,10 +57,8 @@ def resample(child, below, least, scheme, apart, log_z, ess, largest, here, pin,
             if i == pin[r]:
                 next_pin = n
             node = place[i] if is_tree else child[place[i]]
-            for _ in range(k if apart else 1):
-                to_place[n], to_members[n], to_origin[n] = node, 1 if apart else k, i
-                to_weight[n], to_value[n] = 1.0, value[i]
-                n += 1
+            to_place[n], to_members[n], to_origin[n], to_weight[n], to_value[n] = node, k, i, 1.0, value[i]
+            n += 1
         here.size[r] = n
         pin[r] = next_pin
 

@@ -15,7 +15,15 @@ from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
-from treesim.kernels.smc import Runs, Where, pick_run, propose, propose_pool
+from treesim.kernels.runs import Runs, gather, pick_run, spread
+from treesim.kernels.smc import (
+    Where,
+    propose_optimal,
+    propose_optimal_pairs,
+    propose_pool,
+    propose_reference,
+    propose_reference_pairs,
+)
 from treesim.kernels.uniforms import state_of
 from treesim.laws.law import Law, walk_law
 from treesim.laws.smc import smc_law
@@ -25,6 +33,13 @@ from treesim.samplers.draws import Draws
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
 
+# By the name of the proposal, and whether all parents have two edges and all exponents are zero.
+PROPOSALS = {
+    ("reference", False): propose_reference,
+    ("reference", True): propose_reference_pairs,
+    ("optimal", False): propose_optimal,
+    ("optimal", True): propose_optimal_pairs,
+}
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
 
 
@@ -265,29 +280,29 @@ class SMC(Sampler):
         here.weight[:, : here.size[0]] = 1.0
         here.value[:, : here.size[0]] = value.mantissa[0]
         here.origin[:] = np.arange(self.particles)
+        together, moved = (Runs.room(n, self.particles) for _ in range(2)) if apart else (here, below)
         pin = np.full(n, -1 if pinned is None else 0)
         state = state_of(rng)
         ess, largest, log_z = np.empty(n), np.empty(n), np.zeros(n)
         seen: list[tuple[FloatArray, FloatArray]] = []
         history: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         least = math.inf if self.threshold >= 1.0 else self.threshold * self.particles
-        reads = 0
-        is_optimal, scheme = self.proposal == "optimal", SCHEMES[self.resampling]
+        reads, scheme = 0, SCHEMES[self.resampling]
         for t, where in enumerate(_layers(instance)):
             path = np.empty(0, np.int32) if pinned is None else np.ascontiguousarray(pinned[:, t])
             if self.proposal == "pool":
-                propose_pool(where, self.pool, here, below, pin, path, state)
-                reads += self.pool * self.particles * n
+                reads += propose_pool(where, self.pool, here, below, pin, path, state)
             else:
-                asked = propose(where, is_optimal, apart, here, below, pin, path, state, rng)
-                reads += asked if is_optimal else self.particles * n
+                if apart:
+                    gather(here, together, pin)
+                reads += PROPOSALS[self.proposal, where.is_pairs](where, together, moved, pin, path, state, rng)
+                if apart:
+                    spread(moved, here, below, pin)
             if keeps_ancestry:
                 width = int(below.size.max())
                 history.append((below.place[:, :width].copy(), below.origin[:, :width].copy()))
             is_last = t + 1 == graph.horizon
-            resample(
-                where.child, below, 0.0 if is_last else least, scheme, apart, log_z, ess, largest, here, pin, state, rng
-            )
+            resample(where.child, below, 0.0 if is_last else least, scheme, log_z, ess, largest, here, pin, state, rng)
             seen.append((ess.copy(), largest.copy()))
         root = value[:1].log()[0]
         log_z += 0.0 if math.isinf(root) else root
@@ -309,7 +324,7 @@ def _layers(instance: Instance) -> list[Where]:
             Where(
                 *layer,
                 int(degree.max()),
-                bool((degree == 2).all()),
+                is_plain and bool((degree == 2).all()),
                 none if is_plain else here.exponent,
                 none if is_plain else ahead.exponent,
                 ahead.mantissa,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from treesim.kernels.resampling import resample
-from treesim.kernels.smc import Runs
+from treesim.kernels.runs import Runs
 from treesim.kernels.uniforms import state_of
 from treesim.samplers.smc import SCHEMES
 
@@ -18,7 +18,7 @@ def _offspring(scheme, members, weight, n, rng, pin=-1) -> np.ndarray:
     below.members[:, : len(members)], below.weight[:, : len(members)] = members, weight
     room = [np.empty(n) for _ in range(3)]
     empty, pins = np.empty(0, np.int32), np.full(n, pin)
-    resample(empty, below, np.inf, SCHEMES[scheme], False, *room, here, pins, state_of(rng), rng)
+    resample(empty, below, np.inf, SCHEMES[scheme], *room, here, pins, state_of(rng), rng)
     in_use = np.arange(members.sum()) < here.size[:, None]
     if pin >= 0:
         assert (np.take_along_axis(here.origin, pins[:, None], axis=1) == pin).all()
