@@ -28,7 +28,7 @@ from treesim.laws.law import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
 from treesim.samplers.base import Sampler
-from treesim.samplers.draws import draw_guided, edges_of
+from treesim.samplers.draws import draw_guided
 
 DEFAULT_RUNS = 100_000
 DEFAULT_LEVEL = 0.99
@@ -158,7 +158,7 @@ def _ratios(
         # Where the target never goes, and where nothing is returned, the ratio is infinite.
         ratio = np.full(sizes[i], np.inf)
         known = np.flatnonzero((leaf >= 0) & (instance.reward.mantissa[leaf] > 0))
-        estimated = sampler.ratio(instance, edges_of(graph, leaf, edges)[known], runs, rng)
+        estimated = sampler.ratio(instance, graph.path_edges(leaf, edges)[known], runs, rng)
         if estimated is None:
             return None
         ratio[known] = estimated

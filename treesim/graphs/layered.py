@@ -10,16 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
-from treesim.errors import TreeError
+from treesim.errors import NoExactLaw, TreeError, TreesimError
 from treesim.kernels.checks import first_bad_parent
 from treesim.kernels.forward import push_reach
 from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
+
+if TYPE_CHECKING:
+    from treesim.graphs.tree import Tree
 
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
@@ -65,8 +68,11 @@ class LayeredGraph(ABC):
         Nodes of level ``t`` are ``level_ptr[t] .. level_ptr[t + 1]``.
     names : sequence, shape [n_nodes], or None
         Names of the nodes, ``None`` for padding.
+    keeps_edges : bool
+        Whether a path is known by its edges alone, because paths meet; on a tree the leaf tells.
     """
 
+    keeps_edges: ClassVar[bool]
     level_ptr: IntArray
     names: Sequence[Hashable] | None
 
@@ -77,6 +83,22 @@ class LayeredGraph(ABC):
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays that make up the graph, by name."""
+
+    @abstractmethod
+    def path_edges(self, leaf: IntArray, edges: NDArray[np.int32] | None) -> NDArray[np.int32]:
+        """The edge of each step of some paths, numbered within its layer, shape [n, horizon].
+
+        Parameters
+        ----------
+        leaf : ndarray of int64, shape [n]
+            Where they end.
+        edges : ndarray of int32, shape [n, horizon], or None
+            What was kept of them, as `room_for_edges` gave room for it.
+        """
+
+    @abstractmethod
+    def path_choices(self, leaf: int, edges: NDArray[np.int32] | None) -> list[int]:
+        """Which child is taken at each step of one path, shape [horizon]; as `path_edges`."""
 
     @property
     @abstractmethod
@@ -115,6 +137,14 @@ class LayeredGraph(ABC):
     def leaves(self) -> slice:
         """The nodes of level T."""
         return self.level(self.horizon)
+
+    def room_for_edges(self, n: int) -> NDArray[np.int32] | None:
+        """Room for the edges of `n` paths, -1 everywhere, shape [n, horizon]; None where the leaf tells."""
+        return np.full((n, self.horizon), -1, np.int32) if self.keeps_edges else None
+
+    def require_tree(self, message: str, error: type[TreesimError] = NoExactLaw) -> Tree:
+        """This graph, if it is a tree; else raises `error` with the message."""
+        raise error(message)
 
     def distinct_layers(self) -> Sequence[Layer]:
         """The layers, those that repeat once."""

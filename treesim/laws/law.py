@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from treesim.arrays import FloatArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import optimal_twist
 from treesim.kernels.arithmetic import LN2
 from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, DensityRatio, Effort, Progress
@@ -376,4 +375,4 @@ def descend_reference(graph: LayeredGraph) -> Scaled:
 
 def walk_law(steps: Steps) -> LeafLaw | WalkLaw:
     """The law of a walk: by its leaves on a tree, by its steps on a trellis."""
-    return LeafLaw(descend(steps)[0]) if isinstance(steps.graph, Tree) else WalkLaw(steps)
+    return WalkLaw(steps) if steps.graph.keeps_edges else LeafLaw(descend(steps)[0])

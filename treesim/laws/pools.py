@@ -16,7 +16,6 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.corrected import log_corrected
 from treesim.laws.law import LeafLaw
@@ -106,9 +105,9 @@ def algorithm_2_law(instance: Instance, pool: int, steps: int) -> LeafLaw:
     >>> [round(algorithm_2_law(instance, 2, H).tv(instance.target).lo, 5) for H in (1, 2, 1_000_000)]
     [0.10417, 0.02961, 0.0]
     """
-    tree = instance.graph
-    if not isinstance(tree, Tree):
-        raise NoExactLaw("pool + MH has an exact law on trees; unroll a small trellis, or estimate its TV from runs")
+    tree = instance.graph.require_tree(
+        "pool + MH has an exact law on trees; unroll a small trellis, or estimate its TV from runs"
+    )
     log_value = instance.value.log()
     root = np.zeros(1, np.int64)
     node, log_mass, log_weight = root, np.zeros(1), np.zeros(1)

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw
-from treesim.graphs.tree import Tree
 from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.laws.law import LeafLaw, PathListLaw, WalkLaw, walk_law
 from treesim.laws.multisets import multisets, rank
@@ -64,9 +63,9 @@ def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw 
     if steps is not None:
         return walk_law(steps)
     chain = _Chain.of(proposal, particles, name)
-    if isinstance(proposal.graph, Tree):
-        return LeafLaw(Scaled.from_float(chain.leaf_law()))
-    return chain.path_law()
+    if proposal.graph.keeps_edges:
+        return chain.path_law()
+    return LeafLaw(Scaled.from_float(chain.leaf_law()))
 
 
 def conditional_laws(proposal: Proposal, particles: int, name: str) -> FloatArray:

@@ -167,9 +167,9 @@ def spectral_gap(instance: Instance) -> float:
 @remembered
 def moves_of(instance: Instance) -> Moves:
     """Up with odds 1 : b(v), b = P V^ / V^; at the root always down, at a leaf always up."""
-    tree = instance.graph
-    if not isinstance(tree, Tree):
-        raise NoExactLaw("vgb walks on the prefixes of a tree, and this is a trellis; unroll it if it is small")
+    tree = instance.graph.require_tree(
+        "vgb walks on the prefixes of a tree, and this is a trellis; unroll it if it is small"
+    )
     value = instance.value
     parent = np.zeros(tree.n_nodes, np.int64)
     parent[1:] = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr))

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law
 from treesim.runtime.seeds import Stream, generator
@@ -83,7 +82,7 @@ class Sampler(ABC):
 
     def block_size(self, instance: Instance) -> int:
         """Outputs of one block: by the problem alone, so that the bits do not depend on the threads."""
-        draws = BLOCK_DRAWS if isinstance(instance.graph, Tree) else max(1, BLOCK_EDGES // instance.graph.horizon)
+        draws = max(1, BLOCK_EDGES // instance.graph.horizon) if instance.graph.keeps_edges else BLOCK_DRAWS
         return max(1, min(BLOCK_DRAWS, draws) // self.draws_per_output(instance))
 
     def ratio(

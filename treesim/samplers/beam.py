@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.walks import OnePath
@@ -68,7 +67,7 @@ class BeamSearch(Sampler):
             kept = np.sort(best[: self.width]) if t + 1 < graph.horizon else best[:1]
             beam, prob = layer.ends(edge[kept]), child_prob[kept]
             history = np.concatenate([history[parent[kept]], edge[kept, None].astype(np.int32)], axis=1)
-        return Paths(beam, None if isinstance(graph, Tree) else history), looked_at
+        return Paths(beam, history if graph.keeps_edges else None), looked_at
 
     def law(self, instance: Instance) -> Law:
         found, _ = self._search(instance)

@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
-from treesim.graphs.trellis import Trellis
 from treesim.kernels.walk import step_guided, step_reference
 from treesim.scaled import Scaled
 
@@ -73,30 +71,19 @@ class Draws:
         """Which child is taken at each step by output `i`, shape [horizon]; None if it is nothing."""
         if self.leaf[i] < 0:
             return None
-        if self.edges is not None and isinstance(graph, Trellis):
-            return graph.choices(self.edges[i])
-        assert isinstance(graph, Tree)
-        return graph.choices(int(self.leaf[i]))
+        return graph.path_choices(int(self.leaf[i]), None if self.edges is None else self.edges[i])
 
 
 def walk(graph: LayeredGraph, n: int, step: Callable[[int, IntArray], None]) -> Paths:
     """`n` walks from the root; ``step(t, node)`` replaces the nodes of level t by the edges that they take."""
     node = np.zeros(n, np.int64)
-    edges = None if isinstance(graph, Tree) else np.empty((n, graph.horizon), np.int32)
+    edges = graph.room_for_edges(n)
     for t in range(graph.horizon):
         step(t, node)
         if edges is not None:
             edges[:, t] = node
             node[:] = graph.layer(t).ends(node)
     return Paths(node, edges)
-
-
-def edges_of(graph: LayeredGraph, leaf: IntArray, edges: NDArray[np.int32] | None) -> NDArray[np.int32]:
-    """The edges of walks, shape [n, horizon]: as given, or on a tree those that lead to the leaves."""
-    if edges is not None:
-        return edges
-    assert isinstance(graph, Tree)
-    return graph.edges_to(leaf)
 
 
 def draw_guided(graph: LayeredGraph, value: Scaled, n: int, rng: np.random.Generator) -> Paths:

@@ -11,7 +11,6 @@ import numpy as np
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.bernoulli_factory import factory_step, rejection_step
@@ -106,7 +105,7 @@ class ExactGuided(Sampler):
         ratio, scale, gap = self._factory(instance)
         log2_ratio = math.log2(ratio)
         leaf = np.zeros(n, np.int64)
-        edges = None if isinstance(graph, Tree) else np.zeros((n, graph.horizon), np.int32)
+        edges = graph.room_for_edges(n)
         waiting, draws = np.arange(n), 0
         while len(waiting):
             walks = Paths(np.zeros(len(waiting), np.int64), None if edges is None else edges[waiting])

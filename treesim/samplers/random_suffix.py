@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import IntArray
-from treesim.errors import NoExactLaw
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.kernels.random_suffix import suffix_step
 from treesim.kernels.walk import step_reference
@@ -52,9 +50,9 @@ class RandomSuffix(Sampler):
 
     def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf; each step costs O(T n_leaves)."""
-        tree = instance.graph
-        if not isinstance(tree, Tree):
-            raise NoExactLaw("random-suffix has an exact law on trees; unroll a small trellis, or estimate its TV")
+        tree = instance.graph.require_tree(
+            "random-suffix has an exact law on trees; unroll a small trellis, or estimate its TV"
+        )
         prob = instance.reference.prob.to_float()
         log_reward = instance.log_reward
         prefix = np.arange(tree.n_leaves)
@@ -100,5 +98,5 @@ class RandomSuffix(Sampler):
             old, new = log_reward[nodes[:, -1]], log_reward[new_nodes[:, -1]]
             taken = np.log1p(-rng.random(n)) + old <= new
             edges[taken], nodes[taken] = new_edges[taken], new_nodes[taken]
-        paths = Paths(nodes[:, -1].copy(), None if isinstance(graph, Tree) else edges)
+        paths = Paths(nodes[:, -1].copy(), edges if graph.keeps_edges else None)
         return Draws(*paths, draws, n * (self.steps + 1))

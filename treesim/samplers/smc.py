@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
@@ -242,8 +241,7 @@ class SMC(Sampler):
         return self.particles * max(1, self.pool)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        keeps_paths = not isinstance(instance.graph, Tree)
-        return self.clouds(instance, n, rng, keeps_ancestry=keeps_paths).draw()
+        return self.clouds(instance, n, rng, keeps_ancestry=instance.graph.keeps_edges).draw()
 
     def population(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """The last population of each of `n` runs, and its weights, which sum to one."""

@@ -9,7 +9,7 @@ from tests import naive
 from tests.statistics import FALSE_ALARM, fits
 from treesim import SMC, Draws, LeafLaw, NoExactLaw, ParticleGibbs, Scaled, SpecError, family, sampler
 from treesim.samplers import smc
-from treesim.samplers.draws import draw_guided, edges_of
+from treesim.samplers.draws import draw_guided
 from treesim.samplers.particle_gibbs import transition
 from treesim.testing.strategies import instances
 
@@ -61,7 +61,7 @@ def one_sweep(instance, kind: SMC, n: int, seed: int) -> Draws:
     """One sweep from exact draws of the target."""
     rng = np.random.default_rng(seed)
     start = draw_guided(instance.graph, instance.twist, n, rng)
-    return kind.clouds(instance, n, rng, pinned=edges_of(instance.graph, *start)).draw()
+    return kind.clouds(instance, n, rng, pinned=instance.graph.path_edges(*start)).draw()
 
 
 @pytest.mark.parametrize("resampling", ["multinomial", "residual", "stratified", "systematic"])
@@ -125,7 +125,7 @@ def test_paths_of_a_trellis_keep_the_law_of_their_ends():
     rng, n = np.random.default_rng(3), 30_000
     kind = SMC(5, "stratified", 0.8)
     start = draw_guided(LONG.graph, LONG.twist, n, rng)
-    draws = kind.clouds(LONG, n, rng, keeps_ancestry=True, pinned=edges_of(LONG.graph, *start)).draw()
+    draws = kind.clouds(LONG, n, rng, keeps_ancestry=True, pinned=LONG.graph.path_edges(*start)).draw()
     for t in (3, 8, 11):
         node = LONG.graph.layer(t).ends(draws.edges[:, t].astype(np.int64))
         before = LONG.graph.layer(t).ends(start.edges[:, t].astype(np.int64))
