@@ -166,10 +166,10 @@ class LayeredGraph(ABC):
     @cached_property
     def reach(self) -> list[FloatArray]:
         """For each level but the last, pi_ref of being at each of its nodes; positive wherever it can be reached."""
-        found = [np.ones(1)]
+        reach = [np.ones(1)]
         for t in range(self.horizon - 1):
-            found.append(read_only(self._reach_below(t, found[-1])))
-        return found
+            reach.append(read_only(self._reach_below(t, reach[-1])))
+        return reach
 
     def follow(self, choices: Iterable[int]) -> int:
         """The node that a prefix ends at, numbered within its level.
@@ -204,14 +204,15 @@ class LayeredGraph(ABC):
 
     def _reach_below(self, t: int, reach: FloatArray) -> FloatArray:
         layer, n_below = self.layer(t), self.n_level(t + 1)
+        arrays = tuple(layer)
         if not len(layer.child):
             below = np.zeros(n_below)
-            chunked(lambda lo, hi: push_reach(lo, hi, *layer, reach, below), len(reach), len(layer.prob))
+            chunked(lambda lo, hi: push_reach(lo, hi, arrays, reach, below), len(reach), len(layer.prob))
             return below
         # Where paths meet, each part adds to its own, and there are no more parts than edges can pay for.
         bounds = parts_of(len(reach), len(layer.prob), min(MOST_PARTS, len(layer.prob) // (8 * n_below)))
         own = np.zeros((len(bounds) - 1, n_below))
-        thread_map(lambda i: push_reach(bounds[i], bounds[i + 1], *layer, reach, own[i]), range(len(own)))
+        thread_map(lambda i: push_reach(bounds[i], bounds[i + 1], arrays, reach, own[i]), range(len(own)))
         return own.sum(axis=0)
 
     def same_as(self, other: LayeredGraph) -> bool:
@@ -257,7 +258,7 @@ class LayeredGraph(ABC):
 
 def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]
     """A read-only contiguous one-dimensional array of a type; raises `TreeError` if it is something else."""
-    found = np.asarray(array)
-    if found.ndim != 1 or found.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
-        raise TreeError(f"{name} has shape {found.shape} and type {found.dtype}, expected 1-d {kind.__name__}")
-    return read_only(np.ascontiguousarray(found, kind))
+    given = np.asarray(array)
+    if given.ndim != 1 or given.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
+        raise TreeError(f"{name} has shape {given.shape} and type {given.dtype}, expected 1-d {kind.__name__}")
+    return read_only(np.ascontiguousarray(given, kind))

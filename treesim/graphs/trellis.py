@@ -271,10 +271,7 @@ class Trellis(LayeredGraph):
         for t in reversed(range(self.horizon)):
             ptr, prob, child = self.layer(t)
             above = Scaled.empty(self.n_level(t))
-            expect_children(
-                0, len(above), ptr, np.ones_like(prob), child, count.mantissa, count.exponent,
-                above.mantissa, above.exponent,
-            )  # fmt: skip
+            expect_children(0, len(above), (ptr, np.ones_like(prob), child), count.numbers, above.numbers)
             count = above
         return math.log2(count.mantissa[0]) + int(count.exponent[0])
 

@@ -323,10 +323,10 @@ def _climb(
         expect_level(graph, t, value)
         here = value[graph.level(t)]
         factor = _power(1.0 + epsilon[t], directions(t))
-        multiply(factor, here.mantissa, here.exponent)
+        multiply(factor, here.numbers)
         if ratio_cap is not None:
             ahead = value[graph.level(t + 1)]
-            cap_ratios(*graph.layer(t), ahead.mantissa, ahead.exponent, ratio_cap, here.mantissa, here.exponent)
+            cap_ratios(tuple(graph.layer(t)), ahead.numbers, ratio_cap, here.numbers)
     return value
 
 

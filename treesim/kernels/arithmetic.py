@@ -62,8 +62,9 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
 
 
 @njit(nogil=True, cache=True)
-def exponentials(lo, hi, log_number, mantissa, exponent):
+def exponentials(lo, hi, log_number, out):
     """exp of the numbers ``lo..hi``."""
+    mantissa, exponent = out
     for i in range(lo, hi):
         x = log_number[i]
         if x < LOWEST_LOG:

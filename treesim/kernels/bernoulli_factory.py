@@ -21,11 +21,14 @@ def _coin(start, stop, prob, child, mantissa, exponent, here, power, log2_ratio,
 
 
 @njit(nogil=True, cache=True)
-def factory_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ratio, scale, gap, node, passed, rng):
+def factory_step(layer, value, ahead, log2_ratio, scale, gap, node, passed, rng):
     """For every replicate a coin of probability `scale` times that of the coin at its node; returns the draws made.
 
     Huber (2014), Algorithm 1: a walk on the exponents of x = scale p, for which x^i is harmonic.
     """
+    ptr, prob, child = layer
+    here, here_power = value
+    mantissa, exponent = ahead
     base = ptr[0]
     draws = 0
     for i in range(node.shape[0]):
@@ -60,8 +63,11 @@ def factory_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ra
 
 
 @njit(nogil=True, cache=True)
-def rejection_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ratio, node, rng):
+def rejection_step(layer, value, ahead, log2_ratio, node, rng):
     """Replace the node of every replicate by an edge, drawn until its coin shows heads; returns the draws made."""
+    ptr, prob, child = layer
+    here, here_power = value
+    mantissa, exponent = ahead
     base = ptr[0]
     draws = 0
     for i in range(node.shape[0]):

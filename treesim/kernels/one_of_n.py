@@ -96,8 +96,10 @@ def two_child_pool(p_high, p_low, ratio, draws):
 
 
 @njit(nogil=True, cache=True)
-def pool_edges(lo, hi, ptr, prob, child, log_value, draws, by_quadrature, out_mantissa, out_exponent):
+def pool_edges(lo, hi, layer, log_value, draws, by_quadrature, out):
     """The conditional law on every edge when `draws` children are drawn and one kept in proportion to V."""
+    ptr, prob, child = layer
+    out_mantissa, out_exponent = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
     width = 1

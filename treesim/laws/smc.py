@@ -133,12 +133,12 @@ class _Chain:
     def of(cls, proposal: Proposal, particles: int, name: str) -> _Chain:
         """Raises `NoExactLaw` as soon as a level has more multisets than can be followed."""
         graph = proposal.graph
-        found: list[_Kinds] = []
+        levels: list[_Kinds] = []
         live = np.ones(1, bool)
         before, moves = 1, 0.0
         for t in range(graph.horizon):
-            found.append(_kinds(proposal, t, live))
-            n_kinds = len(found[-1].node)
+            levels.append(_kinds(proposal, t, live))
+            n_kinds = len(levels[-1].node)
             if t + 1 < graph.horizon:
                 states = math.comb(n_kinds + particles - 1, particles)
                 moves += float(before) * float(min(states, 10**15)) * n_kinds
@@ -152,8 +152,8 @@ class _Chain:
                     "from runs"
                 )
             live = np.zeros(graph.n_level(t + 1), bool)
-            live[found[-1].node] = True
-        return cls(proposal, particles, name, found)
+            live[levels[-1].node] = True
+        return cls(proposal, particles, name, levels)
 
     def leaf_law(self) -> FloatArray:
         """The law of the leaf, shape [n_leaves]."""
@@ -186,8 +186,8 @@ class _Chain:
         chosen = self._kept(arrivals, self.particles)
         chosen = np.divide(chosen, arrivals, out=np.zeros_like(chosen), where=arrivals > 0)
         parent, edge = self._out_edges(last, kind)
-        found = self.kinds[last]
-        prob = found.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, found.kind[edge]])
+        kinds = self.kinds[last]
+        prob = kinds.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, kinds.kind[edge]])
         return PathListLaw(self.proposal.graph, self._longer(last, edges[parent], edge), Scaled.from_float(prob))
 
     def pinned_laws(self) -> FloatArray:
@@ -202,30 +202,30 @@ class _Chain:
             kind, mass = self.kinds[t].kind[edge], self._with_own(t, parent, edge, others)
         states = np.flatnonzero(mass.any(axis=0))
         arrivals = self._arrivals(last, states)
-        found = self.kinds[last]
+        kinds = self.kinds[last]
         laws = np.zeros((graph.n_leaves, graph.n_leaves))
         parent, edge = self._out_edges(last, kind)
-        for p, k in zip(parent.tolist(), found.kind[edge].tolist(), strict=True):
+        for p, k in zip(parent.tolist(), kinds.kind[edge].tolist(), strict=True):
             seen = np.flatnonzero(mass[p, states])
-            chosen = self._kept(arrivals[seen], n - 1, float(found.log_weight[k]))
-            row = laws[found.node[k]]
-            row[found.node] = mass[p, states[seen]] @ chosen
-            row[found.node[k]] += 1.0 - row.sum()
+            chosen = self._kept(arrivals[seen], n - 1, float(kinds.log_weight[k]))
+            row = laws[kinds.node[k]]
+            row[kinds.node] = mass[p, states[seen]] @ chosen
+            row[kinds.node[k]] += 1.0 - row.sum()
         return laws
 
     def _require_few_paths(self) -> None:
         """Raise `NoExactLaw` if there are more paths than can be followed through the counts."""
         at_node: FloatArray = np.ones(1)
-        for found in self.kinds:
-            n_kinds = len(found.node)
-            paths = np.bincount(found.kind, at_node[found.source], n_kinds)
-            states = math.comb(n_kinds + self.particles - 1, self.particles) if found is not self.kinds[-1] else 1
+        for kinds in self.kinds:
+            n_kinds = len(kinds.node)
+            paths = np.bincount(kinds.kind, at_node[kinds.source], n_kinds)
+            states = math.comb(n_kinds + self.particles - 1, self.particles) if kinds is not self.kinds[-1] else 1
             if paths.sum() * states * n_kinds > LARGEST_WORK / 10:
                 raise NoExactLaw(
                     f"the exact law of {self.name} follows {paths.sum():.2g} paths or more through {states:.2g} "
                     "multisets on a level, too many; take fewer particles or steps, or estimate its TV from runs"
                 )
-            at_node = np.asarray(np.bincount(found.node, paths), np.float64)
+            at_node = np.asarray(np.bincount(kinds.node, paths), np.float64)
 
     def _counts(self, t: int) -> IntArray:
         """The counts before the step from level `t`, shape [states, kinds]."""
@@ -243,21 +243,21 @@ class _Chain:
 
     def _arrivals(self, t: int, states: IntArray) -> FloatArray:
         """The law rho of the kind of one particle after the step from level `t`, shape [states, kinds below]."""
-        found = self.kinds[t]
+        kinds = self.kinds[t]
         share = self._counts(t)[states] * self._shares(t, states)
         node = np.zeros(1, np.int64) if t == 0 else self.kinds[t - 1].node
         at_node = np.zeros((len(states), self.proposal.graph.n_level(t)))
         np.add.at(at_node.T, node, share.T)
-        rho = np.zeros((len(states), len(found.node)))
-        np.add.at(rho.T, found.kind, (at_node[:, found.source] * found.prob).T)
+        rho = np.zeros((len(states), len(kinds.node)))
+        np.add.at(rho.T, kinds.kind, (at_node[:, kinds.source] * kinds.prob).T)
         return rho
 
     def _out_edges(self, t: int, kind: IntArray) -> tuple[IntArray, IntArray]:
         """For paths that end in particles of some kinds: which path and which live edge extend each other."""
-        found = self.kinds[t]
+        kinds = self.kinds[t]
         node = np.zeros(len(kind), np.int64) if t == 0 else self.kinds[t - 1].node[kind]
-        first = np.searchsorted(found.source, node)
-        degree = np.searchsorted(found.source, node, side="right") - first
+        first = np.searchsorted(kinds.source, node)
+        degree = np.searchsorted(kinds.source, node, side="right") - first
         parent = np.repeat(np.arange(len(kind)), degree)
         edge = np.arange(len(parent)) - np.repeat(np.cumsum(degree) - degree, degree) + np.repeat(first, degree)
         return parent, edge

@@ -75,9 +75,7 @@ class GuidedSteps(Steps):
         norm = expect_ahead(layer, ahead)
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: guided_edges(
-                lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
-            ),
+            lambda lo, hi: guided_edges(lo, hi, tuple(layer), norm.numbers, ahead.numbers, out.numbers),
             len(layer.ptr) - 1,
             5 * len(layer.prob),
         )
@@ -113,9 +111,7 @@ class PoolSteps(Steps):
         log_value = self.value[self.graph.level(t + 1)].log()
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: pool_edges(
-                lo, hi, *layer, log_value, self.pool, self.by_quadrature, out.mantissa, out.exponent
-            ),
+            lambda lo, hi: pool_edges(lo, hi, tuple(layer), log_value, self.pool, self.by_quadrature, out.numbers),
             len(layer.ptr) - 1,
             100 * len(layer.prob),
         )
@@ -178,10 +174,7 @@ def marginals(steps: Steps) -> Iterator[tuple[Scaled, float]]:
     for t in range(graph.horizon):
         edge = steps.edges(t)
         below = Scaled.zeros(graph.n_level(t + 1))
-        children = push_mass(
-            *graph.layer(t), mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
-            below.mantissa, below.exponent,
-        )  # fmt: skip
+        children = push_mass(tuple(graph.layer(t)), mass.numbers, edge.numbers, below.numbers)
         mass = below
         yield mass, children
 

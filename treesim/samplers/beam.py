@@ -70,11 +70,11 @@ class BeamSearch(Sampler):
         return Paths(beam, history if graph.keeps_edges else None), looked_at
 
     def law(self, instance: Instance) -> Law:
-        found, _ = self._search(instance)
-        if found.edges is not None:
-            return WalkLaw(OnePath(instance.graph, found.edges[0]))
+        best, _ = self._search(instance)
+        if best.edges is not None:
+            return WalkLaw(OnePath(instance.graph, best.edges[0]))
         prob = np.zeros(instance.graph.n_leaves)
-        prob[found.leaf] = 1.0
+        prob[best.leaf] = 1.0
         return LeafLaw(Scaled.from_float(prob))
 
     def cost(self, instance: Instance) -> Cost:
@@ -82,5 +82,5 @@ class BeamSearch(Sampler):
         return Cost(looked_at, looked_at)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        found, looked_at = self._search(instance)
-        return Draws(*found.take(np.zeros(n, np.int64)), n * looked_at, n * looked_at)
+        best, looked_at = self._search(instance)
+        return Draws(*best.take(np.zeros(n, np.int64)), n * looked_at, n * looked_at)

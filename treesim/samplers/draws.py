@@ -91,7 +91,7 @@ def draw_guided(graph: LayeredGraph, value: Scaled, n: int, rng: np.random.Gener
 
     def step(t: int, node: IntArray) -> None:
         ahead = value[graph.level(t + 1)]
-        step_guided(*graph.layer(t), ahead.mantissa, ahead.exponent, node, np.empty(0), rng)
+        step_guided(tuple(graph.layer(t)), ahead.numbers, node, np.empty(0), rng)
 
     return walk(graph, n, step)
 

@@ -113,7 +113,7 @@ class ExactGuided(Sampler):
             for t in range(graph.horizon):
                 layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
                 node = walks.leaf[alive]
-                common = (*layer, here.mantissa, here.exponent, ahead.mantissa, ahead.exponent, log2_ratio)
+                common = (tuple(layer), here.numbers, ahead.numbers, log2_ratio)
                 if t:
                     passed = np.zeros(len(node), np.bool_)
                     draws += factory_step(*common, scale, gap, node, passed, rng)
@@ -135,9 +135,9 @@ def _coins(graph: LayeredGraph, value: Scaled, t: int) -> FloatArray:
     mean = expect_ahead(graph.layer(t), value[graph.level(t + 1)])
     here = value[graph.level(t)]
     live: BoolArray = (here.mantissa > 0) & (mean.mantissa > 0)
-    found = np.ones(len(here))
-    found[live] = mean[live].over(here[live]).to_float()
-    return found
+    chance = np.ones(len(here))
+    chance[live] = mean[live].over(here[live]).to_float()
+    return chance
 
 
 @remembered

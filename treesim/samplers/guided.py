@@ -144,10 +144,10 @@ class GuidedSMC(Sampler):
             nonlocal reads
             ahead = value[graph.level(t + 1)]
             if self.pool:
-                step_pool(*graph.layer(t), ahead.mantissa, ahead.exponent, self.pool, node, log_weight, rng)
+                step_pool(tuple(graph.layer(t)), ahead.numbers, self.pool, node, log_weight, rng)
                 reads += self.pool * n
             else:
-                reads += step_guided(*graph.layer(t), ahead.mantissa, ahead.exponent, node, log_weight, rng)
+                reads += step_guided(tuple(graph.layer(t)), ahead.numbers, node, log_weight, rng)
 
         paths = walk(graph, n, step)
         if len(log_weight):

@@ -88,7 +88,7 @@ class _WeightedOneOfN(_OneOfN):
         return weighted_pick(self._power * instance.log_reward, prob, self.n)
 
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
-        pick_weighted(leaf, reward.mantissa, reward.exponent, self._power, rng, out)
+        pick_weighted(leaf, reward.numbers, self._power, rng, out)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class BestOfN(_OneOfN):
         return best_of(instance.reward, prob, self.n)
 
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
-        pick_best(leaf, reward.mantissa, reward.exponent, out)
+        pick_best(leaf, reward.numbers, out)
 
 
 @dataclass(frozen=True)

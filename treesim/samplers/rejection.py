@@ -85,7 +85,7 @@ class Rejection(Sampler):
             draws += len(waiting)
             queries += len(waiting)
             accepted = np.empty(len(waiting), bool)
-            accept(paths.leaf, reward.mantissa, reward.exponent, log_envelope, rng, accepted)
+            accept(paths.leaf, reward.numbers, log_envelope, rng, accepted)
             done = accepted | (self.fallback == "last")
             out = out.put(waiting[done], paths.take(np.flatnonzero(done)))
             waiting = waiting[~accepted]

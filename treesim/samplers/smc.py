@@ -311,14 +311,14 @@ class SMC(Sampler):
 def _layers(instance: Instance) -> list[Where]:
     """What particles need to know of each layer."""
     graph, value = instance.graph, instance.value
-    found = []
+    layers = []
     for t in range(graph.horizon):
         layer, here, ahead = graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)]
         degree = np.diff(layer.ptr)
         # Parents without value count as if it were one: their exponent is zero.
         is_plain = not here.exponent.any() and not ahead.exponent.any()
         none = here.exponent[:0]
-        found.append(
+        layers.append(
             Where(
                 *layer,
                 int(degree.max()),
@@ -328,7 +328,7 @@ def _layers(instance: Instance) -> list[Where]:
                 ahead.mantissa,
             )
         )
-    return found
+    return layers
 
 
 @remembered
