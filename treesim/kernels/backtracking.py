@@ -9,6 +9,7 @@ def backtracking_steps(steps, edge_ptr, parent, up, down, law, next_law):
     n_inner = edge_ptr.shape[0] - 1
     for _ in range(steps):
         next_law[:] = 0.5 * law
+        # `next_law` holds the half that stays everywhere, and what the nodes before v send on.
         for v in range(law.shape[0]):
             moving = 0.5 * law[v]
             if moving == 0.0:
@@ -29,6 +30,7 @@ def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, up, down, rng,
         v = 0
         reads[i] = 0
         step = 0
+        # u is uniform on what the moves not yet refused leave of [0, 1): up first, then the edges in order.
         while stops or step < steps:
             step += 1
             u = rng.random()

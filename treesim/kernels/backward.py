@@ -19,6 +19,7 @@ def expect_children(lo, hi, layer, ahead, out):
     out_mantissa, out_exponent = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
+    # `differs` is zero as long as all exponents seen are `common`: then `total` is the plain sum of mantissas.
     for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         first = start if is_tree else child[start]
@@ -54,6 +55,7 @@ def expect_shared(lo, hi, layer, ahead, common, out):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         a, b, c, d = 0.0, 0.0, 0.0, 0.0
         quarters = (stop - start) // 4
+        # Edges start .. start + 4 i are in one of the four sums, each edge once.
         for i in range(quarters):
             k = start + 4 * i
             a += prob[k] * mantissa[np.uint32(child[k])]
@@ -101,6 +103,7 @@ def cap_ratios(layer, ahead, cap, out):
             continue
         own = out_exponent[v]
         low, high = 0.0, float("inf")
+        # [low, high] holds the factors for the parent that respect the cap towards all children seen.
         for k in range(ptr[v] - base, ptr[v + 1] - base):
             c = k if is_tree else child[k]
             if prob[k] > 0.0:

@@ -36,6 +36,7 @@ def gauge_level(layer, log_ratio, q, here, below, best):
     next_flow, next_gauge = below
     base = ptr[0]
     is_tree = child.shape[0] == 0
+    # `flow` is -1 where q never comes; `best` is the mass of the edge that the gauge follows.
     for v in range(ptr.shape[0] - 1):
         if flow[v] < 0.0:
             continue
@@ -119,6 +120,7 @@ def windows_level(layer, shift, windows, next_windows):
     for c in range(next_low.shape[0]):
         next_low[c], next_stop[c] = NOWHERE, -NOWHERE
     moves = 0
+    # The window of a child reaches from the lowest to the highest cell that the parents so far send mass to.
     for v in range(ptr.shape[0] - 1):
         size = stop[v] - start[v]
         if size == 0:
@@ -132,6 +134,7 @@ def windows_level(layer, shift, windows, next_windows):
             next_low[c] = min(next_low[c], first)
             next_stop[c] = max(next_stop[c], first + size + (1 if part[k] > 0.0 else 0))
     total = 0
+    # Windows of children before c fill the cells 0 .. total, without gaps.
     for c in range(next_low.shape[0]):
         size = next_stop[c] - next_low[c] if next_low[c] < NOWHERE else 0
         next_start[c] = total
@@ -156,6 +159,7 @@ def spread_level(layer, q, log_ratio, shift, step, windows, mass, next_windows, 
     is_tree = child.shape[0] == 0
     scale = 1.0 / math.expm1(step)
     vanished = 0.0
+    # What an edge moves keeps its mass and its mean of r: stay + rise = q, and r of the upper cell is exp(step) larger.
     for v in range(ptr.shape[0] - 1):
         begin, end = start[v], stop[v]
         if begin == end:
@@ -198,6 +202,7 @@ def contract_level(layer, q, log_ratio, shift, step, windows, mass, moment, next
     is_tree = child.shape[0] == 0
     ceiling, down = math.exp(step), math.exp(-step)
     vanished = 0.0
+    # With the carry mass <= moment < mass * exp(step) holds for every piece that is moved, so for sums of pieces.
     for v in range(ptr.shape[0] - 1):
         begin, end = start[v], stop[v]
         if begin == end:
@@ -242,6 +247,7 @@ def trim_level(step, nodes, guard, share, keep_heavy, windows, mass, moment, wid
     closed, error, dropped = 0.0, 0.0, 0.0
     for c in range(start.shape[0]):
         begin, end = start[c], stop[c]
+        # Cells before `begin` are closed, their q - p is in `closed` but for `error` (Kahan); low[c] names `begin`.
         while begin < end:
             x = low[c] * step + gauge[c]
             if not x + width + most[c] <= -guard:
@@ -261,6 +267,7 @@ def trim_level(step, nodes, guard, share, keep_heavy, windows, mass, moment, wid
             if not x + least[c] >= guard:
                 break
             end -= 1
+        # Each end may lose `room` of mass, the outermost cells first.
         room = share * max(flow[c], 0.0)
         left = room
         while begin < end:

@@ -39,6 +39,7 @@ def push_mass(layer, here, edges, below):
     base = ptr[0]
     is_tree = child.shape[0] == 0
     children = 0.0
+    # The children hold what parents before v have sent them; the rest is still with the parents.
     for v in range(ptr.shape[0] - 1):
         here = shifted(mass[v], mass_exponent[v])
         for k in range(ptr[v] - base, ptr[v + 1] - base):
@@ -79,6 +80,7 @@ def look_ahead(lo, hi, layer, below, out):
     ahead, ahead_exp, lowest, highest = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
+    # As in `expect_children`; `least` and `most` are over the children that pi_ref can draw.
     for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         common = exponent[start if is_tree else child[start]]
@@ -155,6 +157,7 @@ def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
     mean_reference, mean_target = 0.0, 0.0
     log_ratio, ratio, ratio_edge = -1.0, 0.0, -1
     per_partition = 1.0 / partition
+    # `worst` and `ratio` are the largest of the parents before v that pi_ref reaches, and where they are attained.
     for v in range(lo, hi):
         if reach[v] == 0.0:
             continue
@@ -178,6 +181,7 @@ def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
         is_plain = least > 0.0 and value[v] > 0.0 and shift == 0
         if is_plain and most <= ratio * value[v] and value[v] <= ratio * least:
             continue
+        # Only here can the ratio grow: above, both extremes of the children are as near to V(v) as some step before.
         for k in range(ptr[v] - base, ptr[v + 1] - base):
             c = k if is_tree else child[k]
             if prob[k] == 0.0 or (value[v] == 0.0 and next_value[c] == 0.0):

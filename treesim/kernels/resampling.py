@@ -127,6 +127,7 @@ def draw_systematic(free, size, weight, members, scale, marked, copies, state):
     """One offset for all points."""
     offset = uniform(state) if marked < 0.0 else marked - math.floor(marked)
     cumulated, placed, last = 0.0, 0, 0
+    # `placed` points lie below the cumulated weight of the runs so far: offset, offset + 1, and so on.
     for i in range(size):
         cumulated += members[i] * weight[i] * scale
         upto = max(placed, min(free, math.ceil(cumulated - offset)))
@@ -142,6 +143,7 @@ def draw_stratified(free, size, weight, members, scale, marked, copies, state):
     """A point of its own in each stratum, drawn where two runs meet in it; whole strata need none."""
     cumulated, placed, last = 0.0, 0, 0
     point = -1.0
+    # Strata below `placed` have given their points; `point` is that of stratum `placed`, once it is drawn.
     for i in range(size):
         cumulated += members[i] * weight[i] * scale
         before = placed
@@ -188,6 +190,7 @@ def draw_multinomial(free, size, mass, total, copies, points, state, rng):
         whole += points[j]
     rate = total / whole
     i, cumulated, position = 0, mass[0], 0.0
+    # Points come in increasing order, so the run that holds one is never before the run of the last.
     for j in range(free):
         position += points[j] * rate
         while cumulated <= position and i < last:

@@ -69,6 +69,7 @@ def gather(here, together, pin):
         n, i, size, own = 0, 0, here.size[r], pin[r]
         while i < size:
             members, j = here.members[r, i], i + 1
+            # Particles i .. j are exchangeable.
             while j < size and here.place[r, j] == here.place[r, i] and here.weight[r, j] == here.weight[r, i]:
                 members += here.members[r, j]
                 j += 1

@@ -58,6 +58,7 @@ def propose_reference(where, here, below, pin, path, state, rng):
     for r in range(here.size.shape[0]):
         n, own = 0, pin[r]
         pin[r] = -1
+        # Runs before i have gone down: the n runs below hold their particles, in the order of edges.
         for i in range(here.size[r]):
             v = here.place[r, i]
             start, stop = ptr[v] - base, ptr[v + 1] - base
@@ -116,6 +117,7 @@ def propose_optimal(where, here, below, pin, path, state, rng):
                     reads += here.members[r, i]
                     if next_value[c] > 0.0:
                         top = max(top, 0 if is_plain else next_exponent[c])
+            # Shares are in units of 2**top, so that the largest of them is an ordinary float.
             for k in range(start, stop):
                 c = k if is_tree else child[k]
                 share[k - start] = prob[k] * shifted(next_value[c], (0 if is_plain else next_exponent[c]) - top)
@@ -203,6 +205,7 @@ def propose_pool(where, draws, here, below, pin, path, state):
             for member in range(here.members[r, i]):
                 is_pinned = i == pin[r] and member == 0
                 norm, top, kept = 0.0, 0 if is_plain else NO_EXPONENT, start
+                # As in `treesim.kernels.walk.step_pool`; a pinned particle keeps what it draws first.
                 for j in range(draws):
                     k = path[r] if is_pinned and j == 0 else edge_at(start, stop, prob, uniform(state))
                     c = k if is_tree else child[k]
@@ -298,6 +301,7 @@ def share_out(n, share, total, tally, state, rng):
                 n -= k
                 total -= share[d]
         return
+    # left: how far the point lies beyond the edges passed; the last edge with a share takes what rounding leaves.
     for _ in range(n):
         left = total * uniform(state)
         kept = last

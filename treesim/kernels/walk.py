@@ -97,6 +97,7 @@ def step_pool(layer, ahead, draws, node, log_weight, rng):
         start, stop = ptr[node[i]] - base, ptr[node[i] + 1] - base
         norm, top = 0.0, NO_EXPONENT
         chosen = 0
+        # `norm` is the sum of V over the pool so far, in units of 2**top, and `chosen` one of it in proportion to V.
         for j in range(draws):
             k = draw_edge(start, stop, prob, rng)
             c = k if is_tree else child[k]

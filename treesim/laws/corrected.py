@@ -181,15 +181,15 @@ class MHLaw(Law):
         bounds = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), effort)[1]
         return TV(bounds.lo, bounds.hi, "certified", wanted=bounds.wanted)
 
-    def _bounds(self, ratio: RatioLaw, escape: float) -> tuple[float, float]:
+    def _bounds(self, law: RatioLaw, escape: float) -> tuple[float, float]:
         """Bounds on the TV, given the mass of p where q never goes."""
-        slack = ratio.dropped + ratio.rounding
+        slack = law.dropped + law.rounding
         with np.errstate(divide="ignore"):
-            upper, lower = (np.log(mass) for mass in (ratio.upper_mass, ratio.lower_mass))
-        high = Offers(ratio.upper_log_ratio, upper, self.steps, slack)
-        low = Offers(ratio.lower_log_ratio, lower, self.steps, -slack)
-        hi = _shortfall(low, ratio.upper_log_ratio, upper) + escape + slack
-        lo = _shortfall(high, ratio.lower_log_ratio, lower) + escape - slack
+            upper, lower = (np.log(mass) for mass in (law.upper_mass, law.lower_mass))
+        high = Offers(law.upper_log_ratio, upper, self.steps, slack)
+        low = Offers(law.lower_log_ratio, lower, self.steps, -slack)
+        hi = _shortfall(low, law.upper_log_ratio, upper) + escape + slack
+        lo = _shortfall(high, law.lower_log_ratio, lower) + escape - slack
         return max(0.0, lo), min(1.0, hi)
 
     def kl(self, target: Law) -> None:

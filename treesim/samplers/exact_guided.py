@@ -95,15 +95,15 @@ class ExactGuided(Sampler):
 
     def _factory(self, instance: Instance) -> tuple[float, float, float]:
         """L, the scale of the factory's coin, and its gap."""
-        epsilon, ratio = self._bounds(instance)
+        epsilon, bound = self._bounds(instance)
         horizon = instance.graph.horizon
         # Audited bounds are met with equality: half of the gap is kept for rounding.
-        return ratio, ratio / ((1.0 + epsilon) * (1.0 + 1.0 / horizon)), 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
+        return bound, bound / ((1.0 + epsilon) * (1.0 + 1.0 / horizon)), 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         graph = instance.graph
-        ratio, scale, gap = self._factory(instance)
-        log2_ratio = math.log2(ratio)
+        bound, scale, gap = self._factory(instance)
+        log2_bound = math.log2(bound)
         leaf = np.zeros(n, np.int64)
         edges = graph.room_for_edges(n)
         waiting, draws = np.arange(n), 0
@@ -113,7 +113,7 @@ class ExactGuided(Sampler):
             for t in range(graph.horizon):
                 layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
                 node = walks.leaf[alive]
-                common = (tuple(layer), here.numbers, ahead.numbers, log2_ratio)
+                common = (tuple(layer), here.numbers, ahead.numbers, log2_bound)
                 if t:
                     passed = np.zeros(len(node), np.bool_)
                     draws += factory_step(*common, scale, gap, node, passed, rng)
@@ -144,7 +144,7 @@ def _coins(graph: LayeredGraph, value: Scaled, t: int) -> FloatArray:
 def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
     """Draws of one round, over the probability that a round succeeds (Wald)."""
     graph, value = instance.graph, instance.value
-    ratio, scale, gap = sampler._factory(instance)
+    bound, scale, gap = sampler._factory(instance)
     steps = GuidedSteps(graph, value)
     mass: FloatArray = np.ones(1)
     draws = 0.0
@@ -152,9 +152,9 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
         b = _coins(graph, value, t)
         if t:
             reached: IntArray = np.flatnonzero(mass > 0)
-            draws += float(mass[reached] @ expected_flips(b[reached] / ratio, scale, gap))
-            mass = mass * b * (scale / ratio)
-        draws += float(mass @ (ratio / b))
+            draws += float(mass[reached] @ expected_flips(b[reached] / bound, scale, gap))
+            mass = mass * b * (scale / bound)
+        draws += float(mass @ (bound / b))
         layer = graph.layer(t)
         edge: FloatArray = steps.edges(t).to_float() * mass[layer.sources()]
         mass = np.bincount(layer.ends(np.arange(len(edge))), edge, minlength=graph.n_level(t + 1)).astype(np.float64)
