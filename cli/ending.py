@@ -55,10 +55,15 @@ class Speaker(io.TextIOBase):
     errors = "backslashreplace"
 
     def __init__(self, stream: IO[str] | None) -> None:
-        self._stream = stream
         self._is_terminal = stream is not None and stream.isatty()
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+            if isinstance(stream.buffer, io.RawIOBase):
+                # Python's unbuffered streams (PYTHONUNBUFFERED) forget what the system did not take at once.
+                stream = io.TextIOWrapper(
+                    io.BufferedWriter(stream.buffer), stream.encoding, stream.errors, line_buffering=True
+                )
+        self._stream = stream
 
     def write(self, text: str) -> int:
         with self._told():

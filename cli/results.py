@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ def results(store: Path, form: str, output: Path | None) -> None:
         return
     text = json_text({"store": str(store), "rows": records}) + "\n" if form == "json" else _csv(records, columns)
     if output is None:
-        click.echo(text, nl=False)
+        sys.stdout.write(text)
     else:
         write_whole(distinct_output(output, store), lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -76,7 +76,8 @@ def process_map(
     def hire() -> None:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, function))
-        process.start()
+        with _interrupts_held():
+            process.start()
         theirs.close()
         workers.append(_Worker(process, ours))
 
@@ -124,6 +125,19 @@ def process_map(
             _end(worker)
 
 
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """A terminal sends Ctrl-C to all of its processes; those that start here never see it, the parent decides."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _end(worker: _Worker) -> None:
     worker.pipe.close()
     worker.process.join(PATIENCE)
@@ -134,8 +148,6 @@ def _end(worker: _Worker) -> None:
 
 def _serve(pipe: Connection, function: Callable[[Any], Any]) -> None:
     """Answer until the pipe is closed."""
-    # A terminal sends it to all of its processes; the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
     with contextlib.suppress(EOFError, BrokenPipeError):
         pipe.send("ready")

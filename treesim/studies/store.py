@@ -29,6 +29,8 @@ _FIRST_FORMAT = ("key", "family", "parameters", "seed", "sampler", "runs", "vers
 # Seconds: of one attempt at a locked store, between two, until a person is told, until it is given up.
 ATTEMPT, PAUSE, QUIET, PATIENCE = 1.0, 0.05, 2.0, 600.0
 
+# Names in a damaged file may be no texts.
+_DAMAGE = (sqlite3.Error, UnicodeDecodeError)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _UNWRITABLE = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
 
@@ -114,11 +116,11 @@ def open_store(path: Path, create: bool = False, tell: Tell = lambda _: None) ->
                     raise SweepError(f"{path} is empty: no sweep has written to it")
                 _make(store)
             store = _checked(store, create)
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise _refusal(path, error) from None
         try:
             yield store
-        except sqlite3.Error as error:
+        except _DAMAGE as error:
             raise _refusal(path, error) from None
 
 
@@ -212,7 +214,7 @@ def _connected(path: Path, create: bool) -> sqlite3.Connection:
     return connection
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -262,7 +264,7 @@ def _checked(store: Store, create: bool) -> Store:
     columns = COLUMNS if version == FORMAT else _FIRST_FORMAT
     ((state,),) = store.execute("PRAGMA quick_check(1)")
     if state != "ok":
-        raise SweepError(f"{path} is damaged: {state}; it was left as it is")
+        raise SweepError(f"{path} is damaged: {state.splitlines()[-1]}; it was left as it is")
     if tuple(row[1] for row in store.execute("PRAGMA table_info(cells)")) != columns:
         raise SweepError(f"{path} is damaged: its table is not that of a store; it was left as it is")
     if create:
@@ -270,7 +272,7 @@ def _checked(store: Store, create: bool) -> Store:
     return Store(path, store.connection, columns, store.tell)
 
 
-def _refusal(path: Path, error: sqlite3.Error) -> SweepError:
+def _refusal(path: Path, error: Exception) -> SweepError:
     if _code(error) in _UNWRITABLE:
         return SweepError(f"cannot use {path}: {error}")
     return SweepError(f"{path} is no store of treesim, or damaged ({error}); it was left as it is")
