@@ -22,7 +22,6 @@ import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV
 from treesim.runtime.seeds import Stream, generator
@@ -87,7 +86,7 @@ def estimate(
     """
     if n < LEAST_RUNS or not 0 < level < 1:
         raise SpecError(f"n is {n} and the level {level}, expected at least {LEAST_RUNS} runs and a level below 1")
-    if isinstance(instance.graph, Tree):
+    if not instance.graph.keeps_edges:
         tv, reward = _on_leaves(sampler, instance, n, seed, level)
         return Estimate(TV(tv[0], tv[1], "estimated", level), reward, n)
     # Half of the runs and half of the risk for each side of the matter.

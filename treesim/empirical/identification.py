@@ -12,7 +12,6 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV
 from treesim.samplers import Sampler
@@ -157,8 +156,7 @@ def identify_law(
     >>> identified.candidates[0].name, [round(exponent.estimate) for exponent in identified.exponents]
     ('target', [0, 1])
     """
-    if not isinstance(instance.graph, Tree):
-        raise SpecError("an audit lists the leaves of a tree; unroll the trellis first")
+    instance.graph.require_tree("an audit lists the leaves of a tree; unroll the trellis first", SpecError)
     if runs < 100:
         raise SpecError(f"runs is {runs}, expected at least 100")
     target = instance.target.prob.to_float()
@@ -193,8 +191,7 @@ def identify_law(
 def log_values(instance: Instance) -> FloatArray:
     """log V of the prefixes of every leaf, in nats, shape [horizon, n_leaves]; at the last step log of the reward."""
     graph = instance.graph
-    assert isinstance(graph, Tree)
-    edges = graph.edges_to(np.arange(graph.n_leaves))
+    edges = graph.path_edges(np.arange(graph.n_leaves), None)
     log_value = instance.value.log()
     return np.array([log_value[graph.level(t + 1)][edges[:, t]] for t in range(graph.horizon)])
 

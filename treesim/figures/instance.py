@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from treesim.arrays import FloatArray, IntArray
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, dress, headline, legend
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 
 # Trees of more leaves, and trellises of more nodes, are not drawn whole.
@@ -21,7 +20,7 @@ SHOWN, LARGEST_NAMED = 128, 64
 
 def instance_figure(instance: Instance) -> Figure:
     """Bellman error by level, value profile, and the graph."""
-    drawn = isinstance(instance.graph, Tree) or instance.graph.n_nodes <= LARGEST_TRELLIS
+    drawn = not instance.graph.keeps_edges or instance.graph.n_nodes <= LARGEST_TRELLIS
     figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
     headline(figure, instance.parameter_text)
     grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
@@ -105,13 +104,13 @@ def draw_graph(instance: Instance, ax: Axes | None = None) -> Axes:
     'The 128 leaves of largest target mas'
     """
     ax, graph = axes_or_new(ax), instance.graph
-    title = "Tree" if isinstance(graph, Tree) else "Trellis"
+    title = "Trellis" if graph.keeps_edges else "Tree"
     kept = [np.arange(graph.n_level(t)) for t in range(graph.horizon + 1)]
-    if isinstance(graph, Tree) and graph.n_leaves > LARGEST_TREE:
+    if not graph.keeps_edges and graph.n_leaves > LARGEST_TREE:
         mass = instance.target.prob.to_float()
         leaves = np.sort(np.argsort(-mass, kind="stable")[:SHOWN])
         title = f"The {SHOWN} leaves of largest target mass ({mass[leaves].sum():.3g} of it)"
-        kept = [np.zeros(1, np.int64), *map(np.unique, graph.edges_to(leaves).T)]
+        kept = [np.zeros(1, np.int64), *map(np.unique, graph.path_edges(leaves, None).T)]
     _draw_kept(instance, kept, ax)
     ax.set_title(f"{title}: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)
     ax.set_axis_off()
@@ -158,7 +157,7 @@ def _draw_kept(instance: Instance, kept: list[IntArray], ax: Axes) -> None:
 def _places(graph: LayeredGraph, kept: list[IntArray], widest: int) -> list[FloatArray]:
     """Where the kept nodes of each level stand: those of a tree over the middle of their children."""
     across: list[FloatArray] = [np.arange(len(nodes), dtype=np.float64) + (widest - len(nodes)) / 2 for nodes in kept]
-    if isinstance(graph, Tree):
+    if not graph.keeps_edges:
         for t in reversed(range(graph.horizon)):
             parent = np.searchsorted(kept[t], graph.layer(t).sources()[kept[t + 1]])
             across[t] = np.bincount(parent, across[t + 1]) / np.bincount(parent)

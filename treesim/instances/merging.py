@@ -135,7 +135,7 @@ def unroll(instance: Instance) -> Instance:
     1024
     """
     graph = instance.graph
-    if isinstance(graph, Tree):
+    if not graph.keeps_edges:
         return instance
     paths = 2.0**graph.log2_paths if graph.log2_paths < 1000 else math.inf
     require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike
 from treesim.arrays import BoolArray, FloatArray
 from treesim.errors import PerturbationError
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, expect_level
 from treesim.instances.adversary import worst_signs
 from treesim.kernels.backward import cap_ratios, multiply
@@ -125,12 +124,12 @@ class Adversarial(BottomUp):
         require_at_least("starts", self.starts, 0)
 
     def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        if not isinstance(graph, Tree):
-            raise PerturbationError(
-                "perturbation 'adversarial' needs a tree, whose every path has errors of its own; "
-                "perturb the tree and merge it, or take random-sign"
-            )
-        signs = worst_signs(graph, twist, np.log1p(epsilon), self.starts, generator(seed, Stream.PERTURBATION))
+        tree = graph.require_tree(
+            "perturbation 'adversarial' needs a tree, whose every path has errors of its own; perturb the tree and "
+            "merge it, or take random-sign",
+            PerturbationError,
+        )
+        signs = worst_signs(tree, twist, np.log1p(epsilon), self.starts, generator(seed, Stream.PERTURBATION))
         return lambda t: signs[t]
 
 

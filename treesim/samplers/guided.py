@@ -71,7 +71,7 @@ class GuidedSMC(Sampler):
 
     def law(self, instance: Instance) -> Law:
         if self.pool and self.mh > 1:
-            return algorithm_2_law(instance, self.pool, self.mh)
+            return algorithm_2_law(instance.graph, instance.value, instance.audit.log_partition, self.pool, self.mh)
         proposal = walk_law(self._steps(instance))
         if self.mh > 1:
             return corrected_law(proposal, instance.target, self.mh)
