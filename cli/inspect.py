@@ -8,7 +8,7 @@ import click
 
 from treesim.cli.options import file_argument, json_option
 from treesim.cli.output import distinct_output, print_json, print_table
-from treesim.tables import number
+from treesim.tables import escaped, number
 
 
 @click.command(short_help="Size, log Z, Bellman error, ratio bound; --plot.")
@@ -37,14 +37,17 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
         return
     error = document["bellman_error"]
     start, end = document["ratio_bound_step"]
-    click.echo(instance.parameter_text)
+
+    def place(node: int) -> str:
+        return escaped(instance.graph.describe(node))
+
+    click.echo(escaped(instance.parameter_text))
     click.echo(
         f"horizon {document['horizon']}, {document['nodes']:,} nodes, 2^{document['log2_paths']:.4g} paths, "
         f"seed {document['seed']}\n"
         f"log Z          {document['log_partition']:.10g}\n"
-        f"Bellman error  {number(error['sup'], 10)}, attained at {instance.graph.describe(error['node'])}\n"
-        f"ratio bound L  {number(document['ratio_bound'], 10)}, attained from {instance.graph.describe(start)} "
-        f"to {instance.graph.describe(end)}\n"
+        f"Bellman error  {number(error['sup'], 10)}, attained at {place(error['node'])}\n"
+        f"ratio bound L  {number(document['ratio_bound'], 10)}, attained from {place(start)} to {place(end)}\n"
     )
     columns = error["by_level"]
     print_table(
@@ -52,4 +55,4 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
         [[t, *map(number, row)] for t, row in enumerate(zip(*columns.values(), strict=True))],
     )
     if plot is not None:
-        click.echo(f"\nfigure: {plot}")
+        click.echo(f"\nfigure: {escaped(str(plot))}")

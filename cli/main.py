@@ -10,7 +10,7 @@ from treesim.cli.experiment import experiment
 from treesim.cli.export import export
 from treesim.cli.generate import generate
 from treesim.cli.inspect import inspect
-from treesim.cli.output import Failure, Group
+from treesim.cli.output import Group
 from treesim.cli.results import results
 from treesim.cli.sample import sample
 from treesim.cli.scale import scale
@@ -35,21 +35,12 @@ def main(modules: tuple[Path, ...]) -> None:
     Build a tree whose reference policy, reward and optimal twist are known exactly, and compute how far what a sampler
     returns is from what it should return. Start with: treesim demo blowup
     """
-    for path in modules:
-        run_file(path)
+    if modules:
+        from treesim.runtime.user_code import run_file
+
+        for path in modules:
+            run_file(path)
 
 
 for command in (generate, inspect, tv, sample, verify, scale, sweep, results, experiment, export, audit, demo):
     main.add_command(command)
-
-
-def run_file(path: Path) -> None:
-    """Run a Python file for what it registers."""
-    import runpy
-
-    if not path.is_file():
-        raise Failure(f"{path} does not exist")
-    try:
-        runpy.run_path(str(path), run_name="treesim_import")
-    except Exception as error:
-        raise Failure(f"{path} cannot be imported: {type(error).__name__}: {error}") from None

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
-from treesim.tables import table
+from treesim.tables import escaped, table
 
 Item = TypeVar("Item")
 
@@ -23,35 +25,91 @@ class Failure(click.ClickException):
     """A one-line message and exit code 2."""
 
     exit_code = 2
+    prefix = "Error: "
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"{self.prefix}{escaped(self.format_message())}", file=file, err=file is None)
 
 
 class Group(click.Group):
-    """A group whose commands fail with one line and exit code 2, never a traceback."""
+    """A group whose commands fail with one line and exit code 2, never a traceback; Ctrl-C ends them with 130."""
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
             return super().invoke(ctx)
 
+    def main(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
+    ) -> Any:
+        def run() -> int:
+            try:
+                code = super(Group, self).main(args, standalone_mode=False, **extra)
+            except click.Abort:
+                return _ended(Interrupted())
+            except click.exceptions.NoArgsIsHelpError as error:
+                return _ended(error)
+            except click.UsageError as error:
+                return _ended(Failure(error.format_message()))
+            except click.ClickException as error:
+                return _ended(error)
+            return code if isinstance(code, int) else 0
+
+        if not standalone_mode:
+            return super().main(args, standalone_mode=False, **extra)
+        from treesim.cli.ending import Interrupted, own_process
+
+        sys.exit(own_process(run) if args is None else run())
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
+def _ended(error: click.ClickException) -> int:
+    with contextlib.suppress(OSError):
+        error.show()
+    return error.exit_code
+
+
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn the errors that a user can cause into `Failure`."""
+    """Turn whatever ends a command into `Failure`."""
     try:
         yield
-    except click.exceptions.NoArgsIsHelpError:
+    except (click.exceptions.NoArgsIsHelpError, click.exceptions.Exit, click.Abort):
         raise
     except click.UsageError as error:
         raise Failure(error.format_message()) from None
+    except click.ClickException:
+        raise
+    except KeyboardInterrupt:
+        from treesim.cli.ending import Interrupted
+
+        raise Interrupted() from None
+    except BrokenPipeError:
+        # Who reads what is printed has read enough.
+        raise click.exceptions.Exit(1) from None
     except MemoryError:
         raise Failure("out of memory; choose a smaller instance") from None
+    except SystemExit as error:
+        raise Failure(f"code that is not treesim's ended the program by sys.exit({error.code!r})") from None
     except Exception as error:
-        errors = sys.modules.get("treesim.errors")
-        if errors is not None and isinstance(error, errors.TreesimError):
-            raise Failure(str(error)) from None
-        raise
+        if os.environ.get("TREESIM_TRACEBACK"):
+            raise
+        raise Failure(_reason(error)) from None
+
+
+def _reason(error: Exception) -> str:
+    errors = sys.modules.get("treesim.errors")
+    if errors is not None and isinstance(error, errors.TreesimError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
+    return f"{type(error).__name__}: {error}; treesim did not expect this, TREESIM_TRACEBACK=1 shows where"
+
+
+def note(text: str) -> None:
+    """A line on stderr, beside the result."""
+    click.echo(escaped(text), err=True)
 
 
 def print_json(document: Any) -> None:
@@ -77,12 +135,12 @@ def whole_numbers(text: str, what: str) -> list[int]:
         raise Failure(f"{what} is {text!r}, expected whole numbers separated by commas") from None
 
 
-def progress(items: Sequence[Item], label: str, shown: bool) -> Iterator[Item]:
+def progress(items: Iterable[Item], label: str, shown: bool, length: int | None = None) -> Iterator[Item]:
     """Go through the items, with a bar on stderr if the work is long."""
     if not (shown and sys.stderr.isatty()):
         yield from items
         return
-    with click.progressbar(items, label=label, file=sys.stderr) as bar:
+    with click.progressbar(items, length, label=escaped(label), file=sys.stderr) as bar:
         yield from bar
 
 
@@ -95,7 +153,7 @@ def levels(label: str) -> Iterator[Callable[[int, int], None]]:
         nonlocal shown
         if sys.stderr.isatty() and time.monotonic() - start > 2.0:
             shown = True
-            click.echo(f"\r{label}: level {done} of {total} ", nl=False, err=True)
+            click.echo(f"\r{escaped(label)}: level {done} of {total} ", nl=False, err=True)
 
     yield report
     if shown:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from treesim.cli.output import Failure, distinct_output, json_text, print_table
+from treesim.cli.output import Failure, distinct_output, json_text, note, print_table
 from treesim.tables import number
 
 
@@ -23,8 +24,8 @@ def results(store: Path, form: str, output: Path | None) -> None:
     from treesim.runtime.files import write_whole
     from treesim.studies.store import open_store, rows
 
-    with open_store(store) as connection:
-        records = rows(connection)
+    with open_store(store, tell=note) as opened:
+        records = rows(opened)
     columns = list(dict.fromkeys(key for record in records for key in record))
     if form == "parquet":
         if output is None:
@@ -36,7 +37,7 @@ def results(store: Path, form: str, output: Path | None) -> None:
         return
     text = json_text({"store": str(store), "rows": records}) + "\n" if form == "json" else _csv(records, columns)
     if output is None:
-        click.echo(text, nl=False)
+        sys.stdout.write(text)
     else:
         write_whole(distinct_output(output, store), lambda path: path.write_text(text, encoding="utf-8"))
 
@@ -55,9 +56,9 @@ def _print_summary(records: list[dict[str, Any]]) -> None:
     rows = []
     for record in records:
         given = [str(record.get(name, "-")) for name in names]
-        found = [number(record["tv.lo"]), number(record["tv.hi"]), record["tv.kind"] or "-"]
+        tv = [number(record["tv.lo"]), number(record["tv.hi"]), record["tv.kind"] or "-"]
         rows.append(
-            [record["family"], *given, str(record["seed"]), record["sampler"], *found,
+            [record["family"], *given, str(record["seed"]), record["sampler"], *tv,
              number(record["value_queries"]), record["error"] or ""]
         )  # fmt: skip
     defines = ["family", *(name.removeprefix("parameters.") for name in names), "seed", "sampler"]
@@ -73,12 +74,17 @@ def _write_parquet(records: list[dict[str, Any]], columns: list[str], path: Path
         from pyarrow import parquet
     except ImportError:
         raise Failure("parquet needs the package pyarrow: pip install 'treesim[parquet]'") from None
-    # A parameter may be a number in one cell and a text in another.
-    mixed = {name for name in columns if len({type(record.get(name)) for record in records} - {type(None)}) > 1}
-    plain = [
-        {name: str(record.get(name)) if name in mixed and record.get(name) is not None else record.get(name)
-         for name in columns}
-        for record in records
-    ]  # fmt: skip
-    table = pyarrow.Table.from_pylist(plain)
+    columns_of = {name: _column([record.get(name) for record in records]) for name in columns}
+    table = pyarrow.table(columns_of)
     write_whole(path, lambda temporary: parquet.write_table(table, temporary))
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Values of one type: a parameter may be a number in one cell and a text, or a list, in another."""
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1 and kinds <= {str, bool, float}:
+        return values
+    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
+        return values
+    as_one = float if kinds <= {int, float} else str
+    return [None if value is None else as_one(value) for value in values]

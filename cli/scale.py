@@ -10,7 +10,13 @@ import click
 
 from treesim.cli.options import json_option, seed_option
 from treesim.cli.output import Failure, print_json, print_table, progress, whole_numbers
-from treesim.tables import distance, number
+from treesim.tables import distance, escaped, number
+
+# What has a place of its own on the command line, and what `scale` calls so itself.
+_OPTIONS = {
+    "horizon": "--horizons", "horizons": "--horizons", "epsilon": "--epsilon", "seed": "--seed", "delta": "--delta",
+    "vary": "--vary", "runs": "--n", "name": "FAMILY", "spec": "SPEC",
+}  # fmt: skip
 
 
 @click.command(short_help="Least compute for TV <= delta against T, and which growth explains it.")
@@ -46,6 +52,9 @@ def scale(
     if output is not None:
         figure_path(output)
     parameters = dict(_setting(text) for text in settings)
+    for key in parameters:
+        if key in _OPTIONS:
+            raise Failure(f"--set {key}: expected {_OPTIONS[key]}")
     series = {}
     cells = [(spec, schedule) for spec in specs for schedule in (schedules or (None,))]
     for spec, schedule in cells:
@@ -65,11 +74,11 @@ def scale(
         print_json({
             "family": family, "delta": delta, "seed": seed, "figure": None if output is None else str(output),
             "rows": [{"series": label, **row.document()} for label, rows in series.items() for row in rows],
-            "fits": {label: None if found is None else dataclasses.asdict(found) for label, found in fits.items()},
+            "fits": {label: None if each is None else dataclasses.asdict(each) for label, each in fits.items()},
         })  # fmt: skip
         return
     for label, rows in series.items():
-        click.echo(f"{family}, {label}: least {rows[0].parameter} with TV <= {delta:g}\n")
+        click.echo(f"{escaped(f'{family}, {label}')}: least {rows[0].parameter} with TV <= {delta:g}\n")
         print_table(
             ["T", "Bellman error", "least", "TV", "kind", "queries"],
             [[row.horizon, number(row.epsilon), "none" if row.least is None else row.least,
@@ -77,7 +86,7 @@ def scale(
         )  # fmt: skip
         click.echo(f"\n{_sentence(fits[label])}\n")
     if output is not None:
-        click.echo(f"figure: {output}")
+        click.echo(f"figure: {escaped(str(output))}")
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -93,16 +102,16 @@ def _setting(text: str) -> tuple[str, Any]:
     return key, value
 
 
-def _sentence(found: Any) -> str:
-    if found is None:
+def _sentence(growth: Any) -> str:
+    if growth is None:
         return "Too few horizons for a fit: three at least."
-    if found.verdict == "constant":
+    if growth.verdict == "constant":
         return "It does not grow."
-    power, exponential = found.power, found.exponential
+    power, exponential = growth.power, growth.exponential
     which = {
         "power": "A power explains it better", "exponential": "An exponential explains it better",
         "undecided": "Which explains it better is undecided",
-    }[found.verdict]  # fmt: skip
+    }[growth.verdict]  # fmt: skip
     return (
         f"T^{power.exponent:.3g} (95%: {power.low:.3g} to {power.high:.3g}) or exp({exponential.exponent:.3g} T) "
         f"({exponential.low:.3g} to {exponential.high:.3g}). {which}: "

@@ -1,13 +1,16 @@
-"""``treesim sweep`` and ``treesim results``: a grid of cells in one store, and what is in it."""
+"""``treesim sweep``: a grid of cells into one store."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import click
 
+from treesim.cli.ending import farewell
 from treesim.cli.options import json_option
-from treesim.cli.output import Failure, distinct_output, print_json, progress
+from treesim.cli.output import distinct_output, note, print_json, progress
+from treesim.tables import escaped
 
 
 @click.command(short_help="A grid of instances and samplers into one store; resumable.")
@@ -15,11 +18,13 @@ from treesim.cli.output import Failure, distinct_output, print_json, progress
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="STORE", help="A SQLite file.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--dask", metavar="ADDRESS", help="Of a running Dask cluster that computes the cells instead.")
+@click.option("--force", is_flag=True, help="Compute the cells that STORE has, too.")
 @json_option
-def sweep(grid: Path, output: Path, jobs: int, dask: str | None, as_json: bool) -> None:
+def sweep(grid: Path, output: Path, jobs: int, dask: str | None, force: bool, as_json: bool) -> None:
     """Compute every cell of GRID.toml that STORE lacks, one committed row a cell.
 
-    Killed at any moment and started again it finishes with the same rows. A grid:
+    Killed at any moment and started again it finishes with the same rows. Cells that failed, or that another version of
+    treesim or of your own code computed, are computed again. The exit code is 1 if cells failed. A grid:
 
     \b
         [[grid]]
@@ -32,28 +37,28 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, as_json: bool) 
         epsilon = ["0.5/T", 0.1]
     """
     from treesim.studies.grid import read_grid
-    from treesim.studies.store import missing, open_store, rows
+    from treesim.studies.store import failures, missing, open_store, settle
     from treesim.studies.sweep import run, run_on_dask
 
     cells = read_grid(grid)
-    with open_store(distinct_output(output, grid), create=True) as store:
-        waiting = missing(cells, store)
-        done = len(cells) - len(waiting)
+
+    def going_on() -> str:
+        stored = settle(output, cells)
+        return f"interrupted: {stored} of {len(cells)} cells are in {output}; the same command goes on from there"
+
+    with open_store(distinct_output(output, grid), create=True, tell=note) as store, farewell(going_on):
+        waiting = cells if force else missing(cells, store)
         computed = run(waiting, store, jobs) if dask is None else run_on_dask(waiting, store, dask)
-        try:
-            for _ in progress(waiting, "cells", shown=True):
-                next(computed)
-        except KeyboardInterrupt:
-            stored = len(cells) - len(missing(cells, store))
-            raise Failure(
-                f"interrupted: {stored} of {len(cells)} cells are in {output}; the same command goes on from there"
-            ) from None
-        failed = sum(record["error"] is not None for record in rows(store))
+        with closing(computed):
+            for _ in progress(computed, "cells", shown=True, length=len(waiting)):
+                pass
+        failed = failures(cells, store)
+    done = len(cells) - len(waiting)
     if as_json:
         print_json({"store": str(output), "cells": len(cells), "computed": len(waiting), "found": done,
-                    "without_result": failed})  # fmt: skip
-        return
-    click.echo(
-        f"{len(cells)} cells in {output}: {len(waiting)} computed, {done} were there"
-        + (f"; {failed} rows say why they have no result" if failed else "")
-    )
+                    "without_result": len(failed)})  # fmt: skip
+    else:
+        click.echo(f"{len(cells)} cells in {escaped(str(output))}: {len(waiting)} computed, {done} were there")
+    if failed:
+        note(f"{len(failed)} of them failed and will be tried again: {failed[0]}" + (" ..." if len(failed) > 1 else ""))
+        raise click.exceptions.Exit(1)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from treesim.errors import SpecError
+from treesim.errors import SpecError, TreesimError
 
 Thing = TypeVar("Thing")
 
@@ -52,12 +52,11 @@ class Registry(MutableMapping[str, Thing]):
     def _load(self, point: EntryPoint) -> Thing:
         try:
             offered = point.load()
-        except Exception as error:
+            return offered if self._accept is None else self._accept(point.name, offered)
+        except (Exception, SystemExit) as error:
             package = point.dist.name if point.dist is not None else "an installed package"
-            raise SpecError(
-                f"{point.name!r} of {package} ({point.value}) cannot be loaded: {type(error).__name__}: {error}"
-            ) from error
-        return offered if self._accept is None else self._accept(point.name, offered)
+            why = str(error) if isinstance(error, TreesimError) else f"{type(error).__name__}: {error}"
+            raise SpecError(f"{point.name!r} of {package} ({point.value}) cannot be loaded: {why}") from error
 
     def __setitem__(self, name: str, thing: Thing) -> None:
         self._known[name] = thing

@@ -1,4 +1,9 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -33,6 +38,53 @@ class Run:
 def run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return Run()
+
+
+PROGRAM = "from treesim.cli.main import main; main(prog_name='treesim')"
+
+
+class Program:
+    """Starts the command line as a program of its own, and ends it with the test."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.started = []
+
+    def start(self, *arguments, env=None, before=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
+        def prepare():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if before is not None:
+                before()
+
+        root = str(Path(__file__).parents[2])
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+            cwd=self.folder, env={**os.environ, "PYTHONPATH": root, **(env or {})}, stdout=stdout, stderr=stderr,
+            text=True, errors="replace", preexec_fn=prepare,
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def __call__(self, *arguments, code=0, **options):
+        process = self.start(*arguments, **options)
+        process.out, process.err = process.communicate(timeout=300)
+        assert process.returncode == code, (process.out, process.err)
+        return process
+
+    def end(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def program(run, tmp_path):
+    if os.name != "posix":
+        pytest.skip("needs POSIX signals")
+    program = Program(tmp_path)
+    yield program
+    program.end()
 
 
 @pytest.fixture

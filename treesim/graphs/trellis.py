@@ -11,7 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -24,6 +24,8 @@ from treesim.graphs.layered import Layer, LayeredGraph, checked_array
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE, Scaled
+
+NO_EDGES = "a path of a trellis is known by its edges, and they were not given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +61,7 @@ class Trellis(LayeredGraph):
     (1000, 2001, 1000.0)
     """
 
+    keeps_edges: ClassVar[bool] = True
     level_ptr: IntArray
     layers: Sequence[Layer]
     order: IntArray
@@ -268,14 +271,11 @@ class Trellis(LayeredGraph):
         for t in reversed(range(self.horizon)):
             ptr, prob, child = self.layer(t)
             above = Scaled.empty(self.n_level(t))
-            expect_children(
-                0, len(above), ptr, np.ones_like(prob), child, count.mantissa, count.exponent,
-                above.mantissa, above.exponent,
-            )  # fmt: skip
+            expect_children(0, len(above), (ptr, np.ones_like(prob), child), count.numbers, above.numbers)
             count = above
         return math.log2(count.mantissa[0]) + int(count.exponent[0])
 
-    def choices(self, path: IntArray) -> list[int]:
+    def choices(self, path: IntArray | NDArray[np.int32]) -> list[int]:
         """Which edge of its node is taken at each step of a path, shape [horizon].
 
         Examples
@@ -289,6 +289,16 @@ class Trellis(LayeredGraph):
             taken.append(int(edge - layer.ptr[node]))
             node = int(layer.child[edge])
         return taken
+
+    def path_edges(self, leaf: IntArray, edges: NDArray[np.int32] | None) -> NDArray[np.int32]:
+        if edges is None:
+            raise TreeError(NO_EDGES)
+        return edges
+
+    def path_choices(self, leaf: int, edges: NDArray[np.int32] | None) -> list[int]:
+        if edges is None:
+            raise TreeError(NO_EDGES)
+        return self.choices(edges)
 
     def text(self, path: IntArray) -> str:
         """What a path writes.

@@ -12,7 +12,6 @@ import numpy as np
 from treesim.arrays import FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.runtime.seeds import Stream, generator
 from treesim.spec import require_at_least, require_one_of, require_positive
 
@@ -169,11 +168,11 @@ REWARDS: dict[str, type[Reward]] = {kind.name: kind for kind in (Gaussian, Spars
 
 def _need_tree(reward: Reward, graph: LayeredGraph) -> None:
     """Raise `RewardError` unless every path has a leaf of its own."""
-    if not isinstance(graph, Tree):
-        raise RewardError(
-            f"reward {reward.name!r} adds up along the path, and paths of a trellis share their ends; "
-            "expected a reward of the last node: gaussian, sparse or given"
-        )
+    graph.require_tree(
+        f"reward {reward.name!r} adds up along the path, and paths of a trellis share their ends; "
+        "expected a reward of the last node: gaussian, sparse or given",
+        RewardError,
+    )
 
 
 def log_of_linear(reward: FloatArray) -> FloatArray:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import reprlib
+from dataclasses import is_dataclass
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 import numpy as np
 
 from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law
-from treesim.samplers.base import Cost, Draws, Sampler, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200
@@ -40,30 +42,41 @@ class UserSampler(Sampler):
         return _measured_cost(instance, self)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        user = self.kind(**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)})  # type: ignore[arg-type]
+        user = self._built()
         graph = instance.graph
         leaf = np.full(n, -1)
-        edges = None if isinstance(graph, Tree) else np.full((n, graph.horizon), -1, np.int32)
+        edges = graph.room_for_edges(n)
         draws = queries = 0
         for i in range(n):
             oracle = Oracle(instance, rng)
             try:
-                found = user.simulate(oracle, rng)
+                output = user.simulate(oracle, rng)
             except TreesimError:
                 raise
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise SpecError(f"sampler {self.name!r} failed: {type(error).__name__}: {error}") from error
             draws += int(oracle.reference_draws.sum())
             queries += int(oracle.value_queries.sum())
-            if found is None:
+            if output is None:
                 continue
-            if not isinstance(found, Prefix) or found.level != graph.horizon:
-                raise OracleError(f"sampler {self.name!r} returned {found!r}, expected a complete prefix or None")
-            oracle._require_reached(found, "returning it")
-            leaf[i] = found.node
+            if not isinstance(output, Prefix) or output.level != graph.horizon:
+                raise OracleError(
+                    f"sampler {self.name!r} returned {reprlib.repr(output)}, expected a complete prefix or None"
+                )
+            oracle._require_reached(output, "returning it")
+            leaf[i] = output.node
             if edges is not None:
-                edges[i] = found.edges
+                edges[i] = output.edges
         return Draws(leaf, edges, draws, queries)
+
+    def _built(self) -> OracleSampler:
+        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        try:
+            return self.kind(**given)
+        except TreesimError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise SpecError(f"sampler {self.name!r} cannot be made: {type(error).__name__}: {error}") from error
 
 
 @remembered
@@ -78,16 +91,29 @@ def adapter(name: str, kind: type) -> type[UserSampler]:
     Raises
     ------
     SpecError
-        If the class has no ``simulate``, or its parameters are no dataclass fields of type int, float or str.
+        If it is no class, has no ``simulate``, or its parameters are no dataclass fields of type int, float or str.
     """
+    if not isinstance(kind, type):
+        raise SpecError(f"sampler {name!r} is {reprlib.repr(kind)}, expected a class")
     if not callable(getattr(kind, "simulate", None)):
         raise SpecError(f"sampler {name!r} has no method simulate(oracle, rng)")
-    fields: list[Any] = []
-    if dataclasses.is_dataclass(kind):
-        types = get_type_hints(kind)
-        for field in dataclasses.fields(kind):
-            if types[field.name] not in (int, float, str):
-                raise SpecError(f"parameter {field.name!r} of sampler {name!r} is no int, float or str")
-            fields.append((field.name, types[field.name], dataclasses.field(default=field.default)))
+    fields = [_parameter(name, field, kind) for field in dataclasses.fields(kind)] if is_dataclass(kind) else []
     namespace = {"name": name, "kind": kind, "__doc__": kind.__doc__, "__module__": kind.__module__}
-    return dataclasses.make_dataclass(kind.__name__, fields, bases=(UserSampler,), namespace=namespace, frozen=True)
+    parameters = [field for field in fields if field is not None]
+    return dataclasses.make_dataclass(kind.__name__, parameters, bases=(UserSampler,), namespace=namespace, frozen=True)
+
+
+def _parameter(name: str, field: dataclasses.Field[Any], kind: type) -> tuple[str, type, Any] | None:
+    """The field of a parameter; None for what the class makes for itself."""
+    if not field.init:
+        return None
+    if hasattr(UserSampler, field.name) or field.name in ("name", "kind"):
+        raise SpecError(f"parameter {field.name!r} of sampler {name!r} has a name that every sampler uses; rename it")
+    try:
+        annotation = get_type_hints(kind)[field.name]
+    except Exception as error:
+        raise SpecError(f"the parameters of sampler {name!r} have types that cannot be read: {error}") from None
+    if annotation not in (int, float, str):
+        raise SpecError(f"parameter {field.name!r} of sampler {name!r} is no int, float or str")
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return field.name, annotation, dataclasses.field(default=default, kw_only=field.kw_only)

@@ -1,106 +1,150 @@
 """Sweeps: a grid of instances and samplers, one committed row a cell, in one SQLite file.
 
-A cell is known by what defines it, so a sweep that was killed goes on where it was: rows that are there stay, others
-are computed, and the store ends the same to the bit. Nothing that differs from run to run, such as time, is in it.
+A cell is known by what defines it and by the code that computes it, so a sweep that was killed goes on where it was:
+rows that are there stay, others are computed, and the store ends the same to the bit. Nothing that differs from run to
+run, such as time, is in it.
 """
 
 from __future__ import annotations
 
 import json
-import multiprocessing
-import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+import logging
+from collections.abc import Generator, Sequence
+from dataclasses import astuple, dataclass
 from functools import lru_cache
-from typing import Any
 
 from treesim._version import __version__
 from treesim.errors import TreesimError
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
+from treesim.laws.density_ratio import Effort
+from treesim.runtime.processes import Death, process_map
+from treesim.runtime.user_code import UserFile, load, loaded
 from treesim.samplers import sampler
 from treesim.studies.describe import describe_sampler
-from treesim.studies.grid import Cell, SweepError
-from treesim.studies.store import commit
+from treesim.studies.grid import Cell, SweepError, read_grid
+from treesim.studies.store import Store, commit, failures, missing, open_store, rows
+
+__all__ = [
+    "Cell", "SweepError", "compute", "failures", "missing", "open_store", "read_grid", "rows", "run", "run_on_dask",
+]  # fmt: skip
+
+Row = tuple[str | None, ...]
 
 
-def run(cells: list[Cell], store: sqlite3.Connection, jobs: int = 1) -> Iterator[Cell]:
+@dataclass(frozen=True)
+class Task:
+    """A cell for another process, and the user's files that it needs there."""
+
+    cell: Cell
+    files: tuple[UserFile, ...]
+
+
+def run(cells: Sequence[Cell], store: Store, jobs: int = 1) -> Generator[Cell, None, None]:
     """Compute cells and commit a row for each; yields each cell once its row is safe.
+
+    A cell that fails, or kills its process, has a row that says why; `missing` names it again.
 
     Parameters
     ----------
-    cells : list of Cell
-    store : sqlite3.Connection
+    cells : sequence of Cell
+    store : Store
     jobs : int
-        Processes.
+        Processes; they run the files that `treesim --import` ran here.
     """
     if jobs == 1:
         for cell in cells:
             commit(store, compute(cell))
             yield cell
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        waiting = {pool.submit(compute, cell): cell for cell in cells}
-        try:
-            for future in as_completed(waiting):
-                commit(store, future.result())
-                yield waiting[future]
-        except BrokenProcessPool:
-            raise SweepError("a process died, out of memory perhaps; the rows so far are safe, run it again") from None
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    files = loaded()
+    for task, row in process_map(compute_there, [Task(cell, files) for cell in cells], jobs):
+        commit(store, _row(task.cell, error=str(row)) if isinstance(row, Death) else row)
+        yield task.cell
 
 
-def run_on_dask(cells: list[Cell], store: sqlite3.Connection, address: str) -> Iterator[Cell]:
+def run_on_dask(cells: Sequence[Cell], store: Store, address: str) -> Generator[Cell, None, None]:
     """The same on a running Dask cluster; cells of a worker that dies go to another.
 
     Raises
     ------
     SweepError
-        If the package ``distributed`` is missing, there is no cluster at the address, or workers die again and again.
+        If the package ``distributed`` is missing, there is no cluster at the address, or it goes away.
     """
     try:
-        from distributed import Client, KilledWorker
+        from distributed import Client
         from distributed import as_completed as dask_completed
     except ImportError:
         raise SweepError("--dask needs the package distributed: pip install 'treesim[dask]'") from None
+    # What it logs about connections is said by the error.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     try:
         client = Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise SweepError(f"there is no Dask cluster at {address!r}: {error}") from None
-    by_key = {cell.key: cell for cell in cells}
+    except Exception as error:
+        # A server that speaks another protocol is read as lengths and types that make no sense: any error may come.
+        reason = str(error) or type(error).__name__
+        raise SweepError(f"there is no Dask cluster at {address!r}: {reason.splitlines()[0]}") from None
+    files = loaded()
     with client:
         try:
-            for _, row in dask_completed(client.map(compute, cells, pure=False), with_results=True):
-                commit(store, row)
-                yield by_key[row[0]]
-        except KilledWorker as error:
-            raise SweepError(f"Dask gave a cell up: {error}; the rows so far are safe, run it again") from None
+            futures = client.map(compute_there, [Task(cell, files) for cell in cells], pure=False)
+            cell_of = dict(zip((future.key for future in futures), cells, strict=True))
+            for future in dask_completed(futures):
+                cell = cell_of[future.key]
+                if future.status == "finished":
+                    commit(store, future.result())
+                elif future.status == "error":
+                    commit(store, _row(cell, error=f"Dask gave it up: {_said(future.exception())}"))
+                else:
+                    raise SweepError(f"the Dask cluster {future.status} a cell; the rows so far are safe, run it again")
+                yield cell
+        except (TreesimError, GeneratorExit, KeyboardInterrupt):
+            raise
+        except Exception as error:
+            raise SweepError(f"Dask failed: {_said(error)}; the rows so far are safe, run it again") from None
 
 
-def compute(cell: Cell) -> tuple[Any, ...]:
-    """The row of a cell, a value for each of `COLUMNS`."""
-    text = error = None
+def compute_there(task: Task) -> Row:
+    """`compute` in another process or on another machine."""
     try:
-        instance = _instance(cell.family, cell.parameters, cell.seed)
-        result = describe_sampler(sampler(cell.sampler), instance, runs=cell.runs, seed=cell.seed)
+        load(task.files)
+    except TreesimError as error:
+        return _row(task.cell, error=str(error))
+    return compute(task.cell)
+
+
+def compute(cell: Cell) -> Row:
+    """The row of a cell, a value for each of `COLUMNS`; whatever goes wrong is in it."""
+    if cell.version != __version__:
+        return _row(cell, error=f"it was computed by treesim {__version__}, expected {cell.version}")
+    try:
+        instance = _instance(cell.family, cell.parameters, cell.seed, cell.code)
+        effort = Effort(cell.width, cell.budget)
+        result = describe_sampler(sampler(cell.sampler), instance, effort, runs=cell.runs, seed=cell.seed)
         audit = instance.audit
         result |= {
             "bellman_error": audit.bellman_error, "ratio_bound": audit.ratio_bound,
             "log_partition": audit.log_partition, "horizon": instance.graph.horizon,
         }  # fmt: skip
-        text = json.dumps(result)
-    except TreesimError as problem:
-        error = str(problem)
-    return (
-        cell.key, cell.family, cell.parameters, str(cell.seed), cell.sampler, str(cell.runs), __version__, text, error
-    )  # fmt: skip
+        return _row(cell, json.dumps(result))
+    except TreesimError as error:
+        return _row(cell, error=str(error))
+    except MemoryError:
+        return _row(cell, error="out of memory")
+    except (Exception, SystemExit) as error:
+        return _row(cell, error=_said(error))
+
+
+def _row(cell: Cell, result: str | None = None, error: str | None = None) -> Row:
+    *asked, code, _ = astuple(cell)
+    return (cell.identity, cell.key, *map(str, asked), __version__, code, result, error)
+
+
+def _said(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
 
 
 @lru_cache(maxsize=4)
-def _instance(name: str, parameters: str, seed: int) -> Instance:
-
+def _instance(name: str, parameters: str, seed: int, code: str) -> Instance:
+    """The code is that of the user's family: another one gives another instance."""
     return family(name, seed=seed, **json.loads(parameters))

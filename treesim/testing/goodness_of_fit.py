@@ -214,11 +214,11 @@ def leaves(outputs: Draws | Sequence[Any] | IntArray, instance: Instance) -> Int
     if isinstance(outputs, Draws):
         return outputs.leaf
     numbers = isinstance(outputs, np.ndarray) and outputs.ndim == 1 and np.issubdtype(outputs.dtype, np.integer)
-    found = np.asarray(outputs if numbers else [_leaf(output, instance) for output in outputs], np.int64)
-    odd = found[(found < -1) | (found >= instance.graph.n_leaves)]
+    numbered = np.asarray(outputs if numbers else [_leaf(output, instance) for output in outputs], np.int64)
+    odd = numbered[(numbered < -1) | (numbered >= instance.graph.n_leaves)]
     if len(odd):
         raise SpecError(f"the sampler returned leaf {odd[0]}, expected -1 to {instance.graph.n_leaves - 1}")
-    return found
+    return numbered
 
 
 def _leaf(output: Any, instance: Instance) -> int:
@@ -250,20 +250,21 @@ def _surprises(count: IntArray, prob: FloatArray, graph: LayeredGraph | None) ->
     n, counts, probs = int(count.sum()), count[:-1], prob[:-1]
     last = -2 if graph is None else graph.horizon
     levels = [(last, counts, probs)]
-    if isinstance(graph, Tree):
-        for t in range(graph.horizon - 1, 0, -1):
-            starts = graph.layer(t).ptr[:-1] - graph.layer(t).ptr[0]
+    tree = graph if isinstance(graph, Tree) else None
+    if tree is not None:
+        for t in range(tree.horizon - 1, 0, -1):
+            starts = tree.layer(t).ptr[:-1] - tree.layer(t).ptr[0]
             counts, probs = np.add.reduceat(counts, starts), np.add.reduceat(probs, starts)
             levels.append((t, counts, probs))
     events = sum(len(each) for _, each, _ in levels) + 1
-    found = []
+    surprises = []
     for t, counts, probs in [*levels, (-1, count[-1:], prob[-1:])]:
         bound = np.minimum(1.0, 2.0 * events * np.exp(-n * _binary_entropy(counts / n, probs)))
         for node in np.argsort(bound, kind="stable")[:_SHOWN].tolist():
-            choices = tuple(graph.choices(node, t)) if isinstance(graph, Tree) and t >= 0 else None
+            choices = tuple(tree.choices(node, t)) if tree is not None and t >= 0 else None
             leaf = node if t == last else None
-            found.append(Surprise(choices, leaf, int(counts[node]), float(n * probs[node]), float(bound[node])))
-    return sorted(found, key=lambda each: (max(each.p_value, LEAST), -abs(each.count - each.expected)))
+            surprises.append(Surprise(choices, leaf, int(counts[node]), float(n * probs[node]), float(bound[node])))
+    return sorted(surprises, key=lambda each: (max(each.p_value, LEAST), -abs(each.count - each.expected)))
 
 
 def _binary_entropy(share: FloatArray, prob: FloatArray) -> FloatArray:

@@ -1,0 +1,169 @@
+"""Code of users: Python files run for what they register, and digests that tell one version of it from another."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import linecache
+import sys
+import sysconfig
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from treesim.errors import SpecError
+
+MODULE = "treesim_import"
+
+_TREESIM = Path(__file__).resolve().parents[1]
+_PYTHON = Path(sysconfig.get_paths()["stdlib"]).resolve()
+
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True)
+class UserFile:
+    """A Python file of the user's, with its text, so that other processes and machines run the same.
+
+    Attributes
+    ----------
+    path : str
+    source : bytes
+    """
+
+    path: str
+    source: bytes
+
+
+_files: dict[str, UserFile] = {}
+_helpers: dict[str, bytes] = {}
+
+
+def run_file(path: Path) -> None:
+    """Run a Python file for what it registers.
+
+    Raises
+    ------
+    SpecError
+        If it cannot be read, raises, or ends the program.
+    """
+    if not path.exists():
+        raise SpecError(f"{path} does not exist")
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read: {error.strerror}") from None
+    _run(UserFile(str(path.absolute()), source))
+
+
+def load(files: Iterable[UserFile]) -> None:
+    """Run what this process has not run yet, or in another version."""
+    with _lock:
+        for file in files:
+            if _files.get(file.path) != file:
+                _run(file)
+
+
+def loaded() -> tuple[UserFile, ...]:
+    """What was run in this process."""
+    return tuple(_files.values())
+
+
+def digest(things: Iterable[Any]) -> str:
+    """A digest of the code of classes and functions; empty where all of them are treesim's own.
+
+    It covers the file that each comes from, and the files that were run by `run_file` with what they import, wherever a
+    part of the code is the user's.
+    """
+    contents = {_content(code) for thing in things for code in _codes(thing) if not _is_ours(code)}
+    if not contents:
+        return ""
+    contents |= {file.source for file in _files.values()} | set(_helpers.values())
+    parts = sorted(hashlib.sha256(content).digest() for content in contents)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+
+
+def _run(file: UserFile) -> None:
+    module = ModuleType(MODULE)
+    module.__file__ = file.path
+    before = set(sys.modules)
+    previous = sys.modules.get(MODULE)
+    sys.modules[MODULE] = module
+    name = Path(file.path).name
+    try:
+        exec(compile(file.source, file.path, "exec"), module.__dict__)
+    except SystemExit as error:
+        raise SpecError(f"{name} cannot be imported: it ends the program by sys.exit({error.code!r})") from None
+    except Exception as error:
+        raise SpecError(f"{name} cannot be imported: {type(error).__name__}: {error}") from None
+    finally:
+        if previous is None:
+            del sys.modules[MODULE]
+        else:
+            sys.modules[MODULE] = previous
+    _files[file.path] = file
+    _helpers.update(_own_modules(set(sys.modules) - before))
+
+
+def _own_modules(names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
+    """The files of modules that are neither Python's, nor installed, nor treesim's."""
+    paths = sysconfig.get_paths()
+    installed = [Path(paths[key]).resolve() for key in ("stdlib", "platstdlib", "purelib", "platlib")]
+    for name in names:
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if origin is None or name.split(".")[0] == "treesim" or not origin.endswith(".py"):
+            continue
+        path = Path(origin).resolve()
+        if path.is_file() and not any(path.is_relative_to(folder) for folder in installed):
+            yield str(path), path.read_bytes()
+
+
+def _codes(thing: Any) -> Iterator[CodeType]:
+    """The code of a function and of the functions it closes over, or of a class and its bases."""
+    if isinstance(thing, FunctionType):
+        yield thing.__code__
+        for inner in (*_closed_over(thing), getattr(thing, "__wrapped__", None)):
+            if isinstance(inner, FunctionType | type) and inner is not thing:
+                yield from _codes(inner)
+    elif isinstance(thing, type):
+        for member in [member for base in thing.__mro__ for member in vars(base).values()]:
+            function = getattr(member, "__func__", member)
+            if isinstance(function, FunctionType):
+                yield function.__code__
+    else:
+        yield from _codes(getattr(thing, "func", type(thing)))
+
+
+def _closed_over(function: FunctionType) -> Iterator[Any]:
+    for cell in function.__closure__ or ():
+        # A cell may be empty still.
+        with contextlib.suppress(ValueError):
+            yield cell.cell_contents
+
+
+def _is_ours(code: CodeType) -> bool:
+    """Whether it is treesim's, Python's, or a method that Python made."""
+    if code.co_filename.startswith("<"):
+        return code.co_name.startswith("__")
+    path = Path(code.co_filename).resolve()
+    if any(path.is_relative_to(folder) for folder in (_TREESIM, _TREESIM.parent / "hard_instances")):
+        return True
+    return path.is_relative_to(_PYTHON) and not {"site-packages", "dist-packages"} & set(path.parts)
+
+
+def _content(code: CodeType) -> bytes:
+    """The text of the file that the code comes from; without one, the code itself."""
+    if code.co_filename in _files:
+        return _files[code.co_filename].source
+    with contextlib.suppress(OSError):
+        return Path(code.co_filename).read_bytes()
+    lines = linecache.getlines(code.co_filename)
+    return "".join(lines).encode() if lines else _instructions(code)
+
+
+def _instructions(code: CodeType) -> bytes:
+    constants = [_instructions(each) if isinstance(each, CodeType) else repr(each).encode() for each in code.co_consts]
+    return b"\0".join([code.co_code, repr(code.co_names).encode(), *constants])
