@@ -68,10 +68,13 @@ class LayeredGraph(ABC):
         Nodes of level ``t`` are ``level_ptr[t] .. level_ptr[t + 1]``.
     names : sequence, shape [n_nodes], or None
         Names of the nodes, ``None`` for padding.
+    kind : str
+        ``tree`` or ``trellis``.
     keeps_edges : bool
         Whether a path is known by its edges alone, because paths meet; on a tree the leaf tells.
     """
 
+    kind: ClassVar[str]
     keeps_edges: ClassVar[bool]
     level_ptr: IntArray
     names: Sequence[Hashable] | None

@@ -60,6 +60,7 @@ class Tree(LayeredGraph):
     treesim.errors.TreeError: edge probabilities of node 0 (level 0) sum to 0.9, expected 1
     """
 
+    kind: ClassVar[str] = "tree"
     keeps_edges: ClassVar[bool] = False
     level_ptr: IntArray
     edge_ptr: IntArray

@@ -61,6 +61,7 @@ class Trellis(LayeredGraph):
     (1000, 2001, 1000.0)
     """
 
+    kind: ClassVar[str] = "trellis"
     keeps_edges: ClassVar[bool] = True
     level_ptr: IntArray
     layers: Sequence[Layer]

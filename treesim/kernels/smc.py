@@ -124,7 +124,8 @@ def propose_optimal(where, here, below, pin, path, state, rng):
                 total += share[k - start]
             weight = lift(here.weight[r, i], here.value[r, i]) * total
             if total == 0.0:
-                share[: stop - start] = prob[start:stop]
+                for k in range(start, stop):
+                    share[k - start] = prob[k]
                 total = 1.0
             elif not is_plain:
                 weight = shifted(weight, top - exponent[v])
