@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 
 def test_rows_and_fits_as_json(run):
     document = run.json(
@@ -28,3 +30,18 @@ def test_wrong_input(run):
     assert "has no parameter 'wishes'" in run.error("scale", "product", "smc", "--set", "wishes=3")
     assert "unknown sampler" in run.error("scale", "product", "luck")
     assert "expected .png" in run.error("scale", "product", "smc", "-o", "s.txt")
+
+
+@pytest.mark.parametrize(
+    ("setting", "option"),
+    [("horizon=3", "--horizons"), ("seed=1", "--seed"), ("epsilon=0.1", "--epsilon"), ("runs=20", "--n"),
+     ("delta=0.1", "--delta"), ("spec=base", "SPEC"), ("name=x", "FAMILY"), ("vary=n", "--vary"),
+     ("horizons=3", "--horizons")],
+)  # fmt: skip
+def test_what_has_an_option_of_its_own_is_not_set(run, setting, option):
+    assert f"expected {option}" in run.error("scale", "product", "smc", "--horizons", "2", "--set", setting)
+
+
+@pytest.mark.parametrize("setting", ["luck=3", "=3", "ratio", "ratio=x", f"ratio={'9' * 400}", "ratio=nan"])
+def test_settings_that_are_wrong_are_one_line(run, setting):
+    run.error("scale", "product", "smc", "--horizons", "2", "--set", setting)

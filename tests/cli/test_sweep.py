@@ -1,5 +1,9 @@
 import csv
 import json
+import os
+import resource
+import sqlite3
+import stat
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,155 @@ def test_wrong_input(run, store):
     assert "give a file" in run.error("results", store, "--format", "parquet")
     assert run.error("sweep", "grid.toml", "-o", "grid.toml")
     assert Path("grid.toml").read_text() == GRID
+
+
+def test_force_computes_all_again(run, store):
+    document = run.json("sweep", "grid.toml", "-o", store, "--force")
+    assert (document["cells"], document["computed"], document["found"]) == (8, 8, 0)
+
+
+MINE = """
+import treesim
+
+@treesim.register_sampler("mine")
+class Mine:
+    def simulate(self, oracle, rng):
+        prefix = oracle.root
+        while prefix.level < oracle.horizon:
+            prefix = {}
+        return prefix
+"""
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_edited_sampler_is_computed_again(run, jobs):
+    Path("grid.toml").write_text(GRID.replace("smc:particles=2", "mine"))
+    seen = []
+    for step, computed in (
+        ("oracle.draw(prefix)", 8),
+        ("oracle.draw(prefix)", 0),
+        ("oracle.children(prefix)[0][0]", 4),
+    ):
+        Path("mine.py").write_text(MINE.format(step))
+        document = run.json("--import", "mine.py", "sweep", "grid.toml", "-o", "s.sqlite", "--jobs", jobs)
+        assert document["computed"] == computed
+        rows = json.loads(run("results", "s.sqlite", "--format", "json").stdout)["rows"]
+        assert [row["error"] for row in rows] == [None] * 8
+        seen.append([row["tv.lo"] for row in rows if row["sampler"] == "mine"])
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_cells_that_fail_give_exit_code_1_and_are_tried_again(run):
+    Path("grid.toml").write_text(GRID.replace("smc:particles=2", "mine"))
+    for step, code, computed in (("1 / 0", 1, 8), ("1 / 0", 1, 4), ("oracle.draw(prefix)", 0, 4)):
+        Path("mine.py").write_text(MINE.format(step))
+        done = run("--import", "mine.py", "sweep", "grid.toml", "-o", "s.sqlite", "--json", code=code)
+        document = json.loads(done.stdout)
+        assert (document["computed"], document["without_result"]) == (computed, 4 * code)
+        if code:
+            assert done.stderr == (
+                "4 of them failed and will be tried again: sampler 'mine' failed: ZeroDivisionError: division by zero "
+                "...\n"
+            )
+
+
+def test_many_sweeps_at_once_on_a_new_store_all_succeed(program):
+    Path("grid.toml").write_text(GRID)
+    processes = [program.start("sweep", "grid.toml", "-o", "s.sqlite") for _ in range(4)]
+    for process in processes:
+        out, err = process.communicate(timeout=300)
+        assert (process.returncode, err) == (0, ""), err
+        assert out.startswith("8 cells in s.sqlite")
+
+
+def test_a_locked_store_is_waited_for_with_a_line(program, run, store):
+    other = sqlite3.connect(store, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    process = program.start("sweep", "grid.toml", "-o", store, "--force")
+    assert process.stderr.readline() == "waiting: another process has locked s.sqlite\n"
+    other.execute("COMMIT")
+    other.close()
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert "8 computed" in out
+
+
+@pytest.mark.parametrize("size", [0, 1000, 5000, 20_000, 40_000])
+def test_a_full_disk_is_one_line_and_loses_nothing(program, run, size):
+    Path("grid.toml").write_text(GRID.replace("[2, 3]", "[2, 3, 4, 5, 6]"))
+    done = program(
+        "sweep", "grid.toml", "-o", "s.sqlite", code=2,
+        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
+    )  # fmt: skip
+    assert done.out == ""
+    assert len(done.err.splitlines()) == 1
+    assert "cannot" in done.err
+    document = run.json("sweep", "grid.toml", "-o", "s.sqlite")
+    assert document["computed"] + document["found"] == document["cells"] == 20
+    assert (document["found"] > 0) == (size >= 40_000)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_a_full_disk_leaves_old_results_as_they_were(program, store, form):
+    Path("r.out").write_text("old")
+    done = program(
+        "results", store, "--format", form, "-o", "r.out", code=2,
+        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)),
+    )  # fmt: skip
+    assert done.err.startswith("Error: cannot write r.out: ")
+    assert Path("r.out").read_text() == "old"
+    assert {path.name for path in Path().iterdir()} - {"s.sqlite-shm", "s.sqlite-wal"} == {
+        "grid.toml", "r.out", "s.sqlite"
+    }  # fmt: skip
+
+
+def test_a_full_disk_leaves_no_half_instance(program):
+    done = program(
+        "generate", "product", "--horizon", 10, "-o", "a.st", code=2,
+        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
+    )  # fmt: skip
+    assert done.err.startswith("Error: cannot write a.st: ")
+    assert [path.name for path in Path().iterdir()] == []
+
+
+def test_pipes_and_folders_are_no_stores_and_no_grids(run, store):
+    os.mkfifo("pipe")
+    for arguments in (("results", "pipe"), ("sweep", "grid.toml", "-o", "pipe"), ("sweep", "pipe", "-o", "t.sqlite")):
+        assert "pipe is no regular file" in run.error(*arguments)
+    assert "is a folder" in run.error("sweep", "grid.toml", "-o", ".")
+    assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
+    assert not Path("t.sqlite").exists()
+
+
+def test_links_are_written_through(run, store):
+    Path("link.csv").symlink_to("target.csv")
+    run("results", store, "--format", "csv", "-o", "link.csv")
+    assert Path("link.csv").is_symlink()
+    assert Path("target.csv").read_text().startswith("family")
+
+
+def test_a_store_of_the_first_format_is_read_only(run, store):
+    with sqlite3.connect(store) as connection:
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("CREATE TABLE old AS SELECT key, family, parameters, seed, sampler, runs, version, result, "
+                           "error FROM cells")  # fmt: skip
+        connection.execute("DROP TABLE cells")
+        connection.execute("ALTER TABLE old RENAME TO cells")
+    connection.close()
+    before = Path(store).read_bytes()
+    assert "format 1" in run.error("sweep", "grid.toml", "-o", store)
+    assert len(run("results", store, "--format", "csv").stdout.splitlines()) == 9
+    assert Path(store).read_bytes() == before
+
+
+def test_columns_of_many_kinds_as_parquet(run):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    Path("grid.toml").write_text(
+        '[[grid]]\nfamily = "dirichlet"\nsamplers = ["base"]\n[grid.parameters]\nhorizon = 2\n'
+        'perturbation = "random-sign"\nepsilon = ["0.5/T", 0.1, 1]\nconcentration = [1, 0.5]\n'
+    )
+    run("sweep", "grid.toml", "-o", "s.sqlite")
+    run("results", "s.sqlite", "--format", "parquet", "-o", "r.parquet")
+    table = parquet.read_table("r.parquet").to_pydict()
+    assert set(table["parameters.epsilon"]) == {"0.5/T", "0.1", "1"}
+    assert set(table["parameters.concentration"]) == {1.0, 0.5}

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Generator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
+from typing import Any
 
 from treesim._version import __version__
 from treesim.errors import TreesimError
@@ -28,6 +30,9 @@ from treesim.studies.store import Store, commit, failures, missing, open_store, 
 __all__ = [
     "Cell", "SweepError", "compute", "failures", "missing", "open_store", "read_grid", "rows", "run", "run_on_dask",
 ]  # fmt: skip
+
+# Seconds to wait for a cluster to answer.
+DASK_PATIENCE = 10.0
 
 Row = tuple[str | None, ...]
 
@@ -72,18 +77,10 @@ def run_on_dask(cells: Sequence[Cell], store: Store, address: str) -> Generator[
         If the package ``distributed`` is missing, there is no cluster at the address, or it goes away.
     """
     try:
-        from distributed import Client
         from distributed import as_completed as dask_completed
     except ImportError:
         raise SweepError("--dask needs the package distributed: pip install 'treesim[dask]'") from None
-    # What it logs about connections is said by the error.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    try:
-        client = Client(address, timeout=10)
-    except Exception as error:
-        # A server that speaks another protocol is read as lengths and types that make no sense: any error may come.
-        reason = str(error) or type(error).__name__
-        raise SweepError(f"there is no Dask cluster at {address!r}: {reason.splitlines()[0]}") from None
+    client = _dask_client(address)
     files = loaded()
     with client:
         try:
@@ -102,6 +99,34 @@ def run_on_dask(cells: Sequence[Cell], store: Store, address: str) -> Generator[
             raise
         except Exception as error:
             raise SweepError(f"Dask failed: {_said(error)}; the rows so far are safe, run it again") from None
+
+
+def _dask_client(address: str) -> Any:
+    """A client of the cluster at an address; `SweepError` if there is none."""
+    from distributed import Client
+
+    # What it logs about connections is said by the error.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    outcome: list[Any] = []
+
+    def connect() -> None:
+        try:
+            outcome.append(Client(address, timeout=DASK_PATIENCE))
+        except Exception as error:
+            # A server of another kind is read as lengths and types that make no sense: any error may come.
+            outcome.append(error)
+
+    # Its own patience does not end where a server accepts and says nothing.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(2 * DASK_PATIENCE)
+    if not outcome:
+        raise SweepError(f"there is no Dask cluster at {address!r}: what is there does not answer")
+    if isinstance(outcome[0], OSError | TimeoutError) and str(outcome[0]):
+        raise SweepError(f"there is no Dask cluster at {address!r}: {str(outcome[0]).splitlines()[0]}")
+    if isinstance(outcome[0], Exception):
+        raise SweepError(f"there is no Dask cluster at {address!r}: no address, or a server of another kind")
+    return outcome[0]
 
 
 def compute_there(task: Task) -> Row:

@@ -1,17 +1,22 @@
 """Sweeps: the same rows to the bit however often they are killed, and stores that are never overwritten."""
 
+import contextlib
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
-from treesim import SpecError, family, sampler
-from treesim.studies.grid import SweepError, read_grid
+from treesim import family, sampler
+from treesim.runtime import user_code
+from treesim.studies import sweep as sweeps
+from treesim.studies.grid import Cell, SweepError, read_grid
 from treesim.studies.store import COLUMNS, missing, open_store, rows
 from treesim.studies.sweep import compute, run, run_on_dask
 
@@ -56,14 +61,16 @@ def finish(grid, path, jobs=1):
 def test_rows_are_what_the_library_says(grid, tmp_path):
     assert len(finish(grid, tmp_path / "a.sqlite")) == 28
     with open_store(tmp_path / "a.sqlite") as store:
-        found = rows(store)
-    row = next(r for r in found if r["sampler"] == "sp-gsmc" and r["parameters.epsilon"] == "0.5/T" and r["seed"] == 1)
+        records = rows(store)
+    row = next(
+        r for r in records if r["sampler"] == "sp-gsmc" and r["parameters.epsilon"] == "0.5/T" and r["seed"] == 1
+    )
     parameters = {key.split(".")[1]: value for key, value in row.items() if key.startswith("parameters.")}
     instance = family("dirichlet", seed=1, **parameters)
     assert row["tv.lo"] == sampler("sp-gsmc").law(instance).tv(instance.target).lo
     assert row["bellman_error"] == instance.audit.bellman_error
-    assert {r["tv.kind"] for r in found} == {"exact", "estimated", None}
-    errors = [r["error"] for r in found if r["error"]]
+    assert {r["tv.kind"] for r in records} == {"exact", "estimated", None}
+    errors = [r["error"] for r in records if r["error"]]
     assert len(errors) == 2 and "expected at least 2" in errors[0]
 
 
@@ -95,9 +102,9 @@ def test_a_sweep_that_is_killed_goes_on_and_ends_the_same(grid, tmp_path):
     before = contents(path)
     assert before
     again = finish(grid, path)
-    assert len(again) == 28 - len(before)
+    assert len(again) == 28 - len([row for row in before if row[-1] is None])
     assert contents(path) == contents(tmp_path / "whole.sqlite")
-    assert finish(grid, path) == []
+    assert len(finish(grid, path)) == 2
 
 
 def test_cells_are_known_by_what_defines_them(grid):
@@ -106,56 +113,6 @@ def test_cells_are_known_by_what_defines_them(grid):
     assert compute(cells[0]) == compute(cells[0])
     grid.write_text(GRID + GRID)
     assert read_grid(grid) == cells
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("grid = 3", "expected one table"),
-        ("[[grid", "cannot be read as TOML"),
-        ("[[grid]]\nfamily = 'luck'\nsamplers = ['base']", "family is 'luck'"),
-        ("[[grid]]\nfamily = 'product'\nsamplers = []", "expected a list of specs"),
-        ("[[grid]]\nfamily = 'product'\nsamplers = ['base']\nseed = 3", "unknown key 'seed'"),
-        ("[[grid]]\nfamily = 'product'\nsamplers = ['base']\nseeds = [-1]", "seeds is"),
-        ("[[grid]]\nfamily = 'product'\nsamplers = ['base']\nruns = 3", "runs is 3"),
-    ],
-)
-def test_wrong_grids_are_refused(grid, text, message):
-    grid.write_text(text)
-    with pytest.raises(SweepError, match=message):
-        read_grid(grid)
-
-
-def test_a_wrong_sampler_is_refused_before_anything_runs(grid):
-    grid.write_text("[[grid]]\nfamily = 'product'\nsamplers = ['luck']")
-    with pytest.raises(SpecError, match="unknown sampler 'luck'"):
-        read_grid(grid)
-
-
-def test_foreign_and_damaged_files_are_left_as_they_are(tmp_path, grid):
-    text = tmp_path / "notes.txt"
-    text.write_text("not a store at all " * 100)
-    other = tmp_path / "other.sqlite"
-    with sqlite3.connect(other) as connection:
-        connection.execute("CREATE TABLE mine (x)")
-    finish(grid, tmp_path / "good.sqlite")
-    damaged = tmp_path / "damaged.sqlite"
-    whole = (tmp_path / "good.sqlite").read_bytes()
-    damaged.write_bytes(whole[:4096] + b"\x00" * (len(whole) - 4096))
-    newer = tmp_path / "newer.sqlite"
-    newer.write_bytes(whole)
-    with sqlite3.connect(newer) as connection:
-        connection.execute("PRAGMA user_version = 99")
-    for path, message in (
-        (text, "no store of treesim, or damaged"), (other, "no store of treesim"), (damaged, "damaged"),
-        (newer, "format 99"),
-    ):  # fmt: skip
-        before = path.read_bytes()
-        with pytest.raises(SweepError, match=message), open_store(path, create=True):
-            pass
-        assert path.read_bytes() == before
-    with pytest.raises(SweepError, match="does not exist"), open_store(tmp_path / "none.sqlite"):
-        pass
 
 
 def test_results_survive_json(grid, tmp_path):
@@ -179,7 +136,163 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(grid, tmp_path):
     assert contents(tmp_path / "one.sqlite") == contents(tmp_path / "two.sqlite")
 
 
-def test_no_cluster_is_told(grid, tmp_path):
+MINE = """
+import os, signal, treesim
+
+@treesim.register_sampler("mine")
+class Mine:
+    def simulate(self, oracle, rng):
+        {}
+        prefix = oracle.root
+        while prefix.level < oracle.horizon:
+            prefix = oracle.children(prefix)[{}][0]
+        return prefix
+"""
+
+SMALL = """
+[[grid]]
+family = "product"
+samplers = ["base", "mine"]
+runs = 40
+[grid.parameters]
+horizon = [2, 3]
+"""
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """Writes, and imports, a file with a sampler; gives a grid that uses it."""
+    monkeypatch.setattr(user_code, "_files", {})
+    grid = tmp_path / "small.toml"
+    grid.write_text(SMALL)
+
+    def write(first="pass", child=0):
+        (tmp_path / "mine.py").write_text(MINE.format(first, child))
+        user_code.run_file(tmp_path / "mine.py")
+        return grid
+
+    return write
+
+
+def found_in(path):
+    with open_store(path) as store:
+        return {(r["sampler"], r["parameters.horizon"]): r for r in rows(store)}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_processes_have_the_users_samplers(mine, tmp_path, jobs):
+    assert len(finish(mine(), tmp_path / "a.sqlite", jobs)) == 4
+    records = found_in(tmp_path / "a.sqlite")
+    assert {r["error"] for r in records.values()} == {None}
+    assert records["mine", 3]["tv.kind"] == "estimated"
+
+
+def test_a_sampler_that_is_edited_is_run_again_and_its_rows_replaced(mine, tmp_path):
+    path = tmp_path / "a.sqlite"
+    assert len(finish(mine(child=0), path)) == 4
+    before = found_in(path)
+    assert finish(mine(child=0), path) == []
+    again = finish(mine(child=1), path)
+    after = found_in(path)
+    assert len(again) == 2 and len(after) == 4
+    assert after["base", 2] == before["base", 2]
+    assert after["mine", 2]["code"] != before["mine", 2]["code"]
+    assert after["mine", 2]["tv.lo"] != before["mine", 2]["tv.lo"]
+
+
+@pytest.mark.parametrize(
+    ("first", "message"),
+    [
+        ("raise KeyError('x')", "sampler 'mine' failed: KeyError: 'x'"),
+        ("raise SystemExit(0)", "sampler 'mine' failed: SystemExit: 0"),
+        ("oracle.draw(oracle)", "sampler 'mine' failed"),
+        ("return 3", "returned 3, expected a complete prefix or None"),
+    ],
+)
+def test_a_cell_that_fails_is_a_row_and_is_tried_again(mine, tmp_path, first, message):
+    path = tmp_path / "a.sqlite"
+    assert len(finish(mine(first), path)) == 4
+    errors = {key: record["error"] for key, record in found_in(path).items()}
+    assert errors["base", 2] is errors["base", 3] is None
+    assert message in errors["mine", 2] and message in errors["mine", 3]
+    assert len(finish(mine(first), path)) == 2
+    assert len(finish(mine(), path)) == 2
+    assert {record["error"] for record in found_in(path).values()} == {None}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        {"parameters": '{"horizon": "x"}'},
+        {"parameters": "{}"},
+        {"family": "none"},
+        {"seed": -1},
+        {"sampler": "none"},
+        {"sampler": "importance:n=1" + "0" * 400},
+        {"version": "0"},
+    ],
+)
+def test_whatever_goes_wrong_in_a_cell_is_in_its_row(cell):
+    given = {"family": "product", "parameters": '{"horizon": 2}', "seed": 0, "sampler": "base", "runs": 40}
+    *_, result, error = compute(Cell(**{**given, **cell}))
+    assert result is None and error and "\n" not in error
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_a_cell_that_kills_its_process_costs_no_other(mine, tmp_path):
+    path = tmp_path / "a.sqlite"
+    assert len(finish(mine("os.kill(os.getpid(), signal.SIGKILL)"), path, jobs=2)) == 4
+    errors = {key: record["error"] for key, record in found_in(path).items()}
+    assert errors["base", 2] is errors["base", 3] is None
+    assert "killed by signal 9" in errors["mine", 2] and "killed by signal 9" in errors["mine", 3]
+    assert len(finish(mine(), path, jobs=2)) == 2
+
+
+def on_dask(cells, path, cluster):
+    with open_store(path, create=True) as store:
+        return [cell.key for cell in run_on_dask(cells, store, cluster.scheduler_address)]
+
+
+def test_dask_has_the_users_samplers_and_survives_what_they_do(mine, tmp_path):
+    distributed = pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
+    path = tmp_path / "a.sqlite"
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        assert len(on_dask(read_grid(mine("os.kill(os.getpid(), signal.SIGKILL)"))[1::2], path, cluster)) == 2
+        assert all("Dask gave it up: KilledWorker" in record["error"] for record in found_in(path).values())
+        for child in (0, 1):
+            assert len(on_dask(read_grid(mine(child=child)), path, cluster)) == 4
+            finish(mine(child=child), tmp_path / f"{child}.sqlite")
+            assert contents(path) == contents(tmp_path / f"{child}.sqlite")
+
+
+@pytest.mark.parametrize("address", ["nonsense", "", "http://x", "a\nb"])
+def test_no_cluster_is_told(grid, tmp_path, address):
     pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
     with open_store(tmp_path / "a.sqlite", create=True) as store, pytest.raises(SweepError, match="no Dask cluster"):
-        next(run_on_dask(read_grid(grid), store, "nonsense"))
+        next(run_on_dask(read_grid(grid), store, address))
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10, bytes(100), b"", None])
+def test_a_server_of_another_kind_is_told(grid, tmp_path, monkeypatch, reply):
+    pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
+    monkeypatch.setattr(sweeps, "DASK_PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        kept = []
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.append(server.accept()[0])
+                    if reply is not None:
+                        kept[-1].sendall(reply)
+                        kept.pop().close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with (
+            open_store(tmp_path / "a.sqlite", create=True) as store,
+            pytest.raises(SweepError, match="no Dask cluster"),
+        ):
+            next(run_on_dask(read_grid(grid), store, address))
+        for connection in kept:
+            connection.close()
