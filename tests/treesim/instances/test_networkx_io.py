@@ -16,7 +16,7 @@ from treesim import (
     instance_from_graph,
     read_graph,
 )
-from treesim.instances.networkx_io import graph_text
+from treesim.instances.graph_files import graph_text
 from treesim.testing.strategies import instances
 
 
@@ -120,14 +120,14 @@ def broken(change) -> nx.DiGraph:
         (lambda g: g.add_edge("go on", "go", prob=1.0), TreeError, "the graph has a cycle"),
         (lambda g: g.add_edge("go on", "", prob=1.0), TreeError, "0 nodes without a parent"),
         (lambda g: g.add_node("island"), TreeError, r"2 nodes without a parent, expected one root \(two of them: '', "),
-        (lambda g: g.edges["", "go"].clear(), TreeError, "edge '' -> 'go' has prob None"),
+        (lambda g: g.edges["", "go"].clear(), TreeError, "edge '' -> 'go' has no 'prob', expected its probability; it has no attributes"),
         (lambda g: g.edges["", "go"].update(prob="half"), TreeError, "edge '' -> 'go' has prob 'half'"),
         (lambda g: g.edges["", "go"].update(prob=-0.5), TreeError, "edge '' -> 'go' has prob -0.5"),
         (lambda g: g.edges["", "go"].update(prob=0.4), TreeError, "probabilities of node '' sum to 0.9, expected 1"),
-        (lambda g: g.nodes["stop"].clear(), RewardError, "node 'stop' has no attribute 'reward'"),
+        (lambda g: g.nodes["stop"].clear(), RewardError, "node 'stop' has no 'reward' or 'log_reward'"),
         (lambda g: g.nodes["stop"].update(reward=-1), RewardError, "reward of node 'stop' is -1"),
         (lambda g: g.nodes["stop"].update(reward="good"), RewardError, "reward of node 'stop' is 'good'"),
-        (lambda g: g.nodes["stop"].update(reward=float("nan")), RewardError, "reward of node 'stop' is nan"),
+        (lambda g: g.nodes["stop"].update(reward=float("nan")), RewardError, "node 'stop' has no 'reward' or 'log_reward'"),
     ],
 )
 def test_graphs_that_are_no_instance_are_refused_by_name(change, error, message):
