@@ -16,7 +16,7 @@ from treesim.scaled import Scaled
 
 Arrays = dict[str, NDArray[Any]]
 
-_VALUES = {"value_mantissa": ("F64", 8), "value_exponent": ("I32", 4)}
+_NODES = {"value_mantissa": ("F64", 8), "value_exponent": ("I32", 4), "node_name": ("I32", 4)}
 _TREE = {"level_ptr": ("I64", 8), "edge_ptr": ("I64", 8), "edge_prob": ("F64", 8)}
 _TRELLIS = _TREE | {
     "order": ("I64", 8),
@@ -25,8 +25,8 @@ _TRELLIS = _TREE | {
     "edge_child": ("I32", 4),
     "edge_token": ("I32", 4),
 }
-LAYOUTS = {"tree": _TREE | _VALUES, "trellis": _TRELLIS | _VALUES}
-_OPTIONAL = {"edge_token"}
+LAYOUTS = {"tree": _TREE | _NODES, "trellis": _TRELLIS | _NODES}
+_OPTIONAL = {"edge_token", "node_name"}
 
 # Exponents of values: sums and differences of two stay far inside 32 bits.
 _LARGEST_EXPONENT = 2**29
@@ -51,10 +51,10 @@ def check_layout(file: Any, graph: str) -> int:
         if part.get_dtype() != kind or len(part.get_shape()) != 1:
             raise TreesimError(f"{name} is {part.get_dtype()}{part.get_shape()}, expected one-dimensional {kind}")
         size[name] = part.get_shape()[0]
-    if size["value_mantissa"] != size["value_exponent"] or (
+    if len({size[name] for name in _NODES if name in size}) > 1 or (
         graph == "tree" and size["value_mantissa"] != size["edge_prob"] + 1
     ):
-        raise TreesimError("values and edges have sizes that do not fit together")
+        raise TreesimError("values, names and edges have sizes that do not fit together")
     return sum(layout[name][1] * size[name] for name in names)
 
 

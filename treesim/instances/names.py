@@ -1,24 +1,32 @@
 """Names of nodes in files: they come back as they were, types included, and no two become one.
 
-An instance file is JSON where names are concerned. What JSON keeps stands for itself; the rest is tagged:
-``{"tuple": [...]}``, ``{"bytes": "hex"}``, ``{"float": "inf"}``, and ``{"none": 17}`` for nodes in a row without names.
+An instance file has a table of names, in JSON, and for each node a place in it: a node may stand on many levels.
+What JSON keeps stands for itself; the rest is tagged: ``{"tuple": [...]}``, ``{"bytes": "hex"}``, ``{"float": "inf"}``.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from treesim.errors import TreesimError, quoted
 from treesim.runtime.notes import note
 
 Name = Hashable | None
 
+UNNAMED = -1
 
-def encoded_names(names: Sequence[Name]) -> list[Any]:
-    """Names as JSON documents; what is no text, number, bytes or tuple of these is written as its text, with a note.
+
+def encoded_names(names: Sequence[Name]) -> tuple[list[Any], NDArray[np.int32]]:
+    """The table of names as JSON documents, and the place of each node's name in it, shape [n_nodes].
+
+    What is no text, number, bytes or tuple of these is written as its text, with a note.
 
     Raises
     ------
@@ -28,27 +36,26 @@ def encoded_names(names: Sequence[Name]) -> list[Any]:
     Examples
     --------
     >>> encoded_names([(), ("a", 1), b"yes", None, None])
-    [{'tuple': []}, {'tuple': ['a', 1]}, {'bytes': '796573'}, {'none': 2}]
+    ([{'tuple': []}, {'tuple': ['a', 1]}, {'bytes': '796573'}], array([ 0,  1,  2, -1, -1], dtype=int32))
     """
-    encoded: list[Any] = []
     odd: list[Any] = []
-    missing = 0
-    for name in names:
-        if name is None:
-            missing += 1
-            continue
-        encoded += _gap(missing)
-        missing = 0
-        encoded.append(_encoded(name, odd))
-    encoded += _gap(missing)
+    table: list[Any] = []
+    written: dict[str, int] = {}
+    rank = {id(None): UNNAMED}
+    # Told apart by what is written, as 1 and True are equal and two names; each object is written once.
+    for key, name in {id(name): name for name in names if name is not None}.items():
+        item = _encoded(name, odd)
+        rank[key] = written.setdefault(json.dumps(item), len(table))
+        if rank[key] == len(table):
+            table.append(item)
     if odd:
         others = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
         note(f"the name {quoted(odd[0])} is a {type(odd[0]).__name__}{others}: a file keeps it as text")
-    return encoded
+    return table, np.fromiter((rank[id(name)] for name in names), np.int32, len(names))
 
 
-def decoded_names(encoded: Sequence[Any], size: int) -> tuple[Name, ...]:
-    """The names that `encoded_names` wrote, for `size` nodes.
+def decoded_names(table: Sequence[Any], place: NDArray[np.int32]) -> tuple[Name, ...]:
+    """The names that `encoded_names` wrote.
 
     Raises
     ------
@@ -57,21 +64,15 @@ def decoded_names(encoded: Sequence[Any], size: int) -> tuple[Name, ...]:
 
     Examples
     --------
-    >>> decoded_names([{"tuple": ["a", {"bytes": "00ff"}]}, {"none": 2}], size=3)
-    (('a', b'\\x00\\xff'), None, None)
+    >>> decoded_names([{"tuple": ["a", {"bytes": "6f6b"}]}], np.array([0, -1], np.int32))
+    (('a', b'ok'), None)
     """
-    names: list[Name] = []
-    for item in encoded:
-        if isinstance(item, dict) and item.keys() == {"none"}:
-            missing = item["none"]
-            if type(missing) is not int or not 1 <= missing <= size - len(names):
-                raise TreesimError(f"{quoted(missing)} nodes without names, expected at most {size - len(names)}")
-            names += [None] * missing
-        else:
-            names.append(None if item is None else _decoded(item))
-    if len(names) != size:
-        raise TreesimError(f"{len(names)} names, expected one for each of {size} nodes")
-    return tuple(names)
+    names = np.empty(len(table) + 1, object)
+    for k, item in enumerate(table):
+        names[k] = _decoded(item)
+    if not ((place >= UNNAMED) & (place < len(table))).all():
+        raise TreesimError(f"node_name holds a number that is not from {UNNAMED} to {len(table) - 1}")
+    return tuple(names[place].tolist())
 
 
 def distinct(
@@ -122,10 +123,6 @@ def _same(name: Hashable, form: Hashable) -> bool:
     return type(name) is type(form) and name == form
 
 
-def _gap(missing: int) -> list[Any]:
-    return [] if missing == 0 else [None] if missing == 1 else [{"none": missing}]
-
-
 def _encoded(name: Any, odd: list[Any]) -> Any:
     if hasattr(name, "dtype") and getattr(name, "ndim", None) == 0:
         name = name.item()
@@ -136,7 +133,7 @@ def _encoded(name: Any, odd: list[Any]) -> Any:
     if isinstance(name, bytes):
         return {"bytes": name.hex()}
     if isinstance(name, tuple):
-        return {"tuple": [{"none": 1} if part is None else _encoded(part, odd) for part in name]}
+        return {"tuple": [None if part is None else _encoded(part, odd) for part in name]}
     if not isinstance(name, str):
         odd.append(name)
         name = str(name)
@@ -151,9 +148,7 @@ def _decoded(item: Any) -> Any:
     if isinstance(item, dict) and len(item) == 1:
         ((tag, value),) = item.items()
         if tag == "tuple" and isinstance(value, list):
-            return tuple(map(_decoded, value))
-        if tag == "none" and value == 1:
-            return None
+            return tuple(None if part is None else _decoded(part) for part in value)
         if tag == "float" and value in ("inf", "-inf"):
             return float(value)
         if tag == "bytes" and isinstance(value, str):

@@ -2,7 +2,8 @@
 
 The header is one metadata entry, ``treesim``, because the order of several is not the same from run to run; it holds
 the format version and a SHA-256 digest of everything else, so that an edited file is told from a whole one. Format 2
-keeps the types of names (`treesim.instances.names`); format 1 had names that are no text or number as texts.
+keeps the types of names and each of them once (`treesim.instances.names`); format 1 had a name a node, as text where it
+was no number.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ def save(instance: Instance, path: str | Path) -> None:
     path = Path(path)
     graph, value = instance.graph, instance.value
     arrays = graph.arrays() | {"value_mantissa": value.mantissa, "value_exponent": value.exponent}
+    table = None
+    if graph.names is not None:
+        table, arrays["node_name"] = encoded_names(graph.names)
     vocabulary = graph.vocabulary if isinstance(graph, Trellis) else None
     header: dict[str, Any] = {
         "format": FORMAT,
@@ -59,12 +63,12 @@ def save(instance: Instance, path: str | Path) -> None:
         "seed": instance.seed,
         "version": __version__,
         "graph": "tree" if isinstance(graph, Tree) else "trellis",
-        "names": None if graph.names is None else encoded_names(graph.names),
+        "names": table,
         "vocabulary": None if vocabulary is None else list(vocabulary),
     }
     if not is_text((instance.family, *(vocabulary or ()))):
         raise TreesimError("the family or a token is no text that a file can hold: it has a lone surrogate")
-    stored = _as_stored(instance, header)
+    stored = _as_stored(instance, header, arrays)
 
     def write(temporary: Path) -> None:
         _save_arrays(arrays, header, temporary)
@@ -136,9 +140,7 @@ def _checked(path: Path, check: Any, *arguments: Any) -> Any:
 
 def _instance(arrays: Arrays, header: dict[str, Any]) -> Instance:
     value = Scaled(arrays["value_mantissa"], arrays["value_exponent"])
-    names: tuple[Name, ...] | None = None
-    if header["names"] is not None:
-        names = decoded_names(header["names"], len(value))
+    names = _names(arrays, header)
     graph: LayeredGraph
     if header["graph"] == "tree":
         graph = Tree(arrays["level_ptr"], arrays["edge_ptr"], arrays["edge_prob"], names)
@@ -146,6 +148,19 @@ def _instance(arrays: Arrays, header: dict[str, Any]) -> Instance:
         vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
         graph = Trellis.from_arrays(arrays, names, vocabulary)
     return Instance(graph, value, header["family"], header["parameters"], header["seed"])
+
+
+def _names(arrays: Arrays, header: dict[str, Any]) -> tuple[Name, ...] | None:
+    table = header["names"]
+    if table is None:
+        return None
+    if header["format"] == 1:
+        if not all(name is None or isinstance(name, str | int | float) for name in table):
+            raise TreesimError("names hold what is no text or number")
+        return tuple(table)
+    if "node_name" not in arrays:
+        raise TreesimError("it lacks the array 'node_name', and has names")
+    return decoded_names(table, arrays["node_name"])
 
 
 def _checked_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
@@ -234,10 +249,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(type(value).__name__)
 
 
-def _as_stored(instance: Instance, header: dict[str, Any]) -> Instance:
+def _as_stored(instance: Instance, header: dict[str, Any], arrays: Arrays) -> Instance:
     """The instance that a file gives back: its names and parameters as the header has them."""
     graph = instance.graph
     if graph.names is not None:
-        names = decoded_names(header["names"], graph.n_nodes)
+        names = decoded_names(header["names"], arrays["node_name"])
         graph = dataclasses.replace(graph, names=names)  # type: ignore[type-var]
     return Instance(graph, instance.value, instance.family, header["parameters"], instance.seed)

@@ -25,16 +25,17 @@ def typed(name):
 
 @given(st.lists(NAMES, max_size=12))
 def test_names_survive_json_with_their_types(names):
-    back = decoded_names(json.loads(json.dumps(encoded_names(names))), len(names))
+    table, place = encoded_names(names)
+    back = decoded_names(json.loads(json.dumps(table)), place)
     assert list(map(typed, back)) == list(map(typed, names))
 
 
 def test_numpy_names_are_plain_ones():
-    assert encoded_names([np.int64(3), np.str_("a"), np.float64(0.5), np.bool_(True)]) == [3, "a", 0.5, True]
+    assert encoded_names([np.int64(3), np.str_("a"), np.float64(0.5), np.bool_(True)])[0] == [3, "a", 0.5, True]
 
 
 def test_names_of_other_kinds_become_text_and_are_told(caplog):
-    assert encoded_names([frozenset("a"), "b", float("nan")]) == ["frozenset({'a'})", "b", "nan"]
+    assert encoded_names([frozenset("a"), "b", float("nan")])[0] == ["frozenset({'a'})", "b", "nan"]
     assert caplog.messages == ["the name frozenset({'a'}) is a frozenset, and 1 more: a file keeps it as text"]
 
 
@@ -44,22 +45,24 @@ def test_a_lone_surrogate_is_no_text():
         encoded_names(["\ud800"])
 
 
+def test_a_name_is_written_once():
+    table, place = encoded_names([("a", "b"), None, tuple("ab"), "x", None])
+    assert table == [{"tuple": ["a", "b"]}, "x"]
+    assert place.tolist() == [0, -1, 0, 1, -1]
+
+
 @pytest.mark.parametrize(
-    ("encoded", "message"),
-    [
-        (["a"], "1 names, expected one for each of 2 nodes"),
-        ([{"none": 3}], "3 nodes without names, expected at most 2"),
-        ([{"none": 10**30}], "nodes without names"),
-        ([{"none": True}], "True nodes without names"),
-        ([["a"], "b"], "a name is .*, expected text, a number or a tagged name"),
-        ([{"bytes": "xy"}, "b"], "expected text, a number or a tagged name"),
-        ([{"tuple": "ab"}, "b"], "expected text, a number or a tagged name"),
-        ([{"tuple": [], "bytes": ""}, "b"], "expected text, a number or a tagged name"),
-    ],
+    "item", [None, ["a"], {"bytes": "xy"}, {"tuple": "ab"}, {"tuple": [], "bytes": ""}, {"float": "nan"}, {"odd": 1}]
 )
-def test_what_no_file_of_ours_holds_is_refused(encoded, message):
-    with pytest.raises(TreesimError, match=message):
-        decoded_names(encoded, 2)
+def test_what_no_file_of_ours_holds_is_refused(item):
+    with pytest.raises(TreesimError, match=r"a name is .*, expected text, a number or a tagged name"):
+        decoded_names([item], np.zeros(1, np.int32))
+
+
+@pytest.mark.parametrize("place", [-2, 1, 2**31 - 1])
+def test_a_name_that_is_not_in_the_table_is_refused(place):
+    with pytest.raises(TreesimError, match="node_name holds a number that is not from -1 to 0"):
+        decoded_names(["a"], np.array([place], np.int32))
 
 
 @given(st.lists(st.sampled_from(["a", "a@1", "a@1.2", "b", 1, "1", " "]), max_size=12), st.sampled_from([str, None]))
