@@ -107,7 +107,6 @@ def _grow(steps: StepGraph) -> Iterator[tuple[IntArray, Layer]]:
     """
     ptr, child, prob = _with_padding(steps)
     degree, goes_on = np.diff(ptr), np.repeat(np.diff(steps.ptr) > 0, 2)
-    goes_on[1::2] = False
     rank = np.empty(len(degree), np.int64)
     here, n_places, n_steps, t, budget = np.zeros(1, np.int64), 1, 0, 0, memory_budget()
     while goes_on[here].any():

@@ -141,18 +141,18 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
 def _left_out(built: LayeredGraph) -> BoolArray:
     """Padding, and what no edges lead to.
 
-    Padding has no name, follows what has no other step, and is followed by padding alone.
+    Padding has no name, follows what has no other step, and is followed by padding alone; it starts below level 1.
     """
     is_out = np.zeros(built.n_nodes, bool)
     if built.names is not None:
         is_out[:] = [name is None for name in built.names]
+        is_out[: built.level_ptr[2]] = False
         for t in reversed(range(built.horizon)):
             layer, here, ahead = built.layer(t), built.level(t), built.level(t + 1)
             sources, ends = layer.sources(), layer.ends(np.arange(len(layer.prob)))
             chosen = np.diff(layer.ptr)[sources] > 1
             is_out[ahead][ends[chosen]] = False
             is_out[here][sources[~is_out[ahead][ends]]] = False
-        is_out[0] = False
     for t in range(built.horizon):
         layer, here, ahead = built.layer(t), built.level(t), built.level(t + 1)
         sources, ends = layer.sources(), layer.ends(np.arange(len(layer.prob)))

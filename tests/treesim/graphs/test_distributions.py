@@ -56,9 +56,9 @@ def test_what_is_no_distribution_is_refused_by_name(prob, message):
 def test_what_was_scaled_is_said_in_one_line(caplog):
     normaliser = Normaliser()
     normaliser.groups(np.array([0, 2, 4]), np.array([0.5, 0.50001, 0.33333, 0.66665]), subject)
-    normaliser.groups(np.array([0, 1]), np.array([1.0]), subject)
+    normaliser.groups(np.array([0, 1]), np.array([1.00001]), subject)
     normaliser.say()
-    assert caplog.messages == ["probabilities of node 1 sum to 0.99998: they were normalised, and so were 1 more"]
+    assert caplog.messages == ["probabilities of node 1 sum to 0.99998: they were normalised, and so were 2 more"]
     Normaliser().say()
     assert len(caplog.messages) == 1
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from treesim import MemoryBudgetError, Tree, TreeError, Trellis
+from treesim.graphs import from_networkx
 from treesim.graphs.from_networkx import unfold_tree, unfold_trellis
 from treesim.graphs.steps import is_given, number_of, step_graph
 
@@ -127,11 +128,20 @@ def test_and_refused_before_they_are_where_they_outgrow_the_memory(graph, kind, 
     monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.05")
     built = []
     monkeypatch.setattr(kind, "__post_init__", built.append)
+    if kind is Tree:
+        monkeypatch.setattr(from_networkx, "_grow", built.append)
     with pytest.raises(
         MemoryBudgetError, match=r"this graph of \d+ nodes, unfolded to level \d+ with \d+ nodes, needs"
     ):
         kind.from_networkx(graph)
     assert not built
+
+
+def test_nodes_of_a_level_stand_in_the_order_in_which_they_are_reached():
+    graph = nx.DiGraph()
+    edges = [("r", "a", 0.5), ("r", "b", 0.5), ("a", "x", 1.0), ("b", "y", 0.5), ("b", "x", 0.5)]
+    graph.add_weighted_edges_from(edges, weight="prob")
+    assert Trellis.from_networkx(graph).names == ("r", "a", "b", "x", "y")
 
 
 def test_a_multigraph_without_parallel_edges_is_a_tree():

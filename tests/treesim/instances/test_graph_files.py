@@ -86,6 +86,8 @@ def test_nested_names_that_repeat_become_paths(write):
     assert set(graph) == {(), ("H",), ("T",), ("H", "H"), ("H", "T"), ("T", "H"), ("T", "T")}
     twins = {"children": [{"name": "x", "prob": 0.5, "reward": 1}, {"name": "x", "prob": 0.5, "reward": 2}]}
     assert set(read_graph(write(twins))) == {(), (0,), (1,)}
+    twins["children"].append({"name": "y", "prob": 0.0, "reward": 1})
+    assert set(read_graph(write(twins))) == {(), (0,), (1,), ("y",)}
 
 
 def test_a_tree_is_a_tree_whatever_the_flag_says(write):
@@ -252,6 +254,17 @@ def test_nodes_without_names_are_written_unless_they_are_padding():
     graph = graph_from_instance(Instance(tree, optimal_twist(tree, np.log([2.0, 5.0]))))
     assert set(graph) == {"r", 1, "b"}
     assert instance_from_graph(graph).target.prob.to_float().tolist() == pytest.approx([0.5 / 4.25, 3.75 / 4.25])
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [((None, None, None), {0, 1}), (("r", None, "x"), {"r", 1, "x"}), (("r", "x", None), {"r", "x"})],
+)
+def test_only_what_follows_without_a_choice_and_without_a_name_is_padding(names, shown):
+    chain = Tree(np.array([0, 1, 2, 3]), np.array([0, 1, 2]), np.array([1.0, 1.0]), names)
+    graph = graph_from_instance(Instance(chain, optimal_twist(chain, [0.0])))
+    assert set(graph) == shown
+    assert instance_from_graph(graph).audit.log_partition == 0.0
 
 
 def test_an_instance_without_names_goes_by_numbers(write):
