@@ -19,8 +19,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError
-from treesim.graphs.from_networkx import unfold
+from treesim.graphs.from_networkx import unfold_trellis
 from treesim.graphs.layered import Layer, LayeredGraph, checked_array
+from treesim.graphs.steps import step_graph
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE, Scaled
@@ -193,13 +194,9 @@ class Trellis(LayeredGraph):
         >>> Trellis.from_networkx(graph).names
         ('', 'a', 'b', 'end')
         """
-        levels, degrees, probs, children = unfold(graph)
-        layers = [
-            Layer(np.cumsum([0, *degree]), np.array(prob), np.array(child, np.int32))
-            for degree, prob, child in zip(degrees, probs, children, strict=True)
-        ]
-        names = tuple(place.name for level in levels for place in level)
-        return cls(np.cumsum([0, *map(len, levels)]), layers, np.arange(len(layers)), names)
+        steps = step_graph(graph)
+        layers, places = unfold_trellis(steps)
+        return cls(places.level_ptr, layers, np.arange(len(layers)), places.names(steps.nodes))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Any = None, vocabulary: Any = None) -> Trellis:

@@ -299,8 +299,8 @@ def perturb(
 def _bottom_up(
     graph: LayeredGraph, twist: Scaled, kind: BottomUp, epsilon: FloatArray, ratio_cap: float | None, seed: int
 ) -> Scaled:
-    if ratio_cap is not None and not ratio_cap >= 1.0:
-        raise PerturbationError(f"ratio cap is {ratio_cap}, expected at least 1")
+    if ratio_cap is not None and not 1.0 <= ratio_cap < np.inf:
+        raise PerturbationError(f"ratio cap is {ratio_cap}, expected a finite number of at least 1, or none")
 
     def build(schedule: FloatArray) -> Scaled:
         return _climb(graph, twist, kind.directions(graph, twist, schedule, seed), schedule, ratio_cap)

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
+from treesim.graphs.distributions import normalised
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
@@ -240,9 +241,9 @@ def _law(target: Law | ArrayLike | str, instance: Instance) -> LeafLaw | WalkLaw
             return target
         raise SpecError(f"the target is a {type(target).__name__}, expected a law with a probability for each leaf")
     prob = np.asarray(target, np.float64)
-    if prob.shape != (instance.graph.n_leaves,) or not (prob >= 0).all() or abs(prob.sum() - 1.0) > 1e-9:
-        raise SpecError(f"the target has shape {prob.shape} and sum {prob.sum():g}, expected a law on the leaves")
-    return LeafLaw(Scaled.from_float(prob))
+    if prob.shape != (instance.graph.n_leaves,):
+        raise SpecError(f"the target has shape {prob.shape}, expected a law on the {instance.graph.n_leaves} leaves")
+    return LeafLaw(Scaled.from_float(normalised(prob, "probabilities of the target", SpecError)))
 
 
 def _surprises(count: IntArray, prob: FloatArray, graph: LayeredGraph | None) -> list[Surprise]:

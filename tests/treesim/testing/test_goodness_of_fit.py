@@ -100,7 +100,7 @@ def test_wrong_outputs_are_named(outputs, error, message):
 
 
 def test_wrong_targets_and_counts_are_named():
-    with pytest.raises(SpecError, match="expected a law on the leaves"):
+    with pytest.raises(SpecError, match="probabilities of the target sum to 8, expected 1"):
         check_sampler(drawing("base"), INSTANCE, np.ones(8))
     with pytest.raises(SpecError, match="returned 3 outputs, expected 20000"):
         check_sampler(lambda n, rng: [0, 1, 2], INSTANCE)
