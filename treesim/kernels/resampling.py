@@ -8,9 +8,12 @@ import math
 import numpy as np
 from numba import njit
 
+from treesim.kernels.arithmetic import LN2, NO_EXPONENT, canonical, shifted
 from treesim.kernels.uniforms import uniform
 
 MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC = 0, 1, 2, 3
+# Where sums of squares keep their digits.
+LEAST_SQUARES, MOST_SQUARES = 1e-280, 1e280
 
 
 @njit(nogil=True, cache=True)
@@ -21,13 +24,19 @@ def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state,
     """
     is_tree = child.shape[0] == 0
     particles = below.place.shape[1]
+    has_powers = below.power.shape[1] > 0
     copies = np.zeros(particles, np.int64)
     points = np.zeros(particles + 1)
+    common = np.zeros(particles if has_powers else 0)
     for r in range(below.size.shape[0]):
         place, members, weight, value = below.place[r], below.members[r], below.weight[r], below.value[r]
         to_place, to_members, to_origin = here.place[r], here.members[r], here.origin[r]
         to_weight, to_value = here.weight[r], here.value[r]
-        size = below.size[r]
+        size, unit = below.size[r], 0
+        if has_powers:
+            # In units of 2**unit no weight overflows, and those that vanish are negligible.
+            unit = to_common_power(size, weight, below.power[r], common)
+            weight = common
         total, squares, most = 0.0, 0.0, 0.0
         for i in range(size):
             mass = members[i] * weight[i]
@@ -37,15 +46,24 @@ def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state,
         if total == 0.0:
             log_z[r] = -math.inf
             weight[:size] = 1.0
+            below.weight[r, :size] = 1.0
+            if has_powers:
+                below.power[r, :size] = 0
             total, squares, most = float(particles), float(particles), 1.0
         mean = total / particles
-        log_z[r] += math.log(mean)
-        ess[r] = total * (total / squares)
+        log_z[r] += math.log(mean) + unit * LN2
+        ess[r] = (
+            total * (total / squares)
+            if LEAST_SQUARES < squares < MOST_SQUARES
+            else sample_size(size, members, weight, most)
+        )
         largest[r] = most / mean
         if not ess[r] < least:
             for i in range(size):
                 to_place[i] = place[i] if is_tree else child[place[i]]
                 to_members[i], to_origin[i], to_weight[i], to_value[i] = members[i], i, weight[i] / mean, value[i]
+            if has_powers:
+                over_mean(size, below.weight[r], below.power[r], mean, unit, to_weight, here.power[r])
             here.size[r] = size
             continue
         offspring(scheme, size, particles, weight, members, 1.0 / mean, pin[r], copies, points, state, rng)
@@ -58,9 +76,46 @@ def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state,
                 next_pin = n
             node = place[i] if is_tree else child[place[i]]
             to_place[n], to_members[n], to_origin[n], to_weight[n], to_value[n] = node, k, i, 1.0, value[i]
+            if has_powers:
+                here.power[r, n] = 0
             n += 1
         here.size[r] = n
         pin[r] = next_pin
+
+
+@njit(nogil=True, cache=True)
+def to_common_power(size, weight, power, common):
+    """The weights in units of one power of two, the largest that occurs, into `common`; returns its exponent."""
+    top = NO_EXPONENT
+    for i in range(size):
+        if weight[i] > 0.0:
+            top = max(top, power[i])
+    if top == NO_EXPONENT:
+        common[:size] = 0.0
+        return 0
+    for i in range(size):
+        common[i] = shifted(weight[i], power[i] - top)
+    return top
+
+
+@njit(nogil=True, cache=True)
+def over_mean(size, weight, power, mean, unit, to_weight, to_power):
+    """Weights over their mean, which is in units of ``2**unit``, in the range that powers give."""
+    mean, unit = canonical(mean, unit)
+    for i in range(size):
+        mantissa, exponent = canonical(weight[i], power[i])
+        to_weight[i], to_power[i] = canonical(mantissa / mean, exponent - unit)
+
+
+@njit(nogil=True, cache=True)
+def sample_size(size, members, weight, most):
+    """ESS, of weights whose squares floats do not hold."""
+    total, squares = 0.0, 0.0
+    for i in range(size):
+        share = weight[i] / most
+        total += members[i] * share
+        squares += members[i] * share * share
+    return total * (total / squares)
 
 
 @njit(nogil=True, cache=True)

@@ -26,6 +26,8 @@ class Runs(NamedTuple):
         resampling, that it comes from.
     weight, value : ndarray of float64, shape [replicates, particles]
         The weight of one of its particles, and the mantissa of V where it stands.
+    power : ndarray of int32, shape [replicates, particles] or [replicates, 0]
+        Weights are ``weight * 2**power``; without room for powers they are zero.
     """
 
     size: np.ndarray
@@ -34,13 +36,15 @@ class Runs(NamedTuple):
     origin: np.ndarray
     weight: np.ndarray
     value: np.ndarray
+    power: np.ndarray
 
     @classmethod
-    def room(cls, replicates: int, particles: int) -> "Runs":
-        """Room for populations."""
+    def room(cls, replicates: int, particles: int, has_powers: bool) -> "Runs":
+        """Room for populations, with or without powers of their weights."""
         shape = (replicates, particles)
         place, members, origin = (np.zeros(shape, np.int32) for _ in range(3))
-        return cls(np.zeros(replicates, np.int64), place, members, origin, np.zeros(shape), np.zeros(shape))
+        power = np.zeros((replicates, particles if has_powers else 0), np.int32)
+        return cls(np.zeros(replicates, np.int64), place, members, origin, np.zeros(shape), np.zeros(shape), power)
 
 
 @njit(nogil=True, cache=True)
@@ -65,16 +69,21 @@ def pick_run(runs, state, out):
 @njit(nogil=True, cache=True)
 def gather(here, together, pin):
     """Make neighbours that stand at one place and weigh the same one run; that of the pinned particle is pinned."""
+    has_powers = here.power.shape[1] > 0
     for r in range(here.size.shape[0]):
         n, i, size, own = 0, 0, here.size[r], pin[r]
         while i < size:
             members, j = here.members[r, i], i + 1
             # Particles i .. j are exchangeable.
             while j < size and here.place[r, j] == here.place[r, i] and here.weight[r, j] == here.weight[r, i]:
+                if has_powers and here.power[r, j] != here.power[r, i]:
+                    break
                 members += here.members[r, j]
                 j += 1
             together.place[r, n], together.members[r, n], together.origin[r, n] = here.place[r, i], members, i
             together.weight[r, n], together.value[r, n] = here.weight[r, i], here.value[r, i]
+            if has_powers:
+                together.power[r, n] = here.power[r, i]
             if i <= own < j:
                 pin[r] = n
             n += 1
@@ -88,6 +97,7 @@ def spread(moved, here, below, pin):
 
     Each run of `together` keeps its particles, so that those of `moved` have in turn the origins of those of `here`.
     """
+    has_powers = moved.power.shape[1] > 0
     for r in range(moved.size.shape[0]):
         n, own = 0, pin[r]
         source, left = -1, 0
@@ -102,5 +112,7 @@ def spread(moved, here, below, pin):
                 below.place[r, n], below.members[r, n] = moved.place[r, i], 1
                 below.origin[r, n] = here.origin[r, source]
                 below.weight[r, n], below.value[r, n] = moved.weight[r, i], moved.value[r, i]
+                if has_powers:
+                    below.power[r, n] = moved.power[r, i]
                 n += 1
         below.size[r] = n

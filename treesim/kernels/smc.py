@@ -4,6 +4,7 @@ A replicate may have a *pinned* particle, which takes a given path and survives 
 Andrieu, Doucet & Holenstein 2010); ``pin`` is its run, or -1.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from treesim.kernels.walk import edge_at
 
 # Above so many particles of a run a binomial draw is cheaper than one number each.
 LARGE_RUN = 48
+# Sums of shares below this have lost digits.
+SMALL_SUM = 2.0**-512
 
 
 class Where(NamedTuple):
@@ -27,7 +30,7 @@ class Where(NamedTuple):
     widest : int
         The largest number of edges of a parent.
     is_pairs : bool
-        Whether all parents have two edges and all exponents are zero.
+        Whether all parents have two edges, all exponents are zero, and no probability is very small.
     exponent, next_exponent : ndarray of int32
         Of V at parents and children; empty if all are zero.
     next_value : ndarray of float64
@@ -54,7 +57,8 @@ def propose_reference(where, here, below, pin, path, state, rng):
     exponent, next_exponent = where.exponent, where.next_exponent
     base = ptr[0]
     is_tree, is_plain = child.shape[0] == 0, exponent.shape[0] == 0
-    tally, parent_exponent = np.zeros(where.widest, np.int64), np.zeros(here.place.shape[1], np.int64)
+    has_powers = here.power.shape[1] > 0
+    tally = np.zeros(where.widest, np.int64)
     for r in range(here.size.shape[0]):
         n, own = 0, pin[r]
         pin[r] = -1
@@ -76,7 +80,8 @@ def propose_reference(where, here, below, pin, path, state, rng):
                         pin[r] = n
                     below.place[r, n], below.members[r, n] = k, tally[k - start]
                     below.origin[r, n], below.weight[r, n] = here.origin[r, i], weight
-                    parent_exponent[n] = 0 if is_plain else exponent[v]
+                    if has_powers:
+                        below.power[r, n] = here.power[r, i] - (0 if is_plain else exponent[v])
                     n += 1
         for m in range(n):
             k = below.place[r, m]
@@ -85,8 +90,7 @@ def propose_reference(where, here, below, pin, path, state, rng):
         if not is_plain:
             for m in range(n):
                 k = below.place[r, m]
-                c = k if is_tree else child[k]
-                below.weight[r, m] = shifted(below.weight[r, m], next_exponent[c] - parent_exponent[m])
+                below.power[r, m] += next_exponent[k if is_tree else child[k]]
         below.size[r] = n
     return here.place.size
 
@@ -98,10 +102,9 @@ def propose_optimal(where, here, below, pin, path, state, rng):
     Where no child has value it moves by pi_ref, and its weight is zero. A parent without value counts as if it were
     one. Returns how many children were read.
     """
-    ptr, prob, child, next_value = where.ptr, where.prob, where.child, where.next_value
-    exponent, next_exponent = where.exponent, where.next_exponent
+    ptr, prob, exponent = where.ptr, where.prob, where.exponent
     base = ptr[0]
-    is_tree, is_plain = child.shape[0] == 0, exponent.shape[0] == 0
+    is_plain, has_powers = exponent.shape[0] == 0, here.power.shape[1] > 0
     tally, share = np.zeros(where.widest, np.int64), np.zeros(where.widest)
     reads = 0
     for r in range(here.size.shape[0]):
@@ -110,25 +113,17 @@ def propose_optimal(where, here, below, pin, path, state, rng):
         for i in range(here.size[r]):
             v = here.place[r, i]
             start, stop = ptr[v] - base, ptr[v + 1] - base
-            top, total = NO_EXPONENT, 0.0
             for k in range(start, stop):
-                c = k if is_tree else child[k]
-                if prob[k] > 0.0:
-                    reads += here.members[r, i]
-                    if next_value[c] > 0.0:
-                        top = max(top, 0 if is_plain else next_exponent[c])
-            # Shares are in units of 2**top, so that the largest of them is an ordinary float.
-            for k in range(start, stop):
-                c = k if is_tree else child[k]
-                share[k - start] = prob[k] * shifted(next_value[c], (0 if is_plain else next_exponent[c]) - top)
-                total += share[k - start]
+                reads += here.members[r, i] * (prob[k] > 0.0)
+            total, top = shares(where, start, stop, share)
             weight = lift(here.weight[r, i], here.value[r, i]) * total
+            power = 0
             if total == 0.0:
                 for k in range(start, stop):
                     share[k - start] = prob[k]
                 total = 1.0
-            elif not is_plain:
-                weight = shifted(weight, top - exponent[v])
+            elif has_powers:
+                power = here.power[r, i] + top - (0 if is_plain else exponent[v])
             tally[: stop - start] = 0
             share_out(here.members[r, i] - (i == own), share[: stop - start], total, tally, state, rng)
             if i == own:
@@ -139,10 +134,50 @@ def propose_optimal(where, here, below, pin, path, state, rng):
                         pin[r] = n
                     below.place[r, n], below.members[r, n] = k, tally[k - start]
                     below.origin[r, n], below.weight[r, n] = here.origin[r, i], weight
+                    if has_powers:
+                        below.power[r, n] = power
                     n += 1
         below.size[r] = n
     arrive(where, below)
     return reads
+
+
+@njit(nogil=True, cache=True)
+def shares(where, start, stop, share):
+    """What the children ``start..stop`` hold of P V, in units of ``2**top``, into `share`; returns the sum, and top.
+
+    A sum far below one has lost digits to the smallest probabilities: then products are aligned by their own powers.
+    """
+    prob, child, value, exponent = where.prob, where.child, where.next_value, where.next_exponent
+    is_tree, is_plain = child.shape[0] == 0, exponent.shape[0] == 0
+    top, total = NO_EXPONENT, 0.0
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        if prob[k] > 0.0 and value[c] > 0.0:
+            top = max(top, 0 if is_plain else exponent[c])
+    if top == NO_EXPONENT:
+        share[: stop - start] = 0.0
+        return 0.0, 0
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        share[k - start] = prob[k] * shifted(value[c], (0 if is_plain else exponent[c]) - top)
+        total += share[k - start]
+    if total > SMALL_SUM:
+        return total, top
+    top, total = NO_EXPONENT, 0.0
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        if prob[k] > 0.0 and value[c] > 0.0:
+            power = math.frexp(prob[k])[1] + math.frexp(value[c])[1]
+            top = max(top, power + (0 if is_plain else exponent[c]))
+    for k in range(start, stop):
+        c = k if is_tree else child[k]
+        fraction_p, power_p = math.frexp(prob[k])
+        fraction_v, power_v = math.frexp(value[c])
+        power = power_p + power_v + (0 if is_plain else exponent[c])
+        share[k - start] = shifted(fraction_p * fraction_v, power - top)
+        total += share[k - start]
+    return total, top
 
 
 @njit(nogil=True, cache=True)
@@ -198,6 +233,7 @@ def propose_pool(where, draws, here, below, pin, path, state):
     exponent, next_exponent = where.exponent, where.next_exponent
     base = ptr[0]
     is_tree, is_plain = child.shape[0] == 0, next_exponent.shape[0] == 0
+    has_powers = here.power.shape[1] > 0
     for r in range(here.size.shape[0]):
         n, next_pin = 0, -1
         for i in range(here.size[r]):
@@ -223,12 +259,13 @@ def propose_pool(where, draws, here, below, pin, path, state):
                         if not is_pinned and uniform(state) * norm < share:
                             kept = k
                 factor = norm / draws / value if value > 0.0 else norm / draws
-                if not is_plain and norm > 0.0:
-                    factor = shifted(factor, top - exponent[v])
                 if is_pinned:
                     next_pin = n
                 below.place[r, n], below.members[r, n], below.origin[r, n] = kept, 1, here.origin[r, i]
                 below.weight[r, n] = here.weight[r, i] * factor
+                if has_powers:
+                    gained = 0 if is_plain or norm == 0.0 else top - exponent[v]
+                    below.power[r, n] = here.power[r, i] + gained
                 below.value[r, n] = next_value[kept if is_tree else child[kept]]
                 n += 1
         below.size[r] = n
@@ -245,6 +282,7 @@ def lift(weight, value):
 @njit(nogil=True, cache=True)
 def branch_pairs(chance, here, below, pin, path, state, rng):
     """All runs go down two edges each, the first by its chance; they keep their weights."""
+    has_powers = here.power.shape[1] > 0
     for r in range(here.size.shape[0]):
         n, own = 0, pin[r]
         pin[r] = -1
@@ -253,6 +291,8 @@ def branch_pairs(chance, here, below, pin, path, state, rng):
             if members == 1 and i != own:
                 below.place[r, n], below.members[r, n] = first_edge + (uniform(state) >= chance[r, i]), 1
                 below.origin[r, n], below.weight[r, n] = here.origin[r, i], here.weight[r, i]
+                if has_powers:
+                    below.power[r, n] = here.power[r, i]
                 n += 1
                 continue
             free = members - (i == own)
@@ -271,6 +311,8 @@ def branch_pairs(chance, here, below, pin, path, state, rng):
                 if copies > 0:
                     below.place[r, n], below.members[r, n] = k, copies
                     below.origin[r, n], below.weight[r, n] = here.origin[r, i], here.weight[r, i]
+                    if has_powers:
+                        below.power[r, n] = here.power[r, i]
                     n += 1
         below.size[r] = n
 

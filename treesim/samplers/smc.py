@@ -39,6 +39,8 @@ PROPOSALS = {
     ("optimal", False): propose_optimal,
     ("optimal", True): propose_optimal_pairs,
 }
+# Below this, a probability times a plain value may lose digits: `propose_optimal` takes care of it.
+SMALLEST_PAIR = 2.0**-256
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
 
 
@@ -111,7 +113,9 @@ class Clouds:
 class SMC(Sampler):
     """SMC with N particles: propose, weigh, resample; at level T one particle is kept in proportion to its weight.
 
-    Where all weights of a population are zero they count as equal, and the estimate of Z is zero.
+    Weights have the range that values have: however far apart, they are compared as they are. At a prefix with V^ = 0 a
+    particle weighs zero. Where all weights of a population are zero they count as equal, the estimate of Z being zero,
+    and the particles go on as if V^ had been one there.
 
     Parameters
     ----------
@@ -272,13 +276,17 @@ class SMC(Sampler):
             The edges of a path in every run that one particle takes and that survives (conditional SMC).
         """
         graph, value = instance.graph, instance.value
-        here, below = (Runs.room(n, self.particles) for _ in range(2))
+        # Weights of one step between plain values stay in the range of floats; all others have powers.
+        has_powers = self.threshold < 1.0 or any(len(where.exponent) for where in _layers(instance))
+        here, below = (Runs.room(n, self.particles, has_powers=has_powers) for _ in range(2))
         here.size[:] = self.particles if apart else 1
         here.members[:, : here.size[0]] = 1 if apart else self.particles
         here.weight[:, : here.size[0]] = 1.0
         here.value[:, : here.size[0]] = value.mantissa[0]
         here.origin[:] = np.arange(self.particles)
-        together, moved = (Runs.room(n, self.particles) for _ in range(2)) if apart else (here, below)
+        together, moved = here, below
+        if apart:
+            together, moved = (Runs.room(n, self.particles, has_powers=has_powers) for _ in range(2))
         pin = np.full(n, -1 if pinned is None else 0)
         state = state_of(rng)
         ess, largest, log_z = np.empty(n), np.empty(n), np.zeros(n)
@@ -302,6 +310,10 @@ class SMC(Sampler):
             is_last = t + 1 == graph.horizon
             resample(where.child, below, 0.0 if is_last else least, scheme, log_z, ess, largest, here, pin, state, rng)
             seen.append((ess.copy(), largest.copy()))
+        if has_powers:
+            # Relative to their mean, weights that vanish now are negligible.
+            with np.errstate(over="ignore"):
+                np.ldexp(here.weight, here.power, out=here.weight)
         root = value[:1].log()[0]
         log_z += 0.0 if math.isinf(root) else root
         return Clouds(here, state, log_z, reads, reads, seen, history)
@@ -322,7 +334,7 @@ def _layers(instance: Instance) -> list[Where]:
             Where(
                 *layer,
                 int(degree.max()),
-                is_plain and bool((degree == 2).all()),
+                is_plain and bool((degree == 2).all()) and float(layer.prob[layer.prob > 0].min()) > SMALLEST_PAIR,
                 none if is_plain else here.exponent,
                 none if is_plain else ahead.exponent,
                 ahead.mantissa,

@@ -187,7 +187,7 @@ def goodness_of_fit(
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = float(np.where(count > 0, count * np.log(count / n / prob), 0.0).sum())
     tv = 0.5 * float(np.abs(count / n - prob).sum())
-    floor = 0.5 * float(np.sqrt(prob * (1.0 - prob) / n).sum())
+    floor = 0.5 * float(np.sqrt(prob * np.maximum(1.0 - prob, 0.0) / n).sum())
     surprises = _surprises(count, prob, graph)
     bounds = (
         surprises[0].p_value,
