@@ -152,7 +152,9 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
         b = _coins(graph, value, t)
         if t:
             reached: IntArray = np.flatnonzero(mass > 0)
-            draws += float(mass[reached] @ expected_flips(b[reached] / bound, scale, gap))
+            # Many prefixes have the same coin.
+            coin, place = np.unique(b[reached], return_inverse=True)
+            draws += float(np.bincount(place, mass[reached]) @ expected_flips(coin / bound, scale, gap))
             mass = mass * b * (scale / bound)
         draws += float(mass @ (bound / b))
         layer = graph.layer(t)
