@@ -12,7 +12,7 @@ enclose the law of r in the convex order enclose the TV: for the upper bound tak
 contraction, for the lower one the other way round.
 
 A rejection sampler that accepts a proposal with probability r / C, C = max r, and after K refusals returns the last,
-has the law (1 - b) p + b q with b = (1 - 1/C)^(K-1).
+has the law (1 - b) p + b q with b = (1 - 1/C)^(K-1), if q goes wherever p does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ from treesim.errors import NoExactLaw
 from treesim.laws.density_ratio import Effort
 from treesim.laws.law import TV, Law, LeafLaw, WalkLaw
 from treesim.laws.ratio_law import RatioLaw
+from treesim.laws.walks import Covered, descend
 from treesim.scaled import Scaled
+
+# Relative rounding of the largest ratio of two laws.
+ROUNDING = 1e-13
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,13 +152,55 @@ def log_corrected(log_mass: FloatArray, log_ratio: FloatArray, steps: int) -> Fl
     return given
 
 
-def mixed_law(proposal: Law, target: LeafLaw, share: float) -> Law:
-    """The mixture (1 - share) target + share proposal."""
+def rejection_law(proposal: Law, target: LeafLaw, draws: int) -> Law:
+    """The law of rejection: of at most `draws` proposals the first that is accepted, else the last.
+
+    A proposal is accepted with probability r / C, r = target / proposal and C the largest r where proposals go. With
+    e the target's mass where they never go, that is (1 - b) p + b q: p the target given that it is not there, and
+    b = (1 - (1 - e) / C)^(draws - 1).
+
+    Examples
+    --------
+    >>> proposal, target = (LeafLaw(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
+    >>> [round(rejection_law(proposal, target, K).tv(target).lo, 6) for K in (1, 2, 3)]
+    [0.25, 0.083333, 0.027778]
+    """
+    escape = escaped_mass(proposal, target)
+    share = math.exp((draws - 1) * log_refusal(proposal, target)) if draws > 1 else 1.0
     if isinstance(proposal, WalkLaw):
-        return MixtureLaw(proposal, target, share)
+        return MixtureLaw(proposal, target, share, escape)
     assert isinstance(proposal, LeafLaw)
-    mixed = (1.0 - share) * target.prob.to_float() + share * proposal.prob.to_float()
-    return LeafLaw(Scaled.from_float(mixed))
+    if share == 1.0:
+        return proposal
+    covered = np.where(proposal.prob.mantissa > 0, target.prob.to_float(), 0.0)
+    return LeafLaw(Scaled.from_float((1.0 - share) / (1.0 - escape) * covered + share * proposal.prob.to_float()))
+
+
+def escaped_mass(proposal: Law, target: LeafLaw) -> float:
+    """The target's mass where the proposal never goes."""
+    if isinstance(proposal, WalkLaw):
+        return float(proposal.problem(target).escape[0])
+    assert isinstance(proposal, LeafLaw)
+    return float(target.prob.to_float()[proposal.prob.mantissa == 0].sum())
+
+
+def log_envelope(proposal: Law, target: LeafLaw) -> float:
+    """log C, the largest log(target / proposal) where proposals go."""
+    if isinstance(proposal, WalkLaw):
+        return proposal.log_largest_ratio(target)
+    assert isinstance(proposal, LeafLaw)
+    live = proposal.prob.mantissa > 0
+    return float((target.prob[live].log() - proposal.prob[live].log()).max())
+
+
+def log_refusal(proposal: Law, target: LeafLaw) -> float:
+    """log of the probability 1 - (1 - e) / C that rejection refuses a proposal; -inf where it never does."""
+    escape = escaped_mass(proposal, target)
+    if escape >= 1.0:
+        return 0.0
+    log_accept = math.log1p(-escape) - log_envelope(proposal, target)
+    # Equal laws are told from unequal ones to the rounding of their ratio.
+    return math.log(-math.expm1(log_accept)) if log_accept < -ROUNDING else -math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,39 +250,65 @@ class MHLaw(Law):
 
 @dataclass(frozen=True, eq=False)
 class MixtureLaw(Law):
-    """(1 - share) target + share proposal, on a trellis.
+    """(1 - share) p + share q, on a trellis: p the target given that it is where q goes, q the proposal.
+
+    With e the target's mass where q never goes, c = (1 - share) / (1 - e) and r = target / q, the law is
+    (c r + share) q there: its TV to the target is e where share <= e, and else (1 - c) E_q[(share / (1 - c) - r)_+].
 
     Parameters
     ----------
     proposal : WalkLaw
     target : LeafLaw
     share : float
+    escape : float
+        e.
     """
 
     proposal: WalkLaw
     target: LeafLaw
     share: float
+    escape: float = 0.0
 
     def _tv(self, target: Law, effort: Effort) -> TV:
-        """Total variation distance to the target: share times that of the proposal."""
+        """Total variation distance to the target."""
         if target is not self.target:
             raise NoExactLaw("a law mixed with its target can be compared with that target only")
-        if self.share == 0.0:
-            return TV(0.0, 0.0, "exact")
-        tv = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
-        return TV(self.share * tv.lo, self.share * tv.hi, tv.kind, wanted=tv.wanted)
+        if self.share <= self.escape:
+            return TV(self.escape, self.escape, "exact")
+        if self.escape == 0.0:
+            tv = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
+            return TV(self.share * tv.lo, self.share * tv.hi, tv.kind, wanted=tv.wanted)
+        slope = 1.0 - self._weight
+
+        def figure(law: RatioLaw) -> tuple[float, float]:
+            lo, hi = law.below(self.share / slope)
+            return slope * lo, slope * hi
+
+        bounds = self.proposal.problem(target).enclose(figure, effort)[1]
+        return TV(bounds.lo, bounds.hi, "certified", wanted=bounds.wanted)
+
+    @property
+    def _weight(self) -> float:
+        """c."""
+        return (1.0 - self.share) / (1.0 - self.escape) if self.escape < 1.0 else 0.0
 
     def kl(self, target: Law) -> None:
         """Not known."""
 
     def chi2(self, target: Law) -> float | None:
-        """share^2 times that of the proposal."""
+        """e, and E_target[(c - 1 + share / r)^2] where q goes."""
         chi2 = self.proposal.chi2(target)
-        return None if chi2 is None else self.share**2 * chi2
+        if chi2 is None:
+            return None
+        gap = self._weight - 1.0
+        return self.escape + gap**2 * (1.0 - self.escape) + 2.0 * gap * self.share + self.share**2 * (chi2 + 1.0)
 
     def expected(self, reward: Scaled) -> float:
         """Expected reward, linear."""
-        return (1.0 - self.share) * self.target.expected(reward) + self.share * self.proposal.expected(reward)
+        steps = self.target.steps_down(self.proposal.steps.graph)
+        assert steps is not None
+        covered = descend(Covered(steps, self.proposal.steps))[0]
+        return self._weight * float((covered * reward).to_float().sum()) + self.share * self.proposal.expected(reward)
 
 
 def _shortfall(offers: Offers, log_ratio: FloatArray, log_mass: FloatArray) -> float:

@@ -166,6 +166,33 @@ class OnePath(Steps):
         return Scaled.from_float(prob)
 
 
+@dataclass(frozen=True, eq=False)
+class Covered(Steps):
+    """Steps of a walk, those left out that another walk never takes: mass is lost there.
+
+    Parameters
+    ----------
+    steps, other : Steps
+    """
+
+    steps: Steps
+    other: Steps
+
+    @property
+    def graph(self) -> LayeredGraph:  # type: ignore[override]
+        return self.steps.graph
+
+    @property
+    def relative_error(self) -> float:  # type: ignore[override]
+        return self.steps.relative_error
+
+    def edges(self, t: int) -> Scaled:
+        taken, other = self.steps.edges(t), self.other.edges(t)
+        return Scaled(
+            np.where(other.mantissa > 0, taken.mantissa, 0.0), np.where(other.mantissa > 0, taken.exponent, 0)
+        )
+
+
 def marginals(steps: Steps) -> Iterator[tuple[Scaled, float]]:
     """Level by level from 1 to T: the law of the node that a walk is at, and the expected number of children it could
     see on the way there."""

@@ -12,8 +12,8 @@ from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.kernels.walk import step_guided, step_pool
-from treesim.laws.corrected import corrected_law, mixed_law
-from treesim.laws.law import Law, WalkLaw, walk_law
+from treesim.laws.corrected import corrected_law, log_envelope, log_refusal, rejection_law
+from treesim.laws.law import Law, walk_law
 from treesim.laws.pools import algorithm_2_law
 from treesim.laws.walks import GuidedSteps, PoolSteps, Steps, descend
 from treesim.samplers.base import Cost, Sampler, remembered
@@ -76,15 +76,16 @@ class GuidedSMC(Sampler):
         if self.mh > 1:
             return corrected_law(proposal, instance.target, self.mh)
         if self.reject > 1:
-            return mixed_law(proposal, instance.target, (1.0 - 1.0 / _envelope(instance)) ** (self.reject - 1))
+            return rejection_law(proposal, instance.target, self.reject)
         return proposal
 
     def cost(self, instance: Instance) -> Cost:
         total = float(self.pool * instance.graph.horizon) if self.pool else descend(self._steps(instance))[1]
         paths = float(self.mh)
         if self.reject > 1:
-            a = 1.0 / _envelope(instance)
-            paths = 1.0 if a >= 1.0 else -math.expm1(self.reject * math.log1p(-a)) / a
+            refusal = _log_refusal(instance)
+            # 1 + b + ... + b^(K-1), b the probability of a refusal.
+            paths = math.expm1(self.reject * refusal) / math.expm1(refusal) if refusal < 0.0 else float(self.reject)
         return Cost(total * paths, total * paths)
 
     def _steps(self, instance: Instance) -> Steps:
@@ -121,10 +122,12 @@ class GuidedSMC(Sampler):
     def _until_accepted(
         self, instance: Instance, paths: Paths, log_ratio: FloatArray, reads: int, rng: np.random.Generator
     ) -> Draws:
-        log_envelope = math.log(_envelope(instance))
+        log_largest = _log_envelope(instance)
         waiting = np.arange(len(log_ratio))
         for _ in range(1, self.reject):
-            refused = np.log(rng.random(len(waiting))) >= log_ratio[waiting] - log_envelope
+            # Where guidance never meets the target, C is zero and nothing is accepted.
+            log_accept = log_ratio[waiting] - log_largest if log_largest > -math.inf else -math.inf
+            refused = np.log(rng.random(len(waiting))) >= log_accept
             waiting = waiting[refused]
             if not len(waiting):
                 break
@@ -162,12 +165,12 @@ def _accepts(log_ratio: FloatArray, offered: FloatArray, rng: np.random.Generato
 
 
 @remembered
-def _envelope(instance: Instance) -> float:
-    """C, the largest of target / guided law over the paths that guidance takes, at least 1."""
-    proposal = walk_law(GuidedSteps(instance.graph, instance.value))
-    if isinstance(proposal, WalkLaw):
-        log_ratio = proposal.log_largest_ratio(instance.target)
-    else:
-        live = proposal.prob.mantissa > 0
-        log_ratio = float((instance.target.prob[live].log() - proposal.prob[live].log()).max())
-    return math.exp(min(700.0, max(0.0, log_ratio)))
+def _log_refusal(instance: Instance) -> float:
+    """log of the probability that a guided path is refused."""
+    return log_refusal(walk_law(GuidedSteps(instance.graph, instance.value)), instance.target)
+
+
+@remembered
+def _log_envelope(instance: Instance) -> float:
+    """log C, the largest of target / guided law over the paths that guidance takes."""
+    return log_envelope(walk_law(GuidedSteps(instance.graph, instance.value)), instance.target)

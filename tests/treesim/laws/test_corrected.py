@@ -4,12 +4,26 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from treesim import GuidedSMC, Instance, Layer, LeafLaw, NoExactLaw, Scaled, SpecError, Trellis, family, unroll
-from treesim.laws.corrected import corrected_law, mixed_law
+from tests.statistics import fits
+from treesim import (
+    GuidedSMC,
+    Instance,
+    Layer,
+    LeafLaw,
+    NoExactLaw,
+    Scaled,
+    SpecError,
+    Tree,
+    Trellis,
+    family,
+    merge,
+    unroll,
+)
+from treesim.laws.corrected import corrected_law, rejection_law
 from treesim.testing.strategies import instances, trellis_instances
 
 
@@ -18,10 +32,10 @@ def chain_law(q, p, steps):
     return naive.metropolis(q, [a / b if b else Fraction(0) for a, b in zip(p, q, strict=True)], steps)
 
 
-def rejection_law(q, p, budget):
+def naive_rejection(q, p, budget):
     """K draws one by one, the last one kept if none is accepted."""
     largest = max(a / b for a, b in zip(p, q, strict=True) if b)
-    accept = [a / b / largest if b else Fraction(0) for a, b in zip(p, q, strict=True)]
+    accept = [a / b / largest if a and b else Fraction(0) for a, b in zip(p, q, strict=True)]
     law, left = [Fraction(0)] * len(q), Fraction(1)
     for i in range(budget):
         last = i == budget - 1
@@ -45,12 +59,40 @@ def test_the_law_after_h_offers_is_that_of_the_chain(instance, steps):
 def test_the_law_of_rejection_is_that_of_its_draws(instance, budget):
     q = naive.guided(instance.graph, naive.fractions(instance.value.to_float()))
     p = naive.target(instance.graph, naive.fractions(instance.reward.to_float()))
-    if any(a and a / b > 10**12 for a, b in zip(p, q, strict=True) if b):
-        return
-    if not all(b for a, b in zip(p, q, strict=True) if a):
-        return
-    found = GuidedSMC(reject=budget).law(instance).prob.to_float()
-    np.testing.assert_allclose(found, [float(x) for x in rejection_law(q, p, budget)], rtol=1e-9, atol=1e-12)
+    assume(all(a / b <= 10**12 for a, b in zip(p, q, strict=True) if b))
+    event("the target goes where guidance does not" if any(a and not b for a, b in zip(p, q, strict=True)) else "")
+    sampler, expected = GuidedSMC(reject=budget), naive_rejection(q, p, budget)
+    law = sampler.law(instance)
+    np.testing.assert_allclose(law.prob.to_float(), [float(x) for x in expected], rtol=1e-9, atol=1e-12)
+    assert law.tv(instance.target).lo == pytest.approx(float(naive.tv(expected, p)), abs=1e-12)
+    largest = max((a / b for a, b in zip(p, q, strict=True) if b), default=Fraction(0))
+    accepted = sum(a for a, b in zip(p, q, strict=True) if b) / largest if largest else Fraction(0)
+    paths = float(sum((1 - accepted) ** k for k in range(budget)))
+    assert sampler.cost(instance).value_queries == pytest.approx(paths * GuidedSMC().cost(instance).value_queries)
+
+
+@given(trellis_instances(max_horizon=4, max_edges=3), st.integers(2, 5))
+@settings(max_examples=100)
+def test_rejection_on_a_trellis_is_that_on_its_tree(instance, budget):
+    tree, sampler = unroll(instance), GuidedSMC(reject=budget)
+    law, plain = sampler.law(instance), sampler.law(tree)
+    for width in (1e-2, 1e-6):
+        tv, exact = law.tv(instance.target, width=width), plain.tv(tree.target).lo
+        assert tv.lo - 1e-12 <= exact <= tv.hi + 1e-12
+        assert tv.hi - tv.lo <= width
+    assert law.expected(instance.reward) == pytest.approx(plain.expected(tree.reward))
+    assert law.chi2(instance.target) == pytest.approx(plain.chi2(tree.target), rel=1e-6, abs=1e-9)
+    assert sampler.cost(instance).value_queries == pytest.approx(sampler.cost(tree).value_queries)
+
+
+def test_a_target_that_guidance_cannot_reach_stays_out_of_reach():
+    """Four equal leaves, and V^ = 0 above two of them."""
+    tree = Tree.complete(2, 2)
+    instance = Instance(tree, Scaled.from_float([1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0]))
+    for given_instance in (instance, merge(instance)[0]):
+        law = GuidedSMC(reject=8).law(given_instance)
+        assert law.tv(given_instance.target).lo == pytest.approx(0.5, abs=1e-12)
+    assert fits(GuidedSMC(reject=8).simulate(instance, 20_000, seed=1), GuidedSMC(reject=8).law(instance))
 
 
 @given(trellis_instances(max_horizon=4, max_edges=3), st.integers(2, 6))
@@ -85,7 +127,8 @@ def test_more_offers_are_never_worse_and_a_two_point_ratio_decays_as_it_must():
 
 def test_a_mixture_is_what_it_says():
     proposal, target = (LeafLaw(Scaled.from_float(p)) for p in ([0.5, 0.5], [0.25, 0.75]))
-    assert mixed_law(proposal, target, 0.4).tv(target).lo == pytest.approx(0.1)
+    # C = 3/2: the last of two is returned with probability 1/3.
+    assert rejection_law(proposal, target, 2).tv(target).lo == pytest.approx(0.25 / 3)
 
 
 def test_corrections_that_exclude_each_other_are_refused():
