@@ -254,12 +254,10 @@ def test_json_keeps_texts_numbers_and_tuples(write):
     assert instance_from_graph(read_graph(write(graph_text(graph, "json")))).graph.names == tree.names
 
 
-def test_nodes_without_names_are_written_unless_they_are_padding():
-    tree = Tree(
-        np.array([0, 1, 3, 5]), np.array([0, 2, 3, 4]), np.array([0.25, 0.75, 1.0, 1.0]), ("r", None, "b", None, None)
-    )
+def test_a_choice_without_a_name_is_no_padding():
+    tree = Tree(np.array([0, 1, 2, 4]), np.array([0, 1, 3]), np.array([1.0, 0.25, 0.75]), ("r", "a", "x", None))
     graph = graph_from_instance(Instance(tree, optimal_twist(tree, np.log([2.0, 5.0]))))
-    assert set(graph) == {"r", 1, "b"}
+    assert set(graph) == {"r", "a", "x", 3}
     assert instance_from_graph(graph).target.prob.to_float().tolist() == pytest.approx([0.5 / 4.25, 3.75 / 4.25])
 
 
