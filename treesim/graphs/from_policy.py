@@ -12,6 +12,7 @@ from treesim.arrays import FloatArray
 from treesim.errors import TreeError, quoted
 from treesim.graphs.builders import TreeArrays
 from treesim.graphs.distributions import Normaliser
+from treesim.graphs.layered import SMALLEST_PROBABILITY
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE
 
@@ -81,7 +82,8 @@ def _distribution(
                 f"the policy returned logits after {quoted(prefix)} of which none is finite, or some are NaN"
             )
         value = np.exp(value - value.max())
-        return value / value.sum()
+        value /= value.sum()
+    value[(value > 0) & (value < SMALLEST_PROBABILITY)] = 0.0
     return normaliser.groups(
         np.array([0, size]), value, lambda _: f"probabilities that the policy returned after {quoted(prefix)}"
     )

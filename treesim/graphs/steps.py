@@ -16,6 +16,7 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError, listed, quoted
 from treesim.graphs.distributions import SUM_TOLERANCE, Normaliser
+from treesim.graphs.layered import SMALLEST_PROBABILITY
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,8 +138,9 @@ def _probability(node: Hashable, end: Hashable, attributes: dict[str, Any], name
             f"{attributes_there(attributes)} (--prob-attribute, or prob_attribute, takes another name)"
         )
     number = number_of(given)
-    if not 0 <= number <= 1 + SUM_TOLERANCE:
+    if not (number == 0 or SMALLEST_PROBABILITY <= number <= 1 + SUM_TOLERANCE):
         raise TreeError(
             f"edge {quoted(node)} -> {quoted(end)} has {name} {quoted(given)}, expected a number between 0 and 1"
+            + (", 0 or a normal float" if 0 < number < 1 else "")
         )
     return number

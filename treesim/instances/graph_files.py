@@ -29,11 +29,12 @@ def read_graph(path: str | Path) -> nx.DiGraph:
         If the file cannot be read as what its ending says; the message names node or edge.
     """
     path = Path(path)
-    if path.suffix not in (".json", ".graphml", ".xml"):
+    form = path.suffix.lower()
+    if form not in (".json", ".graphml", ".xml"):
         raise TreeError(f"{path} ends in {quoted(path.suffix)}, expected .json (node-link or nested) or .graphml")
     require_file(path, TreeError)
     try:
-        if path.suffix == ".json":
+        if form == ".json":
             text = path.read_text(encoding="utf-8-sig")
             return graph_of_document(json.loads(text, object_pairs_hook=_without_repeats))
         return graph_of_xml(path)

@@ -60,6 +60,10 @@ def test_a_scored_model_is_an_instance_like_any_other():
         ((lambda prefix: [0.5, 0.4], "ab", 2), r"the policy returned after \(\) sum to 0.9, expected 1"),
         ((lambda prefix: [0.5, 0.5, 0.0], "ab", 2), r"of shape \(3,\) after \(\), expected shape \(2,\)"),
         ((lambda prefix: [0.5, 0.5], "ab", 0), "horizon is 0"),
+        ((lambda prefix: ["half", "half"], "ab", 2), r"probabilities that are no numbers after \(\)"),
+        ((lambda prefix: np.array([0.5j, 0.5]), "ab", 2), r"probabilities that are no numbers after \(\)"),
+        ((lambda prefix: [1.5, -0.5], "ab", 2), r"after \(\) contain 1.5, expected numbers from 0 to 1"),
+        ((lambda prefix: [np.nan, 1.0], "ab", 2), r"after \(\) contain nan"),
         ((lambda prefix: [0.5, 0.5], "ab", 2, 1.0), "least is 1.0"),
         ((lambda prefix: [-np.inf, -np.inf], "ab", 2, 0.0, True), "none is finite"),
     ],
@@ -67,6 +71,13 @@ def test_a_scored_model_is_an_instance_like_any_other():
 def test_wrong_models_are_named(arguments, message):
     with pytest.raises(TreeError, match=message):
         Tree.from_policy(*arguments)
+
+
+@pytest.mark.parametrize(("law", "logits"), [([1.0, 4e-322], False), ([0.0, -740.0], True)])
+def test_tokens_below_the_smallest_float_are_forbidden_ones(law, logits):
+    tree, pruned = Tree.from_policy(lambda prefix: law, "ab", horizon=2, logits=logits)
+    assert tree.n_leaves == 1
+    assert pruned == 0.0
 
 
 def test_trees_that_outgrow_the_memory_are_refused(monkeypatch):

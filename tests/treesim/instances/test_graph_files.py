@@ -206,6 +206,13 @@ def test_graphml_that_cannot_be_read_is_named(old, new, message, write):
         read_graph(write(XML.replace(old, new), "g.graphml"))
 
 
+def test_entities_that_grow_without_end_are_refused(write):
+    bomb = "".join(f'<!ENTITY e{i + 1} "{f"&e{i};" * 10}">' for i in range(12))
+    text = XML.replace("<graphml", f'<!DOCTYPE graphml [<!ENTITY e0 "boom">{bomb}]><graphml', 1)
+    with pytest.raises(TreeError, match="it is no XML"):
+        read_graph(write(text.replace('<data key="v">x', '<data key="v">&e12;'), "g.graphml"))
+
+
 def test_parallel_edges_of_graphml_are_steps_of_their_own(write):
     text = XML.replace('<edge source="r" target="a"/>', '<edge id="1" source="r" target="b"/>')
     text = text.replace('<node id="a"/>', "")
@@ -247,21 +254,24 @@ def test_json_keeps_texts_numbers_and_tuples(write):
     assert instance_from_graph(read_graph(write(graph_text(graph, "json")))).graph.names == tree.names
 
 
-def test_nodes_without_names_are_written_unless_they_are_padding():
-    tree = Tree(
-        np.array([0, 1, 3, 5]), np.array([0, 2, 3, 4]), np.array([0.25, 0.75, 1.0, 1.0]), ("r", None, "b", None, None)
-    )
+def test_a_choice_without_a_name_is_no_padding():
+    tree = Tree(np.array([0, 1, 2, 4]), np.array([0, 1, 3]), np.array([1.0, 0.25, 0.75]), ("r", "a", "x", None))
     graph = graph_from_instance(Instance(tree, optimal_twist(tree, np.log([2.0, 5.0]))))
-    assert set(graph) == {"r", 1, "b"}
+    assert set(graph) == {"r", "a", "x", 3}
     assert instance_from_graph(graph).target.prob.to_float().tolist() == pytest.approx([0.5 / 4.25, 3.75 / 4.25])
 
 
 @pytest.mark.parametrize(
     ("names", "shown"),
-    [((None, None, None), {0, 1}), (("r", None, "x"), {"r", 1, "x"}), (("r", "x", None), {"r", "x"})],
+    [
+        ((None, None, None, None), {0, 1}),
+        (("r", None, None, "x"), {"r", 1, 2, "x"}),
+        (("r", "a", None, "x"), {"r", "a", 2, "x"}),
+        (("r", "x", None, None), {"r", "x"}),
+    ],
 )
 def test_only_what_follows_without_a_choice_and_without_a_name_is_padding(names, shown):
-    chain = Tree(np.array([0, 1, 2, 3]), np.array([0, 1, 2]), np.array([1.0, 1.0]), names)
+    chain = Tree(np.arange(5), np.arange(4), np.ones(3), names)
     graph = graph_from_instance(Instance(chain, optimal_twist(chain, [0.0])))
     assert set(graph) == shown
     assert instance_from_graph(graph).audit.log_partition == 0.0

@@ -128,6 +128,7 @@ def broken(change) -> nx.DiGraph:
             "edge '' -> 'go' has no 'prob', expected its probability; it has no attributes",
         ),
         (lambda g: g.edges["", "go"].update(prob="half"), TreeError, "edge '' -> 'go' has prob 'half'"),
+        (lambda g: g.edges["", "go"].update(prob=1e-310), TreeError, "has prob 1e-310, .* 0 or a normal float"),
         (lambda g: g.edges["", "go"].update(prob=-0.5), TreeError, "edge '' -> 'go' has prob -0.5"),
         (lambda g: g.edges["", "go"].update(prob=0.4), TreeError, "probabilities of node '' sum to 0.9, expected 1"),
         (lambda g: g.nodes["stop"].clear(), RewardError, "node 'stop' has no 'reward' or 'log_reward'"),
