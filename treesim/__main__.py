@@ -2,4 +2,5 @@
 
 from treesim.cli.main import main
 
-main(prog_name="treesim")
+if __name__ == "__main__":
+    main(prog_name="treesim")
