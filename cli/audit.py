@@ -63,46 +63,48 @@ def audit(
         kind, says = found_library.sampler(algorithm), found_library.says
         title = f"{library_name} {found_library.version}"
     instance = families.family("uniform", **PARAMETERS) if path is None else storage.load(path)
-    found = identify_law(kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", shown=True))
+    identified = identify_law(
+        kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", shown=True)
+    )
     name = f"{title}, {spell(kind)}"
-    save_figure(audit_figure(found, name), output)
+    save_figure(audit_figure(identified, name), output)
     if as_json:
         print_json({
             "library": title, "algorithm": spell(kind), "says": says, "runs": runs,
             "instance": instance.parameter_text,
-            "seed": seed, "verdict": found.verdict, "floor": found.floor,
+            "seed": seed, "verdict": identified.verdict, "floor": identified.floor,
             "rows": [{
                 "size": row.size, "tv": row.tv.document(),
                 "reference_draws": row.reference_draws, "value_queries": row.value_queries, "seconds": row.seconds,
-            } for row in found.rows],
+            } for row in identified.rows],
             "candidates": [{
                 "law": each.name, "probability": each.probability,
                 "tv": None if each.tv is None else each.tv.document(),
-            } for each in found.candidates],
-            "exponents": [vars(each) for each in found.exponents], "fit_tv": found.fit_tv,
-            "frequencies": found.frequencies.tolist(), "target": found.target.tolist(), "figure": str(output),
+            } for each in identified.candidates],
+            "exponents": [vars(each) for each in identified.exponents], "fit_tv": identified.fit_tv,
+            "frequencies": identified.frequencies.tolist(), "target": identified.target.tolist(), "figure": str(output),
         })  # fmt: skip
         return
     click.echo(
         f"{name}, untouched, on {instance.parameter_text}.\nThe library: {says}.\n{runs} runs of each size; exact "
-        f"draws would be at TV {found.floor:.3f} from their own law.\n"
+        f"draws would be at TV {identified.floor:.3f} from their own law.\n"
     )
     print_table(
         ["size", "TV to the target", "values asked", "steps drawn", "ms a run"],
         [["-" if row.size is None else row.size, f"{row.tv.lo:.3f} to {row.tv.hi:.3f}", number(row.value_queries),
-          number(row.reference_draws), number(1e3 * row.seconds, 3)] for row in found.rows],
+          number(row.reference_draws), number(1e3 * row.seconds, 3)] for row in identified.rows],
     )  # fmt: skip
     click.echo("")
     print_table(
         ["candidate law", "probability", "TV to it"],
         [[each.name, f"{each.probability:.4f}", "-" if each.tv is None else f"{each.tv.lo:.3f} to {each.tv.hi:.3f}"]
-         for each in found.candidates],
+         for each in identified.candidates],
     )  # fmt: skip
     click.echo("\nThe law pi_ref prod_t V_t^a_t that fits best (the target has 0, .., 0, 1):\n")
     print_table(
         ["t", "a_t", "99% interval"],
         [[each.step, number(each.estimate, 3),
           "not told by the runs" if each.low is None else f"{each.low:.2f} to {each.high:.2f}"]
-         for each in found.exponents],
+         for each in identified.exponents],
     )  # fmt: skip
-    click.echo(f"\nVerdict: {found.verdict}.\n\nfigure: {output}")
+    click.echo(f"\nVerdict: {identified.verdict}.\n\nfigure: {output}")

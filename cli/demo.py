@@ -85,7 +85,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | No
     if not 0.03 <= delta < 1:
         raise Failure(f"delta is {delta}, expected from 0.03 to 1: best-of-N itself ends near 0.02")
     _check_outputs(output, html)
-    rows = [row for t in progress(steps, "horizons", shown=True) for row in story.rows([t], delta, seed)]
+    rows = [row for t in progress(steps, "horizons", shown=True) for row in story.run([t], delta, seed)]
     _tell(
         "blowup", output, html, as_json, story.figure(rows, delta), lambda track: story.page(seed, track),
         story.document(rows, delta, seed), lambda: story.words(rows, delta),
@@ -119,7 +119,7 @@ def constrained(
     with working("training the model"):
         problem = posed(horizon)
     with working("computing exact probabilities and certified distances"):
-        rows = list(story.rows(problem, seed, width))
+        rows = list(story.run(problem, seed, width))
     wishes = [f"matches {constraint!r}"] if constraint else []
     wishes += [f"contains {word!r}" for word in contains] + [f"lacks {word!r}" for word in excludes]
     wish = ", ".join(wishes)
@@ -140,7 +140,7 @@ def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: 
 
     _check_outputs(output, html)
     epsilons = [share / horizon for share in story.SHARES]
-    rows = [row for e in progress(epsilons, "errors", shown=True) for row in story.rows(horizon, [e], seed)]
+    rows = [row for e in progress(epsilons, "errors", shown=True) for row in story.run(horizon, [e], seed)]
     _tell(
         "guidance", output, html, as_json, story.figure(rows, horizon), lambda track: story.page(seed, track),
         story.document(rows, horizon, seed), lambda: story.words(rows, horizon),

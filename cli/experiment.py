@@ -33,18 +33,18 @@ def experiment(name: str | None, listed: bool, output: Path | None, as_json: boo
         raise Failure(f"unknown experiment {name!r}, expected one of: {', '.join(EXPERIMENTS)}")
     output = figure_path(output or Path(f"{name}.png"))
     with working("computing"):
-        found = EXPERIMENTS[name]()
-    save_figure(experiment_figure(found), output)
+        result = EXPERIMENTS[name]()
+    save_figure(experiment_figure(result), output)
     if as_json:
-        print_json({"experiment": name, "question": found.question, "answer": found.answer, "x": found.x, "y": found.y,
-                    "curves": found.curves, "figures": found.figures,
-                    "surface": vars(found.surface) if found.surface else None, "figure": str(output)})  # fmt: skip
+        print_json({"experiment": name, "question": result.question, "answer": result.answer, "x": result.x,
+                    "y": result.y, "curves": result.curves, "figures": result.figures,
+                    "surface": vars(result.surface) if result.surface else None, "figure": str(output)})  # fmt: skip
         return
-    click.echo(f"{found.question}\n")
-    places = sorted({x for curve in found.curves.values() for x, _ in curve})
-    tables = {label: dict(curve) for label, curve in found.curves.items()}
+    click.echo(f"{result.question}\n")
+    places = sorted({x for curve in result.curves.values() for x, _ in curve})
+    tables = {label: dict(curve) for label, curve in result.curves.items()}
     print_table(
-        [found.x, *tables],
+        [result.x, *tables],
         [[number(x), *(number(table[x]) if x in table else "-" for table in tables.values())] for x in places],
     )
-    click.echo(f"\n{found.answer}\n\nfigure: {escaped(str(output))}")
+    click.echo(f"\n{result.answer}\n\nfigure: {escaped(str(output))}")

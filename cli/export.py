@@ -24,7 +24,7 @@ from treesim.cli.output import Failure, distinct_output
 def export(file: Path, form: str | None, output: Path | None, as_json: bool) -> None:
     """The tree or trellis as a graph: networkx node-link JSON, GraphML or DOT."""
     from treesim import graph_from_instance, load
-    from treesim.instances.networkx_io import graph_text
+    from treesim.instances.graph_files import graph_text
     from treesim.runtime.files import write_whole
 
     if form is None:

@@ -11,6 +11,8 @@ from treesim.cli.options import seed_option
 from treesim.cli.output import Failure, distinct_output, print_json, print_table, working
 from treesim.tables import number
 
+_GRAPH_PARAMETERS = ("perturbation", "epsilon", "ratio_cap", "prob_attribute", "reward_attribute")
+
 
 def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
@@ -23,7 +25,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     for name, builder in FAMILIES.items():
         parameters = [key for key in inspect.signature(builder).parameters if key != "seed"]
         rows.append((name, (inspect.getdoc(builder) or "").splitlines()[0], " ".join(parameters)))
-    rows.append(("graph FILE", "Your own tree: node-link JSON or GraphML.", "perturbation epsilon ratio_cap"))
+    rows.append(("graph FILE", "Your own tree: node-link or nested JSON, or GraphML.", " ".join(_GRAPH_PARAMETERS)))
     for name, summary, parameters_text in rows:
         click.echo(f"{name}\n    {summary}\n    parameters: {parameters_text}")
     ctx.exit()
@@ -76,32 +78,36 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.option("--epsilon", metavar="E", help="Bellman error: a number, c/T, c/sqrt(T) or c/t.")
 @click.option("--ratio-cap", type=float, metavar="L", help="Keep the ratio bound of V^ at or below this.")
+@click.option("--prob-attribute", metavar="NAME", help="What a graph's edges call their probability; default: prob.")
+@click.option("--reward-attribute", metavar="NAME", help="What a graph's leaves call their reward; default: reward.")
 @seed_option()
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The instance file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print what `inspect --json` would.")
 def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
+    from treesim.errors import quoted
     from treesim.instances import families, storage
-    from treesim.instances import networkx_io as graphs
+    from treesim.instances.graph_files import read_graph
+    from treesim.instances.networkx_io import instance_from_graph
+    from treesim.runtime.reading import exists, require_file
     from treesim.studies import describe as documents
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
-    if output.exists() and not storage.is_instance_file(output):
+    if exists(output) and not storage.is_instance_file(output):
         raise Failure(f"{output} exists and is not an instance file; it was left as it is, choose another name")
     if family == "graph":
         if source is None:
             raise Failure("family 'graph' needs a file: treesim generate graph FILE -o OUTPUT")
-        allowed = ("perturbation", "epsilon", "ratio_cap")
-        odd = [key for key in given if key not in allowed]
+        odd = [key for key in given if key not in _GRAPH_PARAMETERS]
         if odd:
-            raise Failure(f"family 'graph' has no parameter {odd[0]!r}; its parameters: {', '.join(allowed)}")
+            raise Failure(f"family 'graph' has no parameter {odd[0]!r}; its parameters: {', '.join(_GRAPH_PARAMETERS)}")
+        require_file(source)
         distinct_output(output, source)
     elif source is not None:
-        raise Failure(f"family {family!r} takes no file, got {str(source)!r}")
+        raise Failure(f"family {quoted(family)} takes no file, got {quoted(str(source))}")
     with working("building the instance"):
         if source is not None:
-            graph = graphs.read_graph(source)
-            instance = graphs.instance_from_graph(graph, seed=seed, source=source.name, **given)
+            instance = instance_from_graph(read_graph(source), seed=seed, source=source.name, **given)
         else:
             instance = families.family(family, seed=seed, **given)
         document = documents.describe_instance(instance)

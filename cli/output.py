@@ -175,8 +175,10 @@ def working(what: str) -> Iterator[None]:
 
 def distinct_output(output: Path, *inputs: Path) -> Path:
     """The output path, refused where it is one of the inputs."""
+    from treesim.runtime.reading import exists
+
     for path in inputs:
-        if output.exists() and path.exists() and output.samefile(path):
+        if exists(output) and exists(path) and output.samefile(path):
             raise Failure(f"{output} is the input; choose another name for the output")
     return output
 

@@ -14,13 +14,13 @@ from treesim.cli.output import Failure, distinct_output, print_json, print_table
 from treesim.tables import number
 
 if TYPE_CHECKING:
-    from treesim import Instance, Sampler
+    from treesim import Draws, Instance, Sampler
 
 
 @click.command(short_help="Simulate outputs of a sampler.")
 @file_argument
 @click.argument("spec")
-@click.option("-n", "count", type=click.IntRange(min=1), default=10, show_default=True, help="How many outputs.")
+@click.option("-n", "count", type=click.IntRange(1, 2**40), default=10, show_default=True, help="How many outputs.")
 @seed_option()
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write .csv or .npz instead of stdout.")
 @click.option("--diagnose", is_flag=True, help="Look inside 200 runs instead: ESS, ancestors, acceptance, a verdict.")
@@ -40,6 +40,7 @@ def sample(
     from treesim import Trellis, load
     from treesim import sampler as sampler_of
     from treesim.runtime.files import write_whole
+    from treesim.runtime.memory import require_memory
 
     if output is not None and output.suffix not in (".csv", ".npz"):
         raise Failure(f"{output} ends in {output.suffix!r}, expected .csv or .npz")
@@ -50,6 +51,7 @@ def sample(
     if diagnose:
         _diagnose(sampler, instance, spec, seed, plot, as_json)
         return
+    require_memory(count * (64 + 12 * instance.graph.horizon), f"{count} outputs of {instance.graph.horizon} steps")
     draws = sampler.simulate(instance, count, seed)
     log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
     choices = [draws.choices(instance.graph, i) for i in range(count)]
@@ -57,11 +59,13 @@ def sample(
     if isinstance(instance.graph, Trellis) and instance.graph.tokens is not None and draws.edges is not None:
         texts = [None if leaf < 0 else instance.graph.text(edges)
                  for leaf, edges in zip(draws.leaf.tolist(), draws.edges, strict=True)]  # fmt: skip
+    names = None if instance.graph.names is None else [_last_name(instance, draws, i) for i in range(count)]
     if as_json:
         print_json({
             "file": str(file), "sampler": spec, "n": count, "seed": seed,
             "leaf": [None if leaf < 0 else leaf for leaf in draws.leaf.tolist()],
             "choices": choices,
+            **({} if names is None else {"name": names}),
             **({} if texts is None else {"text": texts}),
             "log_reward": [None if leaf < 0 else value
                            for leaf, value in zip(draws.leaf.tolist(), log_reward.tolist(), strict=True)],
@@ -74,6 +78,8 @@ def sample(
             "choices": np.array([nothing if row is None else row for row in choices]),
             "log_reward": log_reward,
         }
+        if names is not None:
+            arrays["name"] = np.array(["" if name is None else name for name in names])
         if texts is not None:
             arrays["text"] = np.array(["" if text is None else text for text in texts])
         write_whole(distinct_output(output, file), lambda path: np.savez(path, allow_pickle=False, **arrays))
@@ -83,6 +89,8 @@ def sample(
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns: dict[str, Sequence[Any]] = {"draw": range(count), "leaf": draws.leaf.tolist()}
+    if names is not None:
+        columns["name"] = names
     if texts is not None:
         columns["text"] = texts
     columns |= {
@@ -95,6 +103,26 @@ def sample(
         sys.stdout.write(text.getvalue())
     else:
         write_whole(distinct_output(output, file), lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
+
+
+def _last_name(instance: Instance, draws: Draws, i: int) -> str | None:
+    """What the last node of an output is called, before the padding that may follow it."""
+    import numpy as np
+
+    from treesim import Tree
+
+    graph, leaf = instance.graph, int(draws.leaf[i])
+    if leaf < 0 or graph.names is None:
+        return None
+    if isinstance(graph, Tree):
+        nodes = graph.path(leaf)
+    else:
+        edges = [] if draws.edges is None else draws.edges[i].tolist()
+        ends = [int(graph.layer(t).ends(np.array([edge]))[0]) for t, edge in enumerate(edges)]
+        nodes = [0, *(graph.level(t + 1).start + end for t, end in enumerate(ends))]
+    named = (graph.names[node] for node in reversed(nodes))
+    name = next((name for name in named if name is not None), None)
+    return None if name is None else str(name)
 
 
 def _diagnose(sampler: Sampler, instance: Instance, spec: str, seed: int, plot: Path | None, as_json: bool) -> None:

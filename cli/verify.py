@@ -105,16 +105,16 @@ def _search(seed: int, as_json: bool) -> None:
         [(*pair, "4.3") for pair in SEARCHES] + list(PARTICLES), "searches", shown=True
     ):
         if theorem == "4.3":
-            found, subject = worst_guidance(horizon, size, seed=seed), "sp-gsmc"
+            worst, subject = worst_guidance(horizon, size, seed=seed), "sp-gsmc"
         else:
-            found, subject = worst_particles(horizon, size, seed=seed), "smc:particles=2"
-        audit = found.instance.audit
+            worst, subject = worst_particles(horizon, size, seed=seed), "smc:particles=2"
+        audit = worst.instance.audit
         rows.append({
             "theorem": theorem, "sampler": subject, "horizon": horizon, "epsilon": audit.bellman_error,
-            "ratio_bound": audit.ratio_bound, "tv": found.measured, "bound": found.bound,
-            "share": found.measured / found.bound, "sharp": found.sharp,
-            "share_of_sharp": None if found.sharp is None else found.measured / found.sharp,
-            "evaluations": found.evaluations,
+            "ratio_bound": audit.ratio_bound, "tv": worst.measured, "bound": worst.bound,
+            "share": worst.measured / worst.bound, "sharp": worst.sharp,
+            "share_of_sharp": None if worst.sharp is None else worst.measured / worst.sharp,
+            "evaluations": worst.evaluations,
         })  # fmt: skip
     if as_json:
         print_json({"seed": seed, "rows": rows})

@@ -38,20 +38,20 @@ def verify_all(instance: Instance, epsilon: float | None = None, ratio_bound: fl
     """The checks of `treesim.verify`, and on a hard instance its certificate and the lower bound."""
     checks = verify(instance, epsilon, ratio_bound)
     if instance.family in CERTIFICATES:
-        found = certificate(instance)
-        checks.append(Check("-", "figures that are not as certified", len(found.disagreements(instance)), 0.0))
-        if found.hidden > 1:
-            checks.extend(lower_bound_checks(instance, found))
+        proof = certificate(instance)
+        checks.append(Check("-", "figures that are not as certified", len(proof.disagreements(instance)), 0.0))
+        if proof.hidden > 1:
+            checks.extend(lower_bound_checks(instance, proof))
     return checks
 
 
-def lower_bound_checks(instance: Instance, found: Certificate) -> Iterator[Check]:
+def lower_bound_checks(instance: Instance, proof: Certificate) -> Iterator[Check]:
     """Theorem 4.2 (4.1 where L = 1 + epsilon is a whole number): what TV 1/3 costs samplers that have an exact law.
 
     The cost is the least of a sampler with TV at most 1/3, its parameter doubled from 1; in queries, that is draws from
     pi_ref.
     """
-    theorem = "4.1" if float(found.ratio_bound).is_integer() else "4.2"
+    theorem = "4.1" if float(proof.ratio_bound).is_integer() else "4.2"
     for rival in RIVALS:
         size = 1
         while size <= LARGEST:
@@ -62,6 +62,6 @@ def lower_bound_checks(instance: Instance, found: Certificate) -> Iterator[Check
                 break
             if near:
                 cost = kind.cost(instance).reference_draws
-                yield Check(theorem, f"queries of {rival.format(size)}, TV <= 1/3", cost, found.queries, at_most=False)
+                yield Check(theorem, f"queries of {rival.format(size)}, TV <= 1/3", cost, proof.queries, at_most=False)
                 break
             size *= 2

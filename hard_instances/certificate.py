@@ -79,9 +79,9 @@ class Certificate:
             f"TV of {self.defeats}": (law.tv(instance.target).hi, self.tv),
         }
         return [
-            f"{what} is {found:.12g}, certified {claimed:.12g}"
-            for what, (found, claimed) in measured.items()
-            if not math.isclose(found, claimed, rel_tol=NEAR, abs_tol=NEAR)
+            f"{what} is {measured_value:.12g}, certified {claimed:.12g}"
+            for what, (measured_value, claimed) in measured.items()
+            if not math.isclose(measured_value, claimed, rel_tol=NEAR, abs_tol=NEAR)
         ]
 
 
@@ -119,8 +119,8 @@ def certificate(instance: Instance) -> Certificate:
     Examples
     --------
     >>> from treesim.hard_instances import hidden_prefix
-    >>> found = certificate(hidden_prefix(horizon=9))
-    >>> found.hidden, round(found.target_mass, 6), round(found.queries, 1)
+    >>> proof = certificate(hidden_prefix(horizon=9))
+    >>> proof.hidden, round(proof.target_mass, 6), round(proof.queries, 1)
     (64, 0.503937, 10.9)
     """
     if instance.family not in CERTIFICATES:

@@ -1,10 +1,21 @@
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 # The same examples in every run; "--hypothesis-profile explore" looks for new ones.
 settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("fixed")
+
+
+def pytest_configure(config):
+    """Examples come from their seed alone.
+
+    hypothesis also draws from the constants of whichever modules of ours happen to be loaded, so that the files that
+    are run, their order, and any literal anywhere would change them. Exploring may.
+    """
+    if config.getoption("--hypothesis-profile", default=None) != "explore":
+        providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(autouse=True)

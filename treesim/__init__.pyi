@@ -21,9 +21,10 @@ from .graphs.tree import Tree
 from .graphs.trellis import Trellis
 from .graphs.values import Audit, audit, optimal_twist
 from .instances.families import FAMILIES, family
+from .instances.graph_files import read_graph
 from .instances.instance import Instance
 from .instances.merging import MergeReport, merge, unroll
-from .instances.networkx_io import graph_from_instance, instance_from_graph, read_graph
+from .instances.networkx_io import graph_from_instance, instance_from_graph
 from .instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
 from .instances.rewards import REWARDS, Reward
 from .instances.storage import load, save

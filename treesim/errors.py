@@ -1,4 +1,11 @@
-"""What can go wrong, as exceptions: one sentence each, for the person who reads it."""
+"""What can go wrong, as exceptions: one sentence each, for the person who reads it; and how sentences quote names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+_LONGEST = 200
 
 
 class TreesimError(Exception):
@@ -39,3 +46,45 @@ class OracleError(TreesimError):
 
 class NoExactLaw(TreesimError):
     """The sampler's exact law is out of reach here; the message says what would do instead."""
+
+
+def quoted(name: Any) -> str:
+    r"""A name as messages show it: on one line, as it was written, whatever its type.
+
+    Unlike ``repr`` it leaves backslashes single and numpy's types out.
+
+    Examples
+    --------
+    >>> print(quoted(r"$\frac$"), quoted("two\nlines"), quoted(("a", 1)))
+    '$\frac$' 'two\nlines' ('a', 1)
+    """
+    if hasattr(name, "dtype") and getattr(name, "ndim", None) == 0:
+        name = name.item()
+    if isinstance(name, str):
+        mark = '"' if "'" in name and '"' not in name else "'"
+        return f"{mark}{_printable(name)}{mark}"
+    if type(name) is tuple:
+        return _shortened(f"({', '.join(map(quoted, name))}{',' if len(name) == 1 else ''})")
+    if isinstance(name, int) and name.bit_length() > 128:
+        return f"a whole number of {name.bit_length()} bits"
+    return _printable(repr(name))
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Names in a row, at most eight.
+
+    Examples
+    --------
+    >>> listed(["weight", "p"]), listed("abcdefghij")
+    ("'weight', 'p'", "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 2 more")
+    """
+    texts = [quoted(name) for name in names]
+    return ", ".join(texts[:8]) + (f" and {len(texts) - 8} more" if len(texts) > 8 else "")
+
+
+def _printable(text: str) -> str:
+    return _shortened("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -60,7 +60,7 @@ class Scaled:
         log_number = np.asarray(log_number, np.float64)
         result = cls.empty(len(log_number))
         chunked(
-            lambda lo, hi: exponentials(lo, hi, log_number, result.mantissa, result.exponent),
+            lambda lo, hi: exponentials(lo, hi, log_number, result.numbers),
             len(log_number),
             8 * len(log_number),
         )
@@ -83,6 +83,11 @@ class Scaled:
             mantissa[odd] = np.ldexp(fraction, power - block)
             exponent[odd] += block
         return cls(mantissa, exponent)
+
+    @property
+    def numbers(self) -> tuple[FloatArray, NDArray[np.int32]]:
+        """Mantissas and exponents: what the array is to a kernel."""
+        return self.mantissa, self.exponent
 
     def log(self) -> FloatArray:
         """Natural logs, shape [n]."""

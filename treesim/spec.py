@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar, get_type_hints
 
-from treesim.errors import SpecError
+from treesim.errors import SpecError, quoted
+
+LARGEST_WHOLE = 2**53
 
 Thing = TypeVar("Thing")
 
@@ -67,14 +69,20 @@ def spell(thing: Any) -> str:
 
 def require_at_least(what: str, number: float, least: float) -> None:
     """Raise `SpecError` unless `number` is a finite number of at least `least`."""
-    if not (math.isfinite(number) and number >= least):
-        raise SpecError(f"{what} is {number}, expected at least {least}")
+    if not least <= number < math.inf:
+        raise SpecError(f"{what} is {quoted(number)}, expected at least {least}")
 
 
 def require_positive(what: str, number: float) -> None:
     """Raise `SpecError` unless `number` is a finite number above 0."""
-    if not (math.isfinite(number) and number > 0):
-        raise SpecError(f"{what} is {number}, expected a number above 0")
+    if not 0 < number < math.inf:
+        raise SpecError(f"{what} is {quoted(number)}, expected a number above 0")
+
+
+def require_countable(what: str, number: Any) -> None:
+    """Raise `SpecError` where a whole number is beyond what floats count exactly: no array has so many entries."""
+    if isinstance(number, int) and abs(number) > LARGEST_WHOLE:
+        raise SpecError(f"{what} is {quoted(number)}, expected a number of at most {LARGEST_WHOLE}")
 
 
 def require_one_of(what: str, text: str, choices: Iterable[str]) -> None:
@@ -86,6 +94,7 @@ def require_one_of(what: str, text: str, choices: Iterable[str]) -> None:
 def _value(text: str, kind: Any, what: str) -> Any:
     try:
         if kind is int:
+            require_countable(what, int(text))
             return int(text)
         if kind is float:
             return float(text)

@@ -51,6 +51,6 @@ def exact_guided() -> Discovery:
             f"The exact sampler's cost grows like T^{growth.power.exponent:.2f}; at T = {horizons[-1]} it is "
             f"{plans[-1][1] / exact[-1][1]:.0f} times below the plan of Algorithm 2.",
             "horizon T", "values asked", {"exact-guided (exact expectation)": exact, "Algorithm 2, planned": plans},
-            True, True, {"exponent": growth.power.exponent},
+            log_x=True, log_y=True, figures={"exponent": growth.power.exponent},
         ),
     )  # fmt: skip

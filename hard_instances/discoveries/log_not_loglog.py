@@ -56,7 +56,7 @@ def log_not_loglog() -> Discovery:
         Experiment(
             "Updates for TV <= delta on two-point weights W in {1/k, k}, P(W = k) = p (closed form)",
             "Updates a nat of 1/delta: " + ", ".join(f"{name}: {value:.3g}" for name, value in slopes.items()) + ".",
-            "log 1/delta (nats)", "updates n", curves, False, False, slopes,
+            "log 1/delta (nats)", "updates n", curves, figures=slopes,
         ),
     )  # fmt: skip
 

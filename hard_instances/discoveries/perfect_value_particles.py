@@ -51,8 +51,8 @@ def perfect_value_particles() -> Discovery:
             f"N grows like T^{growth.power.exponent:.3f} on the product model, {needed[10_000]} at T = 10,000; "
             f"against extinction {survive[-1][1]:.0f} are enough at T = 1,000,000.",
             "horizon T", "least N (exact)",
-            {"product model": [(float(t), float(n)) for t, n in needed.items()], "extinction": survive}, True, True,
-            {"exponent": growth.power.exponent},
+            {"product model": [(float(t), float(n)) for t, n in needed.items()], "extinction": survive},
+            log_x=True, log_y=True, figures={"exponent": growth.power.exponent},
         ),
     )  # fmt: skip
 
@@ -64,6 +64,6 @@ def product_tv(horizon: int, particles: int) -> float:
 
 
 def _particles_on_the_product(horizon: int) -> int:
-    found = least(lambda n: product_tv(horizon, n) <= 0.05)
-    assert found is not None
-    return found
+    needed = least(lambda n: product_tv(horizon, n) <= 0.05)
+    assert needed is not None
+    return needed

@@ -30,11 +30,13 @@ def sharper_hidden_prefix() -> Discovery:
     for branching in (2, 8, 64):
         curve: Points = [(t, _best(t, epsilon, branching, range(1, t))[0]) for t in horizons]
         curves[f"best depth, B = {branching}"] = curve
-        exponents[f"B = {branching}"] = found = _exponent(curve, epsilon)
+        exponents[f"B = {branching}"] = exponent = _exponent(curve, epsilon)
         predicted = 2 / (1 + 2 * math.log(1 + epsilon) / math.log(branching))
         # Whole depths and words, and the constant (1/6), cost a little at these T.
-        checks.append(Check("sharp 4.2", f"exponent of the price, B = {branching}", found, 0.97 * predicted, False))
-        checks.append(Check("sharp 4.2", f"exponent against that of guided paths + MH, B = {branching}", found, 2.0))
+        checks.append(
+            Check("sharp 4.2", f"exponent of the price, B = {branching}", exponent, 0.97 * predicted, at_most=False)
+        )
+        checks.append(Check("sharp 4.2", f"exponent against that of guided paths + MH, B = {branching}", exponent, 2.0))
     return Discovery(
         "sharper-hidden-prefix",
         "With the code and the boost of the hidden prefix at depths of their own, TV <= 1/3 costs (1 + epsilon)^(c T) "
@@ -43,21 +45,21 @@ def sharper_hidden_prefix() -> Discovery:
         Experiment(
             f"Queries that TV <= 1/3 costs any sampler in the oracle model, epsilon = {epsilon:g}",
             "Exponents c: " + ", ".join(f"{name} {value:.3f}" for name, value in exponents.items()) + ".",
-            "horizon T", "queries, at least", curves, False, True, exponents,
+            "horizon T", "queries, at least", curves, log_y=True, figures=exponents,
         ),
     )  # fmt: skip
 
 
 def _best(horizon: int, epsilon: float, branching: int, depths: range | tuple[int, ...]) -> tuple[float, int]:
     """The largest price of the hidden prefix over some depths, and the depth."""
-    found = []
+    priced = []
     for depth in depths:
         try:
             certificate = hidden_prefix_certificate(horizon, epsilon, branching, depth, "trellis")
         except TreeError:
             continue
-        found.append((certificate.queries, depth))
-    return max(found)
+        priced.append((certificate.queries, depth))
+    return max(priced)
 
 
 def _exponent(curve: Points, epsilon: float) -> float:

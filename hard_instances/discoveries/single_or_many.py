@@ -55,9 +55,9 @@ def single_or_many() -> Discovery:
             f"N grows like e^({own:.2f} x) on the worst tree for guidance, like e^({any_p:.2f} x) on the worst "
             "two-point law.",
             "x = (T - 1) log(1 + epsilon)", "least N (exact)",
-            {"worst tree for one particle": growth, "worst two-point law": worst}, False, True,
-            {"exponent": own, "worst exponent": any_p},
-            Surface(xs, deltas, [[math.log10(n) for n in row] for row in needed],
+            {"worst tree for one particle": growth, "worst two-point law": worst}, log_y=True,
+            figures={"exponent": own, "worst exponent": any_p},
+            surface=Surface(xs, deltas, [[math.log10(n) for n in row] for row in needed],
                     "x = (T - 1) log(1 + epsilon)", "TV delta", "log10 of the least N",
                     "One particle is enough above x = 2 atanh(delta)", [(2 * math.atanh(d), d) for d in deltas]),
         ),
@@ -75,6 +75,6 @@ def resampled(x: float, delta: float, p: float) -> int:
     """Least N of N paths, one drawn by its weight, whose weights are e^x with probability p, and else e^-x."""
     tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([p, 1 - p]))
     instance = Instance(tree, Scaled.from_log(np.array([0.0, x, -x])))
-    found = least(lambda n: Importance(n).law(instance).tv(instance.target).hi <= delta)
-    assert found is not None
-    return found
+    needed = least(lambda n: Importance(n).law(instance).tv(instance.target).hi <= delta)
+    assert needed is not None
+    return needed

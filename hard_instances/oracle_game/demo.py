@@ -13,7 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from treesim.demos.page import Track
 from treesim.errors import TreesimError
-from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress
+from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.hard_instances.certificate import Certificate, certificate
 from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
@@ -57,13 +57,13 @@ def figure(curves: list[SuccessCurve], rows: list[PriceRow], proof: Certificate)
     dress(chance, f"One of {proof.hidden} prefixes is the good one (T = {proof.horizon})", "queries spent",
            "probability of returning it")  # fmt: skip
     chance.xaxis.set_major_locator(LogLocator())
-    chance.legend(frameon=False, fontsize=8.5, ncols=2, loc="upper left")
+    legend(chance, fontsize=8.5, ncols=2, loc="upper left")
     horizons = [row.horizon for row in rows]
     price.plot(horizons, [row.bound for row in rows], "s-", color=GREY, ms=4, label="any sampler, at least")
     price.plot(horizons, [row.best_of_n for row in rows], "o-", color=ORANGE, ms=4, label="best-of-N (exact)")
     price.set_yscale("log")
     dress(price, f"Price of TV ≤ 1/3: exp({fitted_exponent(rows):.3f} T), at least", "horizon T", "queries")
-    price.legend(frameon=False, fontsize=9)
+    legend(price)
     return figure
 
 

@@ -118,15 +118,15 @@ def exact_curve(strategy: str, instance: Instance, budgets: Iterable[float]) -> 
     NoExactLaw
         If there is no exact law.
     """
-    found = certificate(instance)
+    proof = certificate(instance)
     grid = np.array(list(budgets), np.float64)
     if strategy == "best possible":
-        return SuccessCurve(strategy, grid, best_possible(grid, found.hidden), "exact")
+        return SuccessCurve(strategy, grid, best_possible(grid, proof.hidden), "exact")
     if strategy == SEARCH:
         costs = search_costs(instance)
-        return SuccessCurve(strategy, grid, np.searchsorted(costs, grid, side="right") / found.hidden, "exact")
+        return SuccessCurve(strategy, grid, np.searchsorted(costs, grid, side="right") / proof.hidden, "exact")
     good = Scaled.zeros(instance.graph.n_leaves)
-    good.mantissa[found.region[0]] = 1.0
+    good.mantissa[proof.region[0]] = 1.0
     points = [(cost, kind.law(instance).expected(good)) for kind, cost in _within(strategy, instance, grid)]
     queries, success = np.array(points, np.float64).reshape(-1, 2).T
     return SuccessCurve(strategy, queries, success, "exact")
@@ -150,8 +150,8 @@ def played_curve(
     if "{}" in strategy:
         points = []
         for kind, cost in _within(strategy, instance, grid):
-            found = [kind.simulate(place, 1, seed=game).leaf[0] for game, place in enumerate(places)]
-            points.append((cost, float(np.mean(np.array(found) == words))))
+            leaves = [kind.simulate(place, 1, seed=game).leaf[0] for game, place in enumerate(places)]
+            points.append((cost, float(np.mean(np.array(leaves) == words))))
         queries, success = np.array(points, np.float64).reshape(-1, 2).T
         return SuccessCurve(strategy, queries, success, "estimated", games)
     kind = Search() if strategy == SEARCH else sampler(strategy)
@@ -198,9 +198,9 @@ def prices(horizons: Iterable[int], epsilon: float, branching: int) -> Iterator[
     [(4, 1.0), (16, 2.9), (64, 10.9)]
     """
     for horizon in horizons:
-        found = hidden_prefix_certificate(horizon, epsilon, branching, form="trellis")
-        draws = math.ceil(math.log1p(-found.forced_hit) / math.log1p(-1.0 / found.hidden))
-        yield PriceRow(horizon, found.hidden, found.target_mass, found.queries, float(draws * horizon))
+        proof = hidden_prefix_certificate(horizon, epsilon, branching, form="trellis")
+        draws = math.ceil(math.log1p(-proof.forced_hit) / math.log1p(-1.0 / proof.hidden))
+        yield PriceRow(horizon, proof.hidden, proof.target_mass, proof.queries, float(draws * horizon))
 
 
 def fitted_exponent(rows: list[PriceRow]) -> float:

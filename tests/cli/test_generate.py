@@ -1,9 +1,16 @@
 import json
+import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from treesim import FAMILIES, load
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 def test_generate_saves_what_inspect_reads(run):
@@ -71,6 +78,12 @@ def test_a_users_own_graph(run):
         (["graph", "none.json"], "none.json does not exist"),
         (["graph", "none.json", "--horizon", 3], "no parameter 'horizon'"),
         (["product", "--horizon", 3, "--colour", "red"], "No such option '--colour'"),
+        (["ngram", "--horizon", 9, "--contains", "Python"], "texts are in lower case, write 'p'"),
+        (["ngram", "--horizon", 9, "--contains", "c++"], "the letter '+', which is not in the vocabulary"),
+        (["ngram", "--horizon", 9, "--contains", "python", "--order", 10**9], "order is 1000000000, expected at most"),
+        (["ngram", "--horizon", 9, "--constraint", "(?=a)a*"], "has a lookahead or lookbehind"),
+        (["ngram", "--horizon", 9, "--constraint", "[A-Z]+"], "texts are in lower case, write 'a'"),
+        (["ngram", "--horizon", 9, "--constraint", "a{10}"], "but some of 10 do; choose a longer horizon"),
     ],
 )  # fmt: skip
 def test_wrong_input_is_one_line_and_writes_nothing(run, arguments, message):
@@ -90,3 +103,130 @@ def test_files_that_are_not_ours_are_never_overwritten(run):
     run("generate", "product", "--horizon", 3, "-o", "p.st")
     run("generate", "product", "--horizon", 4, "-o", "p.st")
     assert load("p.st").graph.horizon == 4
+
+
+def test_a_word_beyond_the_frequent_ones_is_written_when_asked_for(run):
+    run("generate", "ngram", "--horizon", 8, "--unit", "word", "--order", 2, "--tokens", 10, "--contains", "built-in",
+        "-o", "w.st")  # fmt: skip
+    texts = run("sample", "w.st", "sp-gsmc", "-n", 5).stdout.splitlines()[1:]
+    assert len(texts) == 5
+    assert all("built-in" in text for text in texts)
+
+
+def test_attributes_of_other_names_are_asked_for_and_read(run):
+    edges = [{"source": "start", "target": end, "p": p} for end, p in (("yes", 0.25), ("no", 0.75))]
+    nodes = [{"id": "start"}, {"id": "yes", "score": 1.0}, {"id": "no", "score": 0.5}]
+    name = graph_file(edges=edges, nodes=nodes)
+    assert "it has 'p' (--prob-attribute" in run.error("generate", "graph", name, "-o", "g.st")
+    assert "it has 'score' (--reward-attribute" in run.error(
+        "generate", "graph", name, "--prob-attribute", "p", "-o", "g.st"
+    )
+    run("generate", "graph", name, "--prob-attribute", "p", "--reward-attribute", "score", "-o", "g.st")
+    assert load("g.st").audit.log_partition == pytest.approx(math.log(0.625))
+    assert "no parameter 'prob_attribute'" in run.error(
+        "generate", "uniform", "--horizon", 2, "--prob-attribute", "p", "-o", "x.st"
+    )
+
+
+def test_six_digits_are_normalised_in_one_line_on_stderr(tmp_path):
+    edges = [
+        {"source": "start", "target": "yes", "prob": 0.333333},
+        {"source": "start", "target": "no", "prob": 0.666666},
+    ]
+    graph_file(tmp_path / "g.json", edges=edges)
+    done = subprocess.run(
+        [sys.executable, "-m", "treesim", "generate", "graph", "g.json", "-o", "g.st", "--json"],
+        cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True,
+    )  # fmt: skip
+    assert done.stderr == "edge probabilities of node 'start' sum to 0.999999: they were normalised\n"
+    assert json.loads(done.stdout)["log_partition"] == pytest.approx(math.log(1 / 3), abs=1e-6)
+
+
+HUGE = [10**30, 10**400]
+
+
+@pytest.mark.parametrize("number", HUGE, ids=["30 digits", "400 digits"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("uniform", "--horizon"),
+        ("random-branching", "--horizon"),
+        ("markov", "--horizon"),
+        ("product", "--horizon"),
+        ("hidden-prefix", "--horizon"),
+        ("uniform", "--horizon", 3, "--branching"),
+        ("random-branching", "--horizon", 3, "--branching"),
+        ("markov", "--horizon", 3, "--states"),
+        ("markov", "--horizon", 3, "--order"),
+        ("ngram", "--horizon", 3, "--contains", "a", "--tokens"),
+    ],
+    ids=lambda options: " ".join(map(str, options)),
+)
+def test_numbers_of_any_length_are_one_line(run, options, number):
+    line = run.error("generate", *options, number, "-o", "x.st")
+    assert f"expected a number of at most {2**53}" in line
+    assert len(line) < 200
+
+
+def test_numbers_of_any_length_in_specs_are_one_line(run):
+    for options in (("--reward", f"right-steps:right={10**400}"), ("--perturbation", f"adversarial:starts={10**30}")):
+        assert "expected a number of at most" in run.error(
+            "generate", "uniform", "--horizon", 3, *options, "-o", "x.st"
+        )
+    run("generate", "uniform", "--horizon", 3, "--seed", 10**400, "-o", "x.st")
+    assert load("x.st").seed == 10**400
+
+
+@pytest.mark.parametrize("cap", ["inf", "nan", "0.5"])
+def test_a_ratio_cap_that_is_none_is_one_line(run, cap):
+    arguments = ("uniform", "--horizon", 3, "--perturbation", "constant-up", "--epsilon", 1, "--ratio-cap", cap)
+    assert f"ratio cap is {cap}, expected a finite number" in run.error("generate", *arguments, "-o", "x.st")
+
+
+def test_names_that_no_file_can_have_are_one_line(run, instance):
+    name = "x" * 300
+    for arguments in (
+        ("generate", "uniform", "--horizon", 3, "-o", name),
+        ("generate", "graph", f"{name}.json", "-o", "x.st"),
+        ("generate", "uniform", "--horizon", 2, "--reward", f"given:file={name}", "-o", "x.st"),
+        ("inspect", name),
+        ("export", name),
+        ("export", instance, "-o", name),
+        ("sample", instance, "base", "-o", f"{name}.csv"),
+        ("sample", name, "base"),
+    ):
+        assert "File name too long" in run.error(*arguments)
+
+
+def test_pipes_are_not_waited_for(run):
+    os.mkfifo("pipe.json")
+    for arguments in (
+        ("generate", "graph", "pipe.json", "-o", "x.st"),
+        ("generate", "uniform", "--horizon", 2, "--reward", "given:file=pipe.json", "-o", "x.st"),
+        ("inspect", "pipe.json"),
+        ("export", "pipe.json"),
+        ("sample", "pipe.json", "base"),
+    ):
+        assert "is a device, pipe or socket" in run.error(*arguments)
+    assert "is not an instance file" in run.error("generate", "uniform", "--horizon", 2, "-o", "pipe.json")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        (np.arange(4) + 1j, "are of type complex128, expected real numbers"),
+        (np.zeros(4, "M8[s]"), "are of type datetime64[s], expected real numbers"),
+        (np.zeros((2, 2)), "log reward has shape (2, 2)"),
+        (np.array(1.0), "log reward has shape ()"),
+    ],
+)
+def test_rewards_that_are_no_numbers_are_one_line(run, numbers, message):
+    np.save("r.npy", numbers)
+    assert message in run.error("generate", "uniform", "--horizon", 2, "--reward", "given:file=r.npy", "-o", "x.st")
+
+
+def test_an_empty_reward_file_is_one_line(run):
+    Path("r.txt").write_text("")
+    assert "log reward has shape (0,)" in run.error(
+        "generate", "uniform", "--horizon", 2, "--reward", "given:file=r.txt", "-o", "x.st"
+    )

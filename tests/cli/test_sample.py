@@ -1,8 +1,10 @@
 import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from treesim import load
 
@@ -79,3 +81,41 @@ def test_diagnosis_speaks_and_draws(run, instance):
     assert 0 < run.json("sample", instance, "sp-gsmc:mh=4", "--diagnose")["acceptance"] <= 1
     assert "give both" in run.error("sample", instance, "base", "--plot", "d.png")
     assert "nothing to draw" in run.error("sample", instance, "base", "--diagnose", "--plot", "d.png")
+
+
+def graph(edges, **rewards):
+    nodes = dict.fromkeys(name for edge in edges for name in edge[:2])
+    Path("g.json").write_text(json.dumps({
+        "multigraph": True,
+        "nodes": [{"id": name} | ({"reward": rewards[name]} if name in rewards else {}) for name in nodes],
+        "edges": [{"source": a, "target": b, "prob": p} for a, b, p in edges],
+    }))  # fmt: skip
+    return "g.json"
+
+
+@pytest.mark.parametrize("extra", [[], [("c", "go on", 0.5)]], ids=["tree", "trellis"])
+def test_names_of_nodes_are_printed(run, extra):
+    edges = [("start", "stop", 0.5), ("start", "a", 0.25), ("start", "c", 0.25), ("a", "go on", 1.0)]
+    edges += [("c", "go back", 0.5 if extra else 1.0), *extra]
+    run("generate", "graph", graph(edges, **{"stop": 1.0, "go on": 2.0, "go back": 3.0}), "-o", "g.st")
+    text = run("sample", "g.st", "base", "-n", 40, "--seed", 1).stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    reward = {"stop": 1.0, "go on": 2.0, "go back": 3.0}
+    assert {row["name"] for row in rows} == set(reward)
+    assert all(np.exp(float(row["log_reward"])) == pytest.approx(reward[row["name"]]) for row in rows)
+    assert run.json("sample", "g.st", "base", "-n", 40, "--seed", 1)["name"] == [row["name"] for row in rows]
+    run("sample", "g.st", "base", "-n", 40, "--seed", 1, "-o", "s.npz")
+    with np.load("s.npz") as arrays:
+        assert arrays["name"].tolist() == [row["name"] for row in rows]
+
+
+def test_an_output_that_is_nothing_has_no_name(run):
+    run("generate", "graph", graph([("r", "a", 0.5), ("r", "b", 0.5)], a=0.0, b=1.0), "-o", "g.st")
+    document = run.json("sample", "g.st", "rejection:budget=1,fallback=fail", "-n", 30)
+    assert set(document["name"]) == {None, "b"}
+    assert ",-1,,,nan" in run("sample", "g.st", "rejection:budget=1,fallback=fail", "-n", 30).stdout
+
+
+def test_more_outputs_than_memory_holds_are_refused(run, instance):
+    assert "outputs of 4 steps needs" in run.error("sample", instance, "base", "-n", 10**12)
+    assert "is not in the range" in run.error("sample", instance, "base", "-n", 10**400)

@@ -35,17 +35,17 @@ class _OnTree(control.Potential):
     def children(self, choices: tuple[int, ...]) -> list[tuple[Prefix, float]]:
         """The children of a prefix that was reached, with their probabilities; they are reached from now on."""
         prefix, mass = self.reached[choices]
-        found = self.oracle.children(prefix)
-        self.reached.update((child.choices, (child, mass * prob)) for child, prob in found)
-        return found
+        children = self.oracle.children(prefix)
+        self.reached.update((child.choices, (child, mass * prob)) for child, prob in children)
+        return children
 
 
 class TreePolicy(_OnTree):
     """pi_ref: sequences end at level T."""
 
     async def prefix(self, context: list[str]) -> float:
-        found = self.find(context)
-        return -math.inf if found is None else math.log(found[1])
+        place = self.find(context)
+        return -math.inf if place is None else math.log(place[1])
 
     async def complete(self, context: list[str]) -> float:
         return await self.prefix(context) if len(context) == self.oracle.horizon else -math.inf
@@ -55,9 +55,9 @@ class TreePolicy(_OnTree):
         if len(context) == self.oracle.horizon:
             weights[-1] = 0.0
         else:
-            found = self.find(context)
-            assert found is not None
-            for child, prob in self.children(found[0].choices):
+            place = self.find(context)
+            assert place is not None
+            for child, prob in self.children(place[0].choices):
                 weights[child.choices[-1]] = math.log(prob)
         return self.make_lazy_weights(weights)
 
@@ -66,8 +66,8 @@ class TreeValue(_OnTree):
     """log V of prefixes, log of the reward of complete ones."""
 
     async def prefix(self, context: list[str]) -> float:
-        found = self.find(context)
-        return -math.inf if found is None else self.oracle.log_value(found[0])
+        place = self.find(context)
+        return -math.inf if place is None else self.oracle.log_value(place[0])
 
     async def complete(self, context: list[str]) -> float:
         return await self.prefix(context) if len(context) == self.oracle.horizon else -math.inf
@@ -94,13 +94,13 @@ class SMC:
         with seeded(rng):
             torch.manual_seed(int(rng.integers(2**32)))
             smc = control.SMC(control.direct_token_sampler(policy), critic=value)
-            found = asyncio.run(
+            sequences = asyncio.run(
                 smc(self.particles, self.threshold, oracle.horizon + 1, resampling_method=self.resampling)
             )
-        chosen = pick(found.log_weights, rng)
+        chosen = pick(sequences.log_weights, rng)
         if chosen is None:
             return None
-        return reached[tuple(int(token) for token in found.contexts[chosen] if isinstance(token, str))][0]
+        return reached[tuple(int(token) for token in sequences.contexts[chosen] if isinstance(token, str))][0]
 
 
 ALGORITHMS = {"smc": SMC}

@@ -50,9 +50,9 @@ class TreeText:
     def extend(self, text: str) -> str:
         """A text with one more step, drawn from pi_ref."""
         child = self.oracle.draw(self.prefix(text))
-        found = STEP.join(map(str, child.choices))
-        self.reached[found] = child
-        return found
+        longer = STEP.join(map(str, child.choices))
+        self.reached[longer] = child
+        return longer
 
     def value(self, text: str) -> float:
         """V of a text, in units of the root's, linear."""

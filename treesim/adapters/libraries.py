@@ -44,10 +44,10 @@ class Library:
             If the library is not installed.
         """
         try:
-            found = import_module(self.module).ALGORITHMS
+            algorithms = import_module(self.module).ALGORITHMS
         except ImportError as error:
             raise SpecError(f"{self.name} cannot be imported ({error}); install it: {self.install}") from None
-        return {name: adapter(name, kind) for name, kind in found.items()}
+        return {name: adapter(name, kind) for name, kind in algorithms.items()}
 
     @property
     def version(self) -> str:

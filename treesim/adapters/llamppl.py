@@ -65,9 +65,9 @@ class SMC:
     def simulate(self, oracle: Oracle, rng: np.random.Generator) -> Prefix | None:
         """One run."""
         with seeded(rng):
-            found = asyncio.run(smc_standard(TreeWalk(oracle, self.guide), self.particles, self.threshold))
-        chosen = pick([particle.weight for particle in found], rng)
-        return None if chosen is None else found[chosen].prefix
+            particles = asyncio.run(smc_standard(TreeWalk(oracle, self.guide), self.particles, self.threshold))
+        chosen = pick([particle.weight for particle in particles], rng)
+        return None if chosen is None else particles[chosen].prefix
 
 
 ALGORITHMS = {"smc": SMC}

@@ -46,15 +46,15 @@ class TreeModel(library.FeynmanKac):
         return self._keep(t, [self.oracle.draw(self.reached[t][node]) for node in xp.tolist()])
 
     def logG(self, t: int, xp: IntArray | None, x: IntArray) -> FloatArray:  # noqa: N802
-        found = np.empty(len(x))
+        log_gain = np.empty(len(x))
         for i, node in enumerate(x.tolist()):
             prefix = self.reached[t + 1][node]
             before = prefix.choices[:-1]
             if self.potential == "given" and xp is not None:
                 before = self.reached[t][int(xp[i])].choices
             self.log_value[prefix.choices] = self.oracle.log_value(prefix)
-            found[i] = self.log_value[prefix.choices] - self.log_value[before]
-        return found
+            log_gain[i] = self.log_value[prefix.choices] - self.log_value[before]
+        return log_gain
 
     def Gamma0(self, u: FloatArray) -> IntArray:  # noqa: N802
         return self.Gamma(0, np.zeros(len(u), np.int64), u)

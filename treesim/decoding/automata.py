@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import heapq
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +15,8 @@ from treesim.graphs.trellis import Trellis
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE
 
-REGEX_SECONDS = 20.0
 LARGEST_AUTOMATON = 100_000
+LARGEST_TABLE = 1 << 25
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +59,9 @@ class Automaton:
         Raises
         ------
         ConstraintError
-            If it would have more than 100,000 states.
+            If it would have more than 100,000 states, or fewer with thousands of symbols.
         """
+        most = min(LARGEST_AUTOMATON, LARGEST_TABLE // self.next_state.shape[1])
         number = {(0, 0): 0}
         pairs, rows = [(0, 0)], []
         for a, b in pairs:
@@ -74,14 +72,95 @@ class Automaton:
                     pairs.append(pair)
                 row.append(number[pair])
             rows.append(row)
-            if len(pairs) > LARGEST_AUTOMATON:
+            if len(pairs) > most:
                 raise ConstraintError(
-                    f"the constraints together need more than {LARGEST_AUTOMATON:,} automaton states; simplify them"
+                    f"the constraints together need more than {most:,} automaton states; simplify them"
                 )
         return Automaton(np.array(rows), np.array([self.accepting[a] and other.accepting[b] for a, b in pairs]))
 
+    def reduced(self) -> Automaton:
+        """The smallest automaton that accepts the same, of the states that can be reached.
+
+        References
+        ----------
+        Hopcroft (1971), "An n log n algorithm for minimizing states in a finite automaton".
+
+        Examples
+        --------
+        >>> Automaton(np.array([[1, 2], [1, 2], [2, 1]]), np.array([True, True, False])).reduced().n_states
+        2
+        """
+        reached = _reached(self.next_state)
+        place = np.full(self.n_states, -1)
+        place[reached] = np.arange(len(reached))
+        next_state, accepting = place[self.next_state[reached]], self.accepting[reached]
+        _, first, block = np.unique(_blocks(next_state, accepting), return_index=True, return_inverse=True)
+        # Blocks in the order of their first states, so that the first state stays the first.
+        order = np.argsort(first)
+        number = np.argsort(order)[block]
+        return Automaton(number[next_state[first[order]]], accepting[first[order]])
+
+    def cheapest(self, cost: IntArray) -> list[int] | None:
+        """Of the texts that it accepts, one of least total cost, of one symbol or more; None if it accepts none.
+
+        Parameters
+        ----------
+        cost : ndarray of int, shape [n_symbols]
+            Of a symbol, at least 0.
+
+        Examples
+        --------
+        >>> containing("bb", "abc").cheapest(np.array([1, 2, 0]))
+        [1, 1]
+        """
+        by_cost = np.argsort(cost, kind="stable")
+        # Dijkstra; -1 is the first state before it has read anything.
+        came: dict[int, tuple[int, int]] = {}
+        waiting = [(0, -1, -1, -1)]
+        while waiting:
+            total, state, source, symbol = heapq.heappop(waiting)
+            if state in came:
+                continue
+            came[state] = source, symbol
+            if state >= 0 and self.accepting[state]:
+                return _trace(came, state)
+            ends, first = np.unique(self.next_state[max(state, 0), by_cost], return_index=True)
+            for end, cheapest in zip(ends.tolist(), by_cost[first].tolist(), strict=True):
+                if end not in came:
+                    heapq.heappush(waiting, (total + int(cost[cheapest]), end, state, cheapest))
+        return None
+
+    def lengths_near(self, length: int, most_work: int = 10**8) -> tuple[int | None, int | None]:
+        """The longest text it accepts that is shorter than `length` and at least 1 long, and the shortest longer one.
+
+        None where there is none, or none that is seen with so many looks at the table.
+
+        Examples
+        --------
+        >>> Automaton(np.array([[1], [2], [0]]), np.array([True, False, False])).lengths_near(4)
+        (3, 6)
+        """
+        shorter, states = None, np.array([0])
+        for n in range(1, length + self.n_states + 1):
+            states = np.unique(self.next_state[states])
+            if n != length and self.accepting[states].any():
+                if n > length:
+                    return shorter, n
+                shorter = n
+            most_work -= len(states) * self.next_state.shape[1]
+            if most_work < 0:
+                break
+        return shorter, None
+
     def over_tokens(self, tokens: list[list[int]]) -> Automaton:
-        """The same automaton reading whole tokens, each a list of symbols."""
+        """The same automaton reading whole tokens, each a list of symbols.
+
+        Raises
+        ------
+        MemoryBudgetError
+            If its table does not fit in the memory budget.
+        """
+        require_memory(16.0 * self.n_states * len(tokens), f"an automaton of {self.n_states:,} states over all tokens")
         columns = []
         for token in tokens:
             state = np.arange(self.n_states)
@@ -91,49 +170,82 @@ class Automaton:
         return Automaton(np.stack(columns, axis=1), self.accepting)
 
 
-def matching(pattern: str, alphabet: str, seconds: float = REGEX_SECONDS) -> Automaton:
-    """Accepts the texts that match a regular expression, as a whole.
-
-    Parameters
-    ----------
-    pattern : str
-        As greenery reads it: ``.`` is any letter; classes, groups, ``|``, ``*``, ``+``, ``?``, ``{m,n}``.
-    alphabet : str
-        The letters that texts are made of.
-    seconds : float
-        How long the automaton may take to build.
-
-    Raises
-    ------
-    ConstraintError
-        If the pattern is not understood, or its automaton takes too long or too many states.
+def why_no_token(letter: str, alphabet: str) -> str:
+    """That a letter is not in the alphabet, and what to do about it.
 
     Examples
     --------
-    >>> automaton = matching("a*b", "ab")
-    >>> [bool(automaton.accepting[automaton.run(word)]) for word in ([0, 0, 1], [0], [1, 1])]
-    [True, False, False]
+    >>> why_no_token("A", "abc")
+    "the letter 'A', which is not in the vocabulary: texts are in lower case, write 'a'"
     """
-    worker = Path(__file__).with_name("regex_worker.py")
-    try:
-        done = subprocess.run(
-            [sys.executable, str(worker)],
-            input=json.dumps({"pattern": pattern, "alphabet": alphabet}),
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=True,
-        )
-        answer = json.loads(done.stdout)
-    except subprocess.TimeoutExpired:
-        raise ConstraintError(
-            f"the automaton of constraint {pattern!r} is not built after {seconds:g} s; choose a simpler one"
-        ) from None
-    except (subprocess.CalledProcessError, ValueError):
-        raise ConstraintError(f"constraint {pattern!r} cannot be made an automaton; choose a simpler one") from None
-    if "error" in answer:
-        raise ConstraintError(f"constraint {pattern!r} is no regular expression: {answer['error']}")
-    return Automaton(np.array(answer["next"]), np.array(answer["accepting"]))
+    advice = "the text to learn from never has it, choose another text or constraint"
+    if letter != letter.lower() and set(letter.lower()) <= set(alphabet):
+        advice = f"texts are in lower case, write {quoted(letter.lower())}"
+    elif letter.isspace():
+        advice = "white space is made single spaces, write ' '"
+    return f"the letter {quoted(letter)}, which is not in the vocabulary: {advice}"
+
+
+def quoted(text: str) -> str:
+    r"""A text in quotes as one would type it: what cannot be printed is escaped, a long end left out.
+
+    Examples
+    --------
+    >>> print(quoted(r"a\d*"), quoted("tab\t"), quoted("x" * 70)[-7:])
+    'a\d*' 'tab\t' xxx...'
+    """
+    return repr(text if len(text) <= 60 else f"{text[:57]}...").replace(r"\\", "\\")
+
+
+def _reached(next_state: IntArray) -> IntArray:
+    """The states that can be reached from the first, in ascending order."""
+    seen = np.zeros(len(next_state), bool)
+    frontier = np.array([0])
+    while len(frontier):
+        seen[frontier] = True
+        ends = np.unique(next_state[frontier])
+        frontier = ends[~seen[ends]]
+    return np.flatnonzero(seen)
+
+
+def _blocks(next_state: IntArray, accepting: BoolArray) -> list[int]:
+    """A number for each state, the same for states that accept the same texts from there on."""
+    n_states, n_symbols = next_state.shape
+    arrivals = np.argsort(next_state, axis=0, kind="stable").T.tolist()
+    starts = [np.searchsorted(np.sort(column), np.arange(n_states + 1)).tolist() for column in next_state.T]
+    block = accepting.astype(int).tolist()
+    blocks = [set(np.flatnonzero(~accepting).tolist()), set(np.flatnonzero(accepting).tolist())]
+    # Invariant: states of a block differ by a letter only if it leads them to a block that still waits, or was part of
+    # one that does.
+    waiting = {0, 1}
+    while waiting:
+        splitter = list(blocks[waiting.pop()])
+        for symbol in range(n_symbols):
+            start, arrival = starts[symbol], arrivals[symbol]
+            sources: dict[int, set[int]] = {}
+            for state in splitter:
+                for source in arrival[start[state] : start[state + 1]]:
+                    sources.setdefault(block[source], set()).add(source)
+            for number, part in sources.items():
+                if len(part) == len(blocks[number]):
+                    continue
+                blocks[number] -= part
+                if len(part) > len(blocks[number]):
+                    part, blocks[number] = blocks[number], part
+                for state in part:
+                    block[state] = len(blocks)
+                waiting.add(len(blocks))
+                blocks.append(part)
+    return block
+
+
+def _trace(came: dict[int, tuple[int, int]], state: int) -> list[int]:
+    """The symbols that led to a state, by where each state came from."""
+    symbols = []
+    while state >= 0:
+        state, symbol = came[state]
+        symbols.append(symbol)
+    return symbols[::-1]
 
 
 def containing(text: str, alphabet: str) -> Automaton:
@@ -153,7 +265,7 @@ def containing(text: str, alphabet: str) -> Automaton:
         raise ConstraintError("the text to contain or exclude is empty, expected at least one letter")
     odd = sorted(set(text) - set(alphabet))
     if odd:
-        raise ConstraintError(f"{text!r} has the letter {odd[0]!r}, which is not in the vocabulary of the model")
+        raise ConstraintError(f"{quoted(text)} has {why_no_token(odd[0], alphabet)}")
     rows = np.zeros((len(text) + 1, len(alphabet)), np.int64)
     fallback = 0
     for state, letter in enumerate(text):

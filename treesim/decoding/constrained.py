@@ -13,8 +13,10 @@ from typing import ClassVar
 import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
-from treesim.decoding.automata import Automaton, Product, containing, matching, product
-from treesim.decoding.ngram import NGram, read_text, train
+from treesim.decoding.automata import LARGEST_TABLE, Automaton, Product, containing, product, why_no_token
+from treesim.decoding.ngram import NGram, learn
+from treesim.decoding.regex import matching, unheard_of
+from treesim.decoding.tokens import by_frequency, letters, most_frequent, pieces, read_text, spelled
 from treesim.errors import ConstraintError, RewardError, SpecError
 from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
@@ -82,15 +84,21 @@ def pose(
     contains, excludes = ((texts,) if isinstance(texts, str) else texts for texts in (contains, excludes))
     if not 0.0 <= violation < 1.0:
         raise ConstraintError(f"violation is {violation}, expected at least 0 and below 1, the reward of the others")
-    model = train(read_text(text), unit, order, tokens, smoothing)
-    automaton = _automaton(model, constraint, contains, excludes)
-    built = product(model.chain, automaton.over_tokens(model.spelled()), horizon, model.vocabulary)
+    written = pieces(read_text(text), unit)
+    ranking = by_frequency(written)
+    alphabet = letters(ranking)
+    automaton = _automaton(alphabet, constraint, contains, excludes)
+    vocabulary = most_frequent(ranking, tokens) + _needed_tokens(automaton, ranking, tokens)
+    model = learn(written, vocabulary, order, smoothing)
+    reader = automaton.over_tokens(spelled(model.vocabulary, alphabet))
+    built = product(model.chain, reader, horizon, model.vocabulary)
     meets = automaton.accepting[built.automaton_state]
     try:
         twist = optimal_twist(built.trellis, Scaled.from_float(np.where(meets, 1.0, violation)))
     except RewardError:
+        strange = [] if constraint is None else unheard_of(constraint, alphabet)
         raise ConstraintError(
-            f"no text of {horizon} {unit}s meets the constraint; choose a longer horizon or another constraint"
+            f"no text of {horizon} {unit}s meets the constraint, {_what_to_do(reader, horizon, strange, alphabet)}"
         ) from None
     return Problem(model, built, meets, twist)
 
@@ -190,9 +198,10 @@ def ngram(
     text : str, optional
         A UTF-8 file to learn from; Python's own help topics if left out.
     unit, order, tokens, smoothing
-        Of the model: see `treesim.decoding.ngram.train`.
+        Of the model: see `treesim.decoding.ngram.train`. To the most frequent tokens are added those without which no
+        text could meet the constraint.
     constraint : str, optional
-        A regular expression that the whole text must match.
+        A regular expression that the whole text must match: see `treesim.decoding.regex.matching`.
     contains, excludes : str or tuple of str
         What the text must contain, and what it must not.
     violation : float
@@ -218,11 +227,13 @@ def ngram(
     return Instance(problem.product.trellis, approximate)
 
 
-def _automaton(model: NGram, constraint: str | None, contains: tuple[str, ...], excludes: tuple[str, ...]) -> Automaton:
-    """All constraints as one automaton over the letters of the model."""
-    parts = [] if constraint is None else [matching(constraint, model.alphabet)]
-    parts += [containing(text, model.alphabet) for text in contains]
-    parts += [containing(text, model.alphabet).complement() for text in excludes]
+def _automaton(
+    alphabet: str, constraint: str | None, contains: tuple[str, ...], excludes: tuple[str, ...]
+) -> Automaton:
+    """All constraints as one automaton over letters."""
+    parts = [] if constraint is None else [matching(constraint, alphabet)]
+    parts += [containing(text, alphabet) for text in contains]
+    parts += [containing(text, alphabet).complement() for text in excludes]
     if constraint == "" or not parts:
         raise ConstraintError(
             "there is no constraint, expected a regular expression (constraint), or a text to contain or exclude"
@@ -231,6 +242,32 @@ def _automaton(model: NGram, constraint: str | None, contains: tuple[str, ...], 
     for part in parts[1:]:
         whole = whole.intersect(part)
     return whole
+
+
+def _needed_tokens(automaton: Automaton, ranking: list[str], size: int) -> list[str]:
+    """The tokens beyond the `size` most frequent without which no text meets the constraint: as frequent as can be."""
+    alphabet = letters(ranking)
+    kept = automaton.over_tokens(spelled(ranking[:size], alphabet))
+    if (
+        kept.cheapest(np.zeros(len(ranking[:size]), np.int64)) is not None
+        or automaton.n_states * len(ranking) > LARGEST_TABLE
+    ):
+        return []
+    rank = np.arange(len(ranking))
+    text = automaton.over_tokens(spelled(ranking, alphabet)).cheapest(np.maximum(rank - size + 1, 0))
+    return [ranking[token] for token in sorted(set(text or ())) if token >= size]
+
+
+def _what_to_do(reader: Automaton, horizon: int, strange: list[str], alphabet: str) -> str:
+    """Why no text of this length meets a constraint, and what to change."""
+    shorter, longer = reader.lengths_near(horizon)
+    if longer is not None:
+        return f"but some of {longer} do; choose a longer horizon or another constraint"
+    if shorter is not None:
+        return f"but some of {shorter} do; choose a shorter horizon or another constraint"
+    if strange:
+        return f"and it asks for {why_no_token(strange[0], alphabet)}"
+    return "nor does one of any other length; choose another constraint"
 
 
 def _averaged(problem: Problem, group: IntArray) -> Scaled:

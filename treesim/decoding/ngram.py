@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import re
+import math
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from treesim.arrays import FloatArray
 from treesim.decoding.automata import TokenChain
+from treesim.decoding.tokens import as_numbers, by_frequency, most_frequent, pieces
 from treesim.errors import ConstraintError
 from treesim.spec import require_at_least, require_one_of
 
 ADDITIVE = 0.1
 LARGEST_CHAIN = 1 << 24
+# Tokens to read while counting, each context at each place of the text; and to remember, in all contexts.
+LARGEST_COUNT = 1 << 33
+LARGEST_MEMORY = 1 << 26
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,71 +39,6 @@ class NGram:
     vocabulary: list[str]
     contexts: list[tuple[int, ...]]
 
-    @property
-    def alphabet(self) -> str:
-        """All letters of the vocabulary."""
-        return "".join(sorted(set("".join(self.vocabulary))))
-
-    def spelled(self) -> list[list[int]]:
-        """Each token as positions in the alphabet."""
-        place = {letter: i for i, letter in enumerate(self.alphabet)}
-        return [[place[letter] for letter in token] for token in self.vocabulary]
-
-
-def read_text(path: str | None) -> str:
-    """The text of a UTF-8 file; without one, the help topics that come with Python.
-
-    Raises
-    ------
-    ConstraintError
-        If the file is missing, empty or not UTF-8.
-    """
-    if path is None:
-        from pydoc_data.topics import topics
-
-        # Prose only: the topics are full of code and mark-up.
-        return re.sub(r"[^A-Za-z.,'-]+", " ", " ".join(topics[name] for name in sorted(topics)))
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConstraintError(f"cannot read the text {path}: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise ConstraintError(
-            f"{path} is no UTF-8 text: byte {error.start} is 0x{error.object[error.start]:02x}"
-        ) from None
-    if not text.strip():
-        raise ConstraintError(f"the text {path} is empty, expected something to learn from")
-    return text
-
-
-def tokenize(text: str, unit: str, size: int) -> tuple[list[int], list[str]]:
-    """A text as numbers of its most frequent tokens, and these; other tokens are left out.
-
-    The text is put in lower case, and white space is made single spaces.
-
-    Parameters
-    ----------
-    text : str
-    unit : str
-        ``letter``, or ``word``: words with the space before them, marks as they are.
-    size : int
-        How many tokens the vocabulary may have.
-
-    Examples
-    --------
-    >>> tokenize("So, so!", "word", 4)
-    ([0, 2, 0, 1], [' so', '!', ','])
-    """
-    text = re.sub(r"\s+", " ", text.lower()).strip()
-    if unit == "letter":
-        pieces = list(text)
-    else:
-        pieces = [f" {piece}" if piece[0].isalnum() else piece for piece in re.findall(r"\w+|[^\w\s]", text)]
-    by_count = sorted(Counter(pieces).items(), key=lambda item: (-item[1], item[0]))
-    frequent = sorted(token for token, _ in by_count[:size])
-    number = {token: i for i, token in enumerate(frequent)}
-    return [number[piece] for piece in pieces if piece in number], frequent
-
 
 def train(text: str, unit: str = "letter", order: int = 3, tokens: int = 64, smoothing: str = "witten-bell") -> NGram:
     """An n-gram model of a text.
@@ -113,7 +51,7 @@ def train(text: str, unit: str = "letter", order: int = 3, tokens: int = 64, smo
     order : int
         n: the next token depends on the last n - 1, or as many of them as the text has shown together.
     tokens : int
-        Most tokens to keep, the frequent ones.
+        How many tokens to keep: the most frequent; the others are left out of the text.
     smoothing : str
         ``witten-bell``: (count + d P(shorter context)) / (total + d), d the number of different tokens seen after the
         context, down to the uniform law. ``additive``: (count + 0.1) / (total + 0.1 V).
@@ -137,22 +75,29 @@ def train(text: str, unit: str = "letter", order: int = 3, tokens: int = 64, smo
     >>> model.chain.prob.round(3)[1]
     array([0.152, 0.621, 0.227])
     """
-    require_one_of("unit", unit, ("letter", "word"))
+    written = pieces(text, unit)
+    return learn(written, most_frequent(by_frequency(written), tokens), order, smoothing)
+
+
+def learn(written: list[str], vocabulary: list[str], order: int, smoothing: str) -> NGram:
+    """An n-gram model of a text that is given in tokens; see `train`.
+
+    Parameters
+    ----------
+    written : list of str
+        The text, token by token.
+    vocabulary : list of str
+        The tokens to keep.
+    order, smoothing
+        See `train`.
+    """
     require_one_of("smoothing", smoothing, ("witten-bell", "additive"))
     require_at_least("order", order, 1)
-    require_at_least("tokens", tokens, 2)
-    numbers, vocabulary = tokenize(text, unit, tokens)
     if len(vocabulary) < 2:
-        raise ConstraintError(f"the text has {len(vocabulary)} different {unit}s, expected at least two to learn from")
-    size = len(vocabulary)
-    counts: dict[tuple[int, ...], Counter[int]] = {(): Counter(numbers)}
-    for length in range(1, order):
-        for i in range(length, len(numbers)):
-            counts.setdefault(tuple(numbers[i - length : i]), Counter())[numbers[i]] += 1
-        if len(counts) * size > LARGEST_CHAIN:
-            raise ConstraintError(
-                f"a model of order {order} has over {len(counts):,} contexts of {size} tokens; lower either"
-            )
+        raise ConstraintError(f"the text has {len(vocabulary)} different tokens, expected at least two to learn from")
+    vocabulary = sorted(vocabulary)
+    numbers, size = as_numbers(written, vocabulary), len(vocabulary)
+    counts = _counts(numbers, size, order)
     contexts = sorted(counts, key=lambda context: (len(context), context))
     state = {context: i for i, context in enumerate(contexts)}
     prob = np.empty((len(contexts), size))
@@ -172,9 +117,28 @@ def train(text: str, unit: str = "letter", order: int = 3, tokens: int = 64, smo
     return NGram(TokenChain(prob / prob.sum(axis=1, keepdims=True), next_state), vocabulary, contexts)
 
 
+def _counts(numbers: list[int], size: int, order: int) -> dict[tuple[int, ...], Counter[int]]:
+    """What follows each context of fewer than `order` tokens, and how often."""
+    if len(numbers) * order**2 > LARGEST_COUNT:
+        most = max(1, math.isqrt(LARGEST_COUNT // len(numbers)))
+        raise ConstraintError(f"order is {order}, expected at most {most} for a text of {len(numbers):,} tokens")
+    counts: dict[tuple[int, ...], Counter[int]] = {(): Counter(numbers)}
+    remembered = 0
+    for length in range(1, order):
+        shorter = len(counts)
+        for i in range(length, len(numbers)):
+            counts.setdefault(tuple(numbers[i - length : i]), Counter())[numbers[i]] += 1
+        remembered += length * (len(counts) - shorter)
+        if len(counts) * size > LARGEST_CHAIN or remembered > LARGEST_MEMORY:
+            raise ConstraintError(
+                f"a model of order {order} has over {len(counts):,} contexts of {size} tokens; lower either"
+            )
+    return counts
+
+
 def _smoothed(count: Counter[int], shorter: FloatArray, smoothing: str) -> FloatArray:
-    found = np.zeros(len(shorter))
-    found[list(count.keys())] = list(count.values())
+    seen = np.zeros(len(shorter))
+    seen[list(count.keys())] = list(count.values())
     if smoothing == "additive":
-        return (found + ADDITIVE) / (found.sum() + ADDITIVE * len(found))
-    return (found + len(count) * shorter) / (found.sum() + len(count))
+        return (seen + ADDITIVE) / (seen.sum() + ADDITIVE * len(seen))
+    return (seen + len(count) * shorter) / (seen.sum() + len(count))

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from treesim.demos.page import DISTANCE, Track
-from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress
+from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
@@ -54,7 +54,7 @@ class Row:
         return None if least is None else least * self.horizon
 
 
-def rows(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterator[Row]:
+def run(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterator[Row]:
     """Least compute for TV <= `delta` against the horizon, without and with a reward model for partial answers.
 
     At every step two of four continuations are right, and pi_ref does not know which; each wrong one divides the
@@ -63,7 +63,7 @@ def rows(horizons: Iterable[int], delta: float = 0.1, seed: int = 0) -> Iterator
 
     Examples
     --------
-    >>> [(row.importance, round(row.guided.hi, 3)) for row in rows([2, 4])]
+    >>> [(row.importance, round(row.guided.hi, 3)) for row in run([2, 4])]
     [(9, 0.0), (36, 0.031)]
     """
     for horizon in horizons:
@@ -98,9 +98,9 @@ def right_steps(horizon: int, epsilon: float, seed: int = 0) -> Instance:
     )
 
 
-def growth_per_step(found: list[Row], pick: Callable[[Row], int | None]) -> float | None:
+def growth_per_step(rows: list[Row], pick: Callable[[Row], int | None]) -> float | None:
     """The factor by which a count grows with each step: least squares of its log on the horizon."""
-    points = [(row.horizon, math.log(count)) for row in found if (count := pick(row))]
+    points = [(row.horizon, math.log(count)) for row in rows if (count := pick(row))]
     if len({horizon for horizon, _ in points}) < 2:
         return None
     return math.exp(slope(points))
@@ -162,32 +162,32 @@ def page(seed: int = 0, track: Track = iter) -> Page:
     )
 
 
-def figure(found: list[Row], delta: float) -> Figure:
+def figure(rows: list[Row], delta: float) -> Figure:
     """Compute for TV <= delta against the horizon, and the TV of guidance beside its bound."""
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     compute, quality = figure.subplots(1, 2)
-    horizons = [row.horizon for row in found]
+    horizons = [row.horizon for row in rows]
     series: list[tuple[str, str, str, list[float | None]]] = [
-        ("best-of-N", ORANGE, "o-", [row.steps_drawn(row.best_of_n) for row in found]),
-        ("importance resampling", BLUE, "s--", [row.steps_drawn(row.importance) for row in found]),
-        ("guided, one particle", GREEN, "D-", [row.guided_queries for row in found]),
+        ("best-of-N", ORANGE, "o-", [row.steps_drawn(row.best_of_n) for row in rows]),
+        ("importance resampling", BLUE, "s--", [row.steps_drawn(row.importance) for row in rows]),
+        ("guided, one particle", GREEN, "D-", [row.guided_queries for row in rows]),
     ]
     for label, colour, style, counts in series:
         compute.plot(horizons, [np.nan if c is None else c for c in counts], style, color=colour, label=label, ms=5)
     compute.set_yscale("log")
     dress(compute, f"Least compute for TV ≤ {delta:g}", "horizon T", "steps drawn or values asked")
-    compute.legend(frameon=False)
-    quality.plot(horizons, [row.guided_bound for row in found], ":", color=GREY, label="largest possible (sharp 4.3)")
-    quality.plot(horizons, [row.guided.hi for row in found], "D-", color=GREEN, label="guided, one particle", ms=5)
+    legend(compute, fontsize=10)
+    quality.plot(horizons, [row.guided_bound for row in rows], ":", color=GREY, label="largest possible (sharp 4.3)")
+    quality.plot(horizons, [row.guided.hi for row in rows], "D-", color=GREEN, label="guided, one particle", ms=5)
     quality.axhline(delta, color="k", lw=0.8)
     quality.annotate(f"δ = {delta:g}", (horizons[0], delta), xytext=(0, 4), textcoords="offset points")
     quality.set_ylim(bottom=0)
     dress(quality, "Guidance by V̂ with Bellman error 1/(4T)", "horizon T", "total variation to the target (exact)")
-    quality.legend(frameon=False)
+    legend(quality, fontsize=10)
     return figure
 
 
-def document(found: list[Row], delta: float, seed: int) -> dict[str, Any]:
+def document(rows: list[Row], delta: float, seed: int) -> dict[str, Any]:
     """The demo as a document."""
     return {
         "delta": delta,
@@ -204,16 +204,16 @@ def document(found: list[Row], delta: float, seed: int) -> dict[str, Any]:
                     "tv": row.guided.document(),
                 },
             }
-            for row in found
+            for row in rows
         ],
         "growth_per_step": {
-            "best_of_n": growth_per_step(found, lambda row: row.best_of_n),
-            "importance": growth_per_step(found, lambda row: row.importance),
+            "best_of_n": growth_per_step(rows, lambda row: row.best_of_n),
+            "importance": growth_per_step(rows, lambda row: row.importance),
         },
     }
 
 
-def words(found: list[Row], delta: float) -> str:
+def words(rows: list[Row], delta: float) -> str:
     """The demo in words."""
     headers = [
         "T", "best-of-N: N", "steps drawn", "importance: N", "steps drawn", "guided: TV", "at most", "values asked"
@@ -221,9 +221,9 @@ def words(found: list[Row], delta: float) -> str:
     lines = [
         [row.horizon, number(row.best_of_n, 9), number(row.steps_drawn(row.best_of_n), 9),
          number(row.importance, 9), number(row.steps_drawn(row.importance), 9),
-         f"{row.guided.hi:.4f}", f"{row.guided_bound:.4f}", number(row.guided_queries)] for row in found
+         f"{row.guided.hi:.4f}", f"{row.guided_bound:.4f}", number(row.guided_queries)] for row in rows
     ]  # fmt: skip
-    growth = growth_per_step(found, lambda row: row.importance)
+    growth = growth_per_step(rows, lambda row: row.importance)
     return (
         "At every step two of four continuations are right, and the reference policy does not know which.\n"
         "Best-of-N and importance resampling see the reward only at the end. Guidance asks a reward model\n"

@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from treesim.decoding.constrained import AutomatonValue, ExactValue, LookaheadValue, PartialValue, Problem
 from treesim.demos.page import DISTANCE, Track
 from treesim.errors import ConstraintError
-from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress
+from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV, WalkLaw
@@ -53,16 +53,16 @@ class Row:
     text: str
 
 
-def rows(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterator[Row]:
+def run(problem: Problem, seed: int = 0, width: float = 1e-3) -> Iterator[Row]:
     """The same model and constraint: written by the model alone, guided by crude values, and by the optimal twist.
 
     Examples
     --------
     >>> from treesim.decoding.constrained import pose
-    >>> found = list(rows(pose(horizon=20, order=2, contains=("python",))))
-    >>> [row.name for row in found]
+    >>> rows = list(run(pose(horizon=20, order=2, contains=("python",))))
+    >>> [row.name for row in rows]
     ['the model alone', 'sees the constraint only', 'looks 10 letters ahead', 'the optimal twist']
-    >>> found[0].meets < 1e-4, round(found[-1].meets, 12), found[-1].tv.hi < 1e-9
+    >>> rows[0].meets < 1e-4, round(rows[-1].meets, 12), rows[-1].tv.hi < 1e-9
     (True, 1.0, True)
     """
     ways: list[tuple[str, Sampler, PartialValue]] = [
@@ -170,18 +170,18 @@ def _feasible(problem: Callable[[int], Problem], horizon: int) -> bool:
     return True
 
 
-def figure(found: list[Row], what: str) -> Figure:
+def figure(rows: list[Row], what: str) -> Figure:
     """When the constraint is met, and how far each way of writing is from the model's own texts that meet it."""
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     course, distance = figure.subplots(1, 2, width_ratios=[1.5, 1])
     colours = [GREY, ORANGE, GREEN, BLUE]
-    for row, colour in zip(found, colours, strict=True):
+    for row, colour in zip(rows, colours, strict=True):
         course.plot(np.arange(1, len(row.progress) + 1), row.progress, color=colour, label=row.name, lw=2)
     course.set_ylim(-0.02, 1.05)
     dress(course, f"Texts so far that meet: {what}", "tokens written", "probability (exact)")
-    course.legend(frameon=False, fontsize=9)
-    heights = [(row.tv.lo + row.tv.hi) / 2 for row in found]
-    bars = distance.barh([row.name for row in found], heights, color=colours)
+    legend(course)
+    heights = [(row.tv.lo + row.tv.hi) / 2 for row in rows]
+    bars = distance.barh([row.name for row in rows], heights, color=colours)
     distance.bar_label(bars, [f"{height:.3f}" for height in heights], padding=4)
     distance.invert_yaxis()
     distance.set_xlim(0, 1.18)
@@ -191,7 +191,7 @@ def figure(found: list[Row], what: str) -> Figure:
     return figure
 
 
-def document(found: list[Row], problem: Problem, what: str, seed: int) -> dict[str, Any]:
+def document(rows: list[Row], problem: Problem, what: str, seed: int) -> dict[str, Any]:
     """The demo as a document."""
     graph = problem.product.trellis
     return {
@@ -209,17 +209,17 @@ def document(found: list[Row], problem: Problem, what: str, seed: int) -> dict[s
                 "tv": row.tv.document(),
                 "progress": row.progress,
             }
-            for row in found
+            for row in rows
         ],
     }
 
 
-def words(found: list[Row], problem: Problem, what: str, order: int) -> str:
+def words(rows: list[Row], problem: Problem, what: str, order: int) -> str:
     """The demo in words."""
     graph = problem.product.trellis
     lines = [
         [row.name, number(row.bellman_error), number(row.meets), distance(row.tv.lo, row.tv.hi),
-         number(row.queries), row.text] for row in found
+         number(row.queries), row.text] for row in rows
     ]  # fmt: skip
     return (
         f"An n-gram model of letters (n = {order}) writes {graph.horizon} letters, one of 2^{graph.log2_paths:.0f} "

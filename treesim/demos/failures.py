@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from treesim.demos.page import Track
 from treesim.empirical.diagnosis import Diagnosis, diagnose
-from treesim.figures.style import BLUE, GREEN, ORANGE, dress
+from treesim.figures.style import BLUE, GREEN, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.samplers import SMC
@@ -44,8 +44,8 @@ def run(particles: int = 100, horizon: int = 100, seed: int = 0) -> Failures:
 
     Examples
     --------
-    >>> found = run(particles=50, horizon=100)
-    >>> found.collapse.verdict[0][:17], found.degeneracy.verdict[0][:17]
+    >>> failures = run(particles=50, horizon=100)
+    >>> failures.collapse.verdict[0][:17], failures.degeneracy.verdict[0][:17]
     ('particle collapse', 'weight degeneracy')
     """
     instance = family("product", horizon=horizon, ratio=2.0)
@@ -65,21 +65,21 @@ def page(seed: int = 0, track: Track = iter) -> Page:
     """Collapse, degeneracy, slow-down: sliders over N and T."""
     sizes, horizons = (10, 30, 100, 300), (10, 20, 50, 100, 200)
 
-    def lines(found: Failures, pick: Callable[[Diagnosis], Any]) -> list[Curve]:
+    def lines(failures: Failures, pick: Callable[[Diagnosis], Any]) -> list[Curve]:
         return [
             Curve(f"{label} (estimated)", list(enumerate(pick(diagnosis).tolist(), start=1)), colour)
             for label, diagnosis, colour in (
-                ("resampling at every step", found.collapse, ORANGE),
-                ("no resampling", found.degeneracy, BLUE),
+                ("resampling at every step", failures.collapse, ORANGE),
+                ("no resampling", failures.degeneracy, BLUE),
             )
         ]
 
     def state(size: int, horizon: int) -> State:
-        found = run(size, horizon, seed)
-        always, never = found.collapse, found.degeneracy
+        failures = run(size, horizon, seed)
+        always, never = failures.collapse, failures.degeneracy
         assert always.ancestors is not None and never.ess is not None
-        draws = Curve("importance resampling (exact)", list(found.draws.items()), GREEN, marks=True)
-        return State([lines(found, lambda d: d.ancestors), lines(found, lambda d: d.ess), [draws]], [
+        draws = Curve("importance resampling (exact)", list(failures.draws.items()), GREEN, marks=True)
+        return State([lines(failures, lambda d: d.ancestors), lines(failures, lambda d: d.ess), [draws]], [
             f"Resampled at every step, the last {size} particles have {always.ancestors[0] * size:.1f} ancestors.",
             f"Never resampled, their effective sample size at T = {horizon} is {never.ess[-1] * size:.1f}.",
         ])  # fmt: skip
@@ -103,27 +103,27 @@ def page(seed: int = 0, track: Track = iter) -> Page:
     )
 
 
-def figure(found: Failures) -> Figure:
+def figure(failures: Failures) -> Figure:
     """Collapse, degeneracy and slow-down, one panel each."""
     figure = Figure(figsize=(12, 4), layout="constrained")
     collapse, degeneracy, slow = figure.subplots(1, 3)
-    levels = np.arange(1, found.horizon + 1)
+    levels = np.arange(1, failures.horizon + 1)
     for axes, pick, title, y in (
         (collapse, "ancestors", "Particle collapse", "share that the last population descends from"),
         (degeneracy, "ess", "Weight degeneracy", "effective sample size / N"),
     ):
-        axes.plot(levels, getattr(found.collapse, pick), color=ORANGE, lw=2, label="resampling at every step")
-        axes.plot(levels, getattr(found.degeneracy, pick), color=BLUE, lw=2, label="no resampling")
+        axes.plot(levels, getattr(failures.collapse, pick), color=ORANGE, lw=2, label="resampling at every step")
+        axes.plot(levels, getattr(failures.degeneracy, pick), color=BLUE, lw=2, label="no resampling")
         axes.set_ylim(-0.02, 1.3)
-        dress(axes, f"{title} (N = {found.particles})", "level t", y)
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
-    slow.plot(list(found.draws), list(found.draws.values()), "D-", color=GREEN, ms=5)
+        dress(axes, f"{title} (N = {failures.particles})", "level t", y)
+        legend(axes, fontsize=9, loc="upper left")
+    slow.plot(list(failures.draws), list(failures.draws.values()), "D-", color=GREEN, ms=5)
     slow.set_yscale("log")
     dress(slow, "Exponential slow-down: draws for TV ≤ 0.1", "horizon T", "least N of importance resampling (exact)")
     return figure
 
 
-def document(found: Failures, seed: int) -> dict[str, Any]:
+def document(failures: Failures, seed: int) -> dict[str, Any]:
     """The demo as a document."""
 
     def health(of: Diagnosis) -> dict[str, Any]:
@@ -131,23 +131,23 @@ def document(found: Failures, seed: int) -> dict[str, Any]:
         return {"ess": of.ess.tolist(), "ancestors": of.ancestors.tolist(), "verdict": list(of.verdict)}
 
     return {
-        "particles": found.particles,
-        "horizon": found.horizon,
+        "particles": failures.particles,
+        "horizon": failures.horizon,
         "seed": seed,
-        "resampling": health(found.collapse),
-        "no_resampling": health(found.degeneracy),
-        "importance_draws": {str(t): n for t, n in found.draws.items()},
+        "resampling": health(failures.collapse),
+        "no_resampling": health(failures.degeneracy),
+        "importance_draws": {str(t): n for t, n in failures.draws.items()},
     }
 
 
-def words(found: Failures) -> str:
+def words(failures: Failures) -> str:
     """The demo in words."""
-    always, never, particles = found.collapse, found.degeneracy, found.particles
+    always, never, particles = failures.collapse, failures.degeneracy, failures.particles
     assert always.ancestors is not None and always.ess is not None and never.ess is not None
-    (short, few), *_, (long, many) = found.draws.items()
+    (short, few), *_, (long, many) = failures.draws.items()
     alive, ess = always.ancestors[0] * particles, always.ess.min() * particles
     return (
-        f"{particles} particles go {found.horizon} steps down the product model (a one is worth twice a zero).\n\n"
+        f"{particles} particles go {failures.horizon} steps down the product model (a one is worth twice a zero).\n\n"
         f"- Resampled at every step they collapse: the last population descends from {alive:.1f} of the {particles} "
         f"that\n  took the first step. Their weights stay fine: ESS is {ess:.0f} or more.\n"
         f"- Never resampled they all live, and their weights degenerate: at the end ESS is "

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from treesim.demos.page import DISTANCE, Track
-from treesim.figures.style import BLUE, GREY, NAVY, ORANGE, dress
+from treesim.figures.style import BLUE, GREY, NAVY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
@@ -45,12 +45,12 @@ class Row:
     random_sign: float
 
 
-def rows(horizon: int, epsilons: Iterable[float], seed: int = 0) -> Iterator[Row]:
+def run(horizon: int, epsilons: Iterable[float], seed: int = 0) -> Iterator[Row]:
     """The paper's bound on guidance, the sharp one, and exact distances between zero and it.
 
     Examples
     --------
-    >>> row = next(rows(4, [0.1]))
+    >>> row = next(run(4, [0.1]))
     >>> row.random_sign <= row.adversarial <= row.sharp <= row.paper
     True
     """
@@ -75,25 +75,25 @@ def page(seed: int = 0, track: Track = iter) -> Page:
 
     @cache
     def final(kind: str, horizon: int, share: float, mh: int) -> float:
-        found = instance(kind, horizon, share)
-        return GuidedSMC(mh=mh).law(found).tv(found.target).hi
+        noisy = instance(kind, horizon, share)
+        return GuidedSMC(mh=mh).law(noisy).tv(noisy.target).hi
 
     @cache
     def prefixes(kind: str, horizon: int, share: float) -> list[tuple[float, float]]:
-        found = instance(kind, horizon, share)
-        walk, reference = marginals(GuidedSteps(found.graph, found.value)), marginals(ReferenceSteps(found.graph))
+        noisy = instance(kind, horizon, share)
+        walk, reference = marginals(GuidedSteps(noisy.graph, noisy.value)), marginals(ReferenceSteps(noisy.graph))
         points: list[tuple[float, float]] = []
         for t, ((law, _), (reach, _)) in enumerate(zip(walk, reference, strict=True), start=1):
-            log_target = (reach * found.value[found.graph.level(t)]).log()
+            log_target = (reach * noisy.value[noisy.graph.level(t)]).log()
             target = np.exp(log_target - log_target.max())
             points.append((t, float(abs(law.to_float() - target / target.sum()).sum()) / 2))
         return points
 
     def bounds(points: list[tuple[float, int, float]]) -> list[Curve]:
-        found = [(x, guidance_bound(t, epsilon)) for x, t, epsilon in points]
+        bounded = [(x, guidance_bound(t, epsilon)) for x, t, epsilon in points]
         return [
-            Curve("2 t ε (Theorem 4.3)", [(x, bound.value) for x, bound in found], GREY, dash=True),
-            Curve("sharp bound", [(x, bound.sharp) for x, bound in found], NAVY),
+            Curve("2 t ε (Theorem 4.3)", [(x, bound.value) for x, bound in bounded], GREY, dash=True),
+            Curve("sharp bound", [(x, bound.sharp) for x, bound in bounded], NAVY),
         ]
 
     def state(horizon: int, share: float, mh: int) -> State:
@@ -133,32 +133,32 @@ def page(seed: int = 0, track: Track = iter) -> Page:
     )
 
 
-def figure(found: list[Row], horizon: int) -> Figure:
+def figure(rows: list[Row], horizon: int) -> Figure:
     """Bounds on guidance and exact distances against the Bellman error."""
     figure = Figure(figsize=(7, 4.6), layout="constrained")
     axes = figure.subplots()
-    x = [row.epsilon * horizon for row in found]
-    axes.plot(x, [row.paper for row in found], "--", color=GREY, label="Theorem 4.3: 2 T ε")
-    axes.plot(x, [row.sharp for row in found], "-", color="k", label="sharp: tanh((T − 1) log(1 + ε) / 2)")
-    axes.plot(x, [row.adversarial for row in found], "o-", color=ORANGE, ms=4, label="exact TV, adversarial V̂")
-    axes.plot(x, [row.random_sign for row in found], "s-", color=BLUE, ms=4, label="exact TV, V̂ off at random")
+    x = [row.epsilon * horizon for row in rows]
+    axes.plot(x, [row.paper for row in rows], "--", color=GREY, label="Theorem 4.3: 2 T ε")
+    axes.plot(x, [row.sharp for row in rows], "-", color="k", label="sharp: tanh((T − 1) log(1 + ε) / 2)")
+    axes.plot(x, [row.adversarial for row in rows], "o-", color=ORANGE, ms=4, label="exact TV, adversarial V̂")
+    axes.plot(x, [row.random_sign for row in rows], "s-", color=BLUE, ms=4, label="exact TV, V̂ off at random")
     axes.set_ylim(-0.02, 1.05)
     dress(axes, f"One guided particle, T = {horizon}", "ε T", "total variation to the target")
     axes.xaxis.set_major_locator(MaxNLocator(8))
-    axes.legend(frameon=False, fontsize=9, loc="center right", bbox_to_anchor=(1.0, 0.42))
+    legend(axes, fontsize=9, loc="center right", bbox_to_anchor=(1.0, 0.42))
     return figure
 
 
-def document(found: list[Row], horizon: int, seed: int) -> dict[str, Any]:
+def document(rows: list[Row], horizon: int, seed: int) -> dict[str, Any]:
     """The demo as a document."""
-    return {"horizon": horizon, "seed": seed, "rows": [vars(row) for row in found]}
+    return {"horizon": horizon, "seed": seed, "rows": [vars(row) for row in rows]}
 
 
-def words(found: list[Row], horizon: int) -> str:
+def words(rows: list[Row], horizon: int) -> str:
     """The demo in words."""
     lines = [
         [number(row.epsilon * horizon), number(row.paper), number(row.sharp), number(row.adversarial),
-         number(row.random_sign)] for row in found
+         number(row.random_sign)] for row in rows
     ]  # fmt: skip
     return (
         f"One particle is guided for T = {horizon} steps by a value whose Bellman error is epsilon. The paper bounds\n"

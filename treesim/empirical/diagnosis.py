@@ -15,7 +15,7 @@ from treesim.arrays import FloatArray, IntArray
 from treesim.instances.instance import Instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
-from treesim.samplers.base import Clouds
+from treesim.samplers.smc import Clouds
 
 FEW = 0.1  # below a tenth of the particles the verdict is spoken
 STUCK = 0.1
@@ -79,10 +79,10 @@ def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) 
     if isinstance(sampler, SMC):
         return _of_particles(sampler, instance, n, rng)
     if isinstance(sampler, ParticleGibbs):
-        found = _of_particles(sampler.start, instance, n, rng)
-        rate = sampler.moves(instance, found.runs, rng)
+        diagnosis = _of_particles(sampler.start, instance, n, rng)
+        rate = sampler.moves(instance, diagnosis.runs, rng)
         stuck = (f"stuck chain: {rate:.1%} of the sweeps change the path",) if rate < STUCK else ()
-        return replace(found, acceptance=rate, verdict=(*found.verdict, *stuck))
+        return replace(diagnosis, acceptance=rate, verdict=(*diagnosis.verdict, *stuck))
     if isinstance(sampler, GuidedSMC) and sampler.mh > 1:
         rate = sampler.acceptance(instance, n, rng)
         verdict = f"stuck chain: {rate:.1%} of the offers are taken" if rate < STUCK else "the chain moves"

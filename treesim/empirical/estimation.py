@@ -22,18 +22,20 @@ import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
-from treesim.samplers.base import Sampler, draw_guided, edges_of
+from treesim.samplers.base import Sampler
+from treesim.samplers.draws import draw_guided
 
 DEFAULT_RUNS = 100_000
 DEFAULT_LEVEL = 0.99
 LEAST_RUNS = 20
 # Runs that estimate law / target on one path.
 UPPER_RUNS, LOWER_RUNS = 32, 4
+# What the weights of a population may lack of one by rounding.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def estimate(
     """
     if n < LEAST_RUNS or not 0 < level < 1:
         raise SpecError(f"n is {n} and the level {level}, expected at least {LEAST_RUNS} runs and a level below 1")
-    if isinstance(instance.graph, Tree):
+    if not instance.graph.keeps_edges:
         tv, reward = _on_leaves(sampler, instance, n, seed, level)
         return Estimate(TV(tv[0], tv[1], "estimated", level), reward, n)
     # Half of the runs and half of the risk for each side of the matter.
@@ -97,13 +99,13 @@ def estimate(
 def _on_leaves(
     sampler: Sampler, instance: Instance, n: int, seed: int, level: float
 ) -> tuple[tuple[float, float], float]:
-    """Bounds on the TV of the law of the leaf, and the expected reward."""
+    """Bounds on the TV of the law of the leaf, and the expected reward; nothing is an outcome that no target has."""
     half = n // 2
     learning, testing = (
         _conditional_laws(sampler, instance, size, generator_key, seed)
         for size, generator_key in ((half, 0), (n - half, 1))
     )
-    target = instance.target.prob.to_float()
+    target = np.append(instance.target.prob.to_float(), 0.0)
     log_tails = math.log(4.0 / (1.0 - level))
     witness = learning.mean > target
     inside = testing.of_set(witness)
@@ -112,7 +114,7 @@ def _on_leaves(
     square = (half * learning.square + (n - half) * testing.square) / n
     error = 0.5 * float(np.sqrt(np.maximum(square - mean**2, 0.0) / n).sum())
     high = 0.5 * float(np.abs(mean - target).sum()) + error + math.sqrt(log_tails / (2.0 * n))
-    return (max(0.0, low), min(1.0, high)), float((mean * instance.reward.to_float()).sum())
+    return (max(0.0, low), min(1.0, high)), float((mean[:-1] * instance.reward.to_float()).sum())
 
 
 def _on_paths(sampler: Sampler, instance: Instance, n: int, seed: int, level: float) -> tuple[float, float]:
@@ -155,10 +157,10 @@ def _ratios(
         # Where the target never goes, and where nothing is returned, the ratio is infinite.
         ratio = np.full(sizes[i], np.inf)
         known = np.flatnonzero((leaf >= 0) & (instance.reward.mantissa[leaf] > 0))
-        found = sampler.ratio(instance, edges_of(graph, leaf, edges)[known], runs, rng)
-        if found is None:
+        estimated = sampler.ratio(instance, graph.path_edges(leaf, edges)[known], runs, rng)
+        if estimated is None:
             return None
-        ratio[known] = found
+        ratio[known] = estimated
         return ratio
 
     blocks = [block for block in thread_map(run, range(len(sizes))) if block is not None]
@@ -173,7 +175,10 @@ def _margin(values: FloatArray, log_tails: float) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _ConditionalLaws:
-    """Mean and mean square over runs of the conditional law of the output, by leaf, and the populations."""
+    """Mean and mean square over runs of the conditional law of the output, by leaf, and the populations.
+
+    The last place, one past the leaves, is that of nothing.
+    """
 
     mean: FloatArray
     square: FloatArray
@@ -187,17 +192,20 @@ class _ConditionalLaws:
 def _conditional_laws(sampler: Sampler, instance: Instance, n: int, half: int, seed: int) -> _ConditionalLaws:
     size = sampler.block_size(instance)
     sizes = [min(size, n - start) for start in range(0, n, size)]
-    n_leaves = instance.graph.n_leaves
+    outcomes = instance.graph.n_leaves + 1
 
     def run(i: int) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
         leaf, weight = sampler.population(instance, sizes[i], generator(seed, Stream.ESTIMATION, half, i))
-        total = np.asarray(np.bincount(leaf.ravel(), weight.ravel(), n_leaves), np.float64)
+        rest = 1.0 - weight.sum(axis=1, keepdims=True)
+        rest[rest < _ROUNDING] = 0.0
+        leaf, weight = np.hstack([leaf, np.full_like(leaf[:, :1], outcomes - 1)]), np.hstack([weight, rest])
+        total = np.asarray(np.bincount(leaf.ravel(), weight.ravel(), outcomes), np.float64)
         # Particles of a run that share a leaf add up before they are squared.
-        key, place = np.unique(leaf + n_leaves * np.arange(len(leaf))[:, None], return_inverse=True)
+        key, place = np.unique(leaf + outcomes * np.arange(len(leaf))[:, None], return_inverse=True)
         together = np.bincount(place.ravel(), weight.ravel())
-        return leaf, weight, total, np.asarray(np.bincount(key % n_leaves, together**2, n_leaves), np.float64)
+        return leaf, weight, total, np.asarray(np.bincount(key % outcomes, together**2, outcomes), np.float64)
 
     blocks = thread_map(run, range(len(sizes)))
-    mean = sum((block[2] for block in blocks), np.zeros(n_leaves)) / n
-    square = sum((block[3] for block in blocks), np.zeros(n_leaves)) / n
+    mean = sum((block[2] for block in blocks), np.zeros(outcomes)) / n
+    square = sum((block[3] for block in blocks), np.zeros(outcomes)) / n
     return _ConditionalLaws(mean, square, [(block[0], block[1]) for block in blocks])

@@ -12,7 +12,6 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import TV
 from treesim.samplers import Sampler
@@ -153,12 +152,11 @@ def identify_law(
     --------
     >>> from treesim import family, sampler
     >>> instance = family("dirichlet", horizon=2, seed=1)
-    >>> found = identify_law(sampler("sp-gsmc"), instance, runs=2_000)
-    >>> found.candidates[0].name, [round(exponent.estimate) for exponent in found.exponents]
+    >>> identified = identify_law(sampler("sp-gsmc"), instance, runs=2_000)
+    >>> identified.candidates[0].name, [round(exponent.estimate) for exponent in identified.exponents]
     ('target', [0, 1])
     """
-    if not isinstance(instance.graph, Tree):
-        raise SpecError("an audit lists the leaves of a tree; unroll the trellis first")
+    instance.graph.require_tree("an audit lists the leaves of a tree; unroll the trellis first", SpecError)
     if runs < 100:
         raise SpecError(f"runs is {runs}, expected at least 100")
     target = instance.target.prob.to_float()
@@ -193,8 +191,7 @@ def identify_law(
 def log_values(instance: Instance) -> FloatArray:
     """log V of the prefixes of every leaf, in nats, shape [horizon, n_leaves]; at the last step log of the reward."""
     graph = instance.graph
-    assert isinstance(graph, Tree)
-    edges = graph.edges_to(np.arange(graph.n_leaves))
+    edges = graph.path_edges(np.arange(graph.n_leaves), None)
     log_value = instance.value.log()
     return np.array([log_value[graph.level(t + 1)][edges[:, t]] for t in range(graph.horizon)])
 
@@ -296,11 +293,11 @@ def _candidates(count: IntArray, instance: Instance, features: FloatArray, runs:
     )
     top = max(evidence.values())
     total = sum(math.exp(value - top) for value in evidence.values())
-    found = [
+    candidates = [
         Candidate(name, tv_interval(count, laws[name], runs) if name in laws else None, math.exp(value - top) / total)
         for name, value in evidence.items()
     ]
-    return sorted(found, key=lambda candidate: -candidate.probability)
+    return sorted(candidates, key=lambda candidate: -candidate.probability)
 
 
 def _exponents(weights: FloatArray, information: FloatArray, n: int) -> list[Exponent]:
@@ -308,14 +305,14 @@ def _exponents(weights: FloatArray, information: FloatArray, n: int) -> list[Exp
     unseen = values <= _UNSEEN * max(float(values.max()), 1e-300)
     hidden = (vectors[:, unseen] ** 2).sum(axis=1) > 1e-6
     spread = (vectors[:, ~unseen] ** 2 / (np.maximum(values[~unseen], 1e-300) * max(n, 1))).sum(axis=1)
-    found = []
+    exponents = []
     for t, (weight, variance, lost) in enumerate(zip(weights, spread, hidden, strict=True), start=1):
         if lost or not math.isfinite(weight):
-            found.append(Exponent(t, None, None, None))
+            exponents.append(Exponent(t, None, None, None))
         else:
             margin = _QUANTILE * math.sqrt(variance)
-            found.append(Exponent(t, float(weight), float(weight - margin), float(weight + margin)))
-    return found
+            exponents.append(Exponent(t, float(weight), float(weight - margin), float(weight + margin)))
+    return exponents
 
 
 def _size_field(sampler: Sampler) -> str | None:

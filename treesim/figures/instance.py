@@ -1,4 +1,4 @@
-"""An instance drawn: Bellman error by level, value profile, and small graphs whole."""
+"""An instance drawn: Bellman error by level, value profile, and the graph, of large trees the part that matters."""
 
 from __future__ import annotations
 
@@ -7,45 +7,75 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
-from treesim.arrays import FloatArray
-from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress
-from treesim.graphs.tree import Tree
+from treesim.arrays import FloatArray, IntArray
+from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, dress, headline, legend
+from treesim.graphs.layered import LayeredGraph
 from treesim.instances.instance import Instance
 
-LARGEST_DRAWN = 64
+# Trees of more leaves, and trellises of more nodes, are not drawn whole.
+LARGEST_TREE, LARGEST_TRELLIS = 512, 256
+# How many leaves of a larger tree are drawn, and up to how many nodes are named.
+SHOWN, LARGEST_NAMED = 128, 64
 
 
 def instance_figure(instance: Instance) -> Figure:
-    """Bellman error by level, value profile, and for small graphs the graph."""
-    graph = instance.graph
-    drawn = graph.n_leaves <= LARGEST_DRAWN if isinstance(graph, Tree) else graph.n_nodes <= 2 * LARGEST_DRAWN
+    """Bellman error by level, value profile, and the graph."""
+    drawn = not instance.graph.keeps_edges or instance.graph.n_nodes <= LARGEST_TRELLIS
     figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
-    figure.suptitle(instance.parameter_text, fontsize=10, color=GREY, wrap=True)
+    headline(figure, instance.parameter_text)
     grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
-    _draw_errors(figure.add_subplot(grid[0, 0]), instance)
-    _draw_profile(figure.add_subplot(grid[0, 1]), instance)
+    draw_bellman_error(instance, figure.add_subplot(grid[0, 0]))
+    draw_value_profile(instance, figure.add_subplot(grid[0, 1]))
     if drawn:
-        _draw_graph(figure.add_subplot(grid[1, :]), instance)
+        draw_graph(instance, figure.add_subplot(grid[1, :]))
     return figure
 
 
-def _draw_errors(axes: Axes, instance: Instance) -> None:
-    found = instance.audit
+def draw_bellman_error(instance: Instance, ax: Axes | None = None) -> Axes:
+    """Bellman error by level: supremum, mean under pi~ and mean under pi_ref.
+
+    Parameters
+    ----------
+    instance : Instance
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; left out, in a figure of its own.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> ax = draw_bellman_error(family("product", horizon=4, ratio=2.0))
+    >>> ax.lines[0].get_ydata().round(9).tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    ax, audit = axes_or_new(ax), instance.audit
     levels = np.arange(instance.graph.horizon)
     for label, colour, style, errors in (
-        ("supremum", ORANGE, "o-", found.sup),
-        ("mean under π̃", BLUE, "s-", found.mean_target),
-        ("mean under π_ref", GREEN, "D-", found.mean_reference),
+        ("supremum", ORANGE, "o-", audit.sup),
+        ("mean under π̃", BLUE, "s-", audit.mean_target),
+        ("mean under π_ref", GREEN, "D-", audit.mean_reference),
     ):
-        axes.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
-    axes.set_ylim(0, 1.3 * max(1e-9, float(found.sup[np.isfinite(found.sup)].max(initial=0.0))))
-    dress(axes, f"Bellman error by level (ε = {found.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
-    axes.legend(frameon=False, fontsize=9)
+        ax.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
+    ax.set_ylim(0, 1.3 * max(1e-9, float(audit.sup[np.isfinite(audit.sup)].max(initial=0.0))))
+    dress(ax, f"Bellman error by level (ε = {audit.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
+    legend(ax)
+    return ax
 
 
-def _draw_profile(axes: Axes, instance: Instance) -> None:
-    """Range and mean, over the reachable prefixes of a level, of log V^ - log Z beside log V* - log Z."""
-    graph, log_partition = instance.graph, instance.audit.log_partition
+def draw_value_profile(instance: Instance, ax: Axes | None = None) -> Axes:
+    """Range and mean, over the reachable prefixes of a level, of log V^ - log Z beside log V* - log Z.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> ax = draw_value_profile(family("product", horizon=4, ratio=2.0))
+    >>> [line.get_label()[:2] for line in ax.lines]
+    ['V*', 'V̂']
+    """
+    ax, graph, log_partition = axes_or_new(ax), instance.graph, instance.audit.log_partition
     levels = np.arange(graph.horizon + 1)
     for label, colour, value in (("V*", BLUE, instance.twist), ("V̂", ORANGE, instance.value)):
         profile = np.full((3, len(levels)), np.nan)
@@ -54,49 +84,81 @@ def _draw_profile(axes: Axes, instance: Instance) -> None:
             log_value = log_value[np.isfinite(log_value)] - log_partition
             if len(log_value):
                 profile[:, t] = log_value.min(), log_value.mean(), log_value.max()
-        axes.fill_between(levels, profile[0], profile[2], color=colour, alpha=0.15, lw=0)
-        axes.plot(levels, profile[1], color=colour, label=f"{label}: mean and range over prefixes")
-    dress(axes, f"Value profile (log Z = {log_partition:.4g})", "level t", "log V − log Z (nats)")
-    axes.legend(frameon=False, fontsize=9)
+        ax.fill_between(levels, profile[0], profile[2], color=colour, alpha=0.15, lw=0)
+        ax.plot(levels, profile[1], color=colour, label=f"{label}: mean and range over prefixes")
+    dress(ax, f"Value profile (log Z = {log_partition:.4g})", "level t", "log V − log Z (nats)")
+    legend(ax)
+    return ax
 
 
-def _draw_graph(axes: Axes, instance: Instance) -> None:
+def draw_graph(instance: Instance, ax: Axes | None = None) -> Axes:
+    """The tree or trellis: line width is pi_ref, colour is V^, hollow nodes have value zero.
+
+    Of a tree of more than 512 leaves, the paths to the 128 leaves of largest target mass.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> ax = draw_graph(family("uniform", horizon=12))
+    >>> ax.get_title(loc="left")[:36]
+    'The 128 leaves of largest target mas'
+    """
+    ax, graph = axes_or_new(ax), instance.graph
+    title = "Trellis" if graph.keeps_edges else "Tree"
+    kept = [np.arange(graph.n_level(t)) for t in range(graph.horizon + 1)]
+    if not graph.keeps_edges and graph.n_leaves > LARGEST_TREE:
+        mass = instance.target.prob.to_float()
+        leaves = np.sort(np.argsort(-mass, kind="stable")[:SHOWN])
+        title = f"The {SHOWN} leaves of largest target mass ({mass[leaves].sum():.3g} of it)"
+        kept = [np.zeros(1, np.int64), *map(np.unique, graph.path_edges(leaves, None).T)]
+    _draw_kept(instance, kept, ax)
+    ax.set_title(f"{title}: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)
+    ax.set_axis_off()
+    ax.margins(0.03, 0.08)
+    return ax
+
+
+def _draw_kept(instance: Instance, kept: list[IntArray], ax: Axes) -> None:
+    """Draw the nodes of every level that are kept, and the edges between them."""
     graph = instance.graph
-    widest = max(graph.n_level(t) for t in range(graph.horizon + 1))
-    across = np.empty(graph.n_nodes)
-    across[graph.leaves] = np.arange(graph.n_leaves) + (widest - graph.n_leaves) / 2
-    level = np.repeat(np.arange(graph.horizon + 1), np.diff(graph.level_ptr))
-    lines: list[FloatArray] = []
-    widths: list[float] = []
-    for t in reversed(range(graph.horizon)):
-        layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
+    widest = max(map(len, kept))
+    across = _places(graph, kept, widest)
+    for t in range(graph.horizon):
+        layer = graph.layer(t)
         source, end = layer.sources(), layer.ends(np.arange(len(layer.prob)))
-        if isinstance(graph, Tree):
-            across[here] = np.bincount(source, across[below][end]) / np.diff(layer.ptr)
-        else:
-            across[here] = np.arange(graph.n_level(t)) + (widest - graph.n_level(t)) / 2
-        ends = [[across[here][source], -np.full(len(source), t)], [across[below][end], -np.full(len(end), t + 1)]]
-        lines.extend(np.array(ends).transpose(2, 0, 1))
-        widths.extend(0.3 + 3 * layer.prob)
-    axes.add_collection(LineCollection(lines, linewidths=widths, colors="#bbbbbb"))
-    log_value = instance.value.log() - instance.audit.log_partition
+        shown = np.isin(source, kept[t]) & np.isin(end, kept[t + 1])
+        source, end = np.searchsorted(kept[t], source[shown]), np.searchsorted(kept[t + 1], end[shown])
+        starts = np.stack([across[t][source], np.full(len(source), -t)], axis=1)
+        ends = np.stack([across[t + 1][end], np.full(len(end), -t - 1)], axis=1)
+        widths = 0.3 + 3 * layer.prob[shown]
+        lines = list(np.stack([starts, ends], axis=1))
+        ax.add_collection(LineCollection(lines, linewidths=widths, colors="#bbbbbb"))
+    node = np.concatenate([graph.level(t).start + nodes for t, nodes in enumerate(kept)])
+    x, y = np.concatenate(across), -np.repeat(np.arange(len(kept)), [len(nodes) for nodes in kept])
+    log_value = instance.value[node].log() - instance.audit.log_partition
     alive = np.isfinite(log_value)
     size = 400 / np.sqrt(widest)
-    axes.scatter(across[~alive], -level[~alive], s=size, facecolors="white", edgecolors=GREY, zorder=2)
+    ax.scatter(x[~alive], y[~alive], s=size, facecolors="white", edgecolors=GREY, zorder=2)
     limit = max(1e-9, float(np.abs(log_value[alive]).max()))
-    shown = axes.scatter(
-        across[alive], -level[alive], c=log_value[alive], s=size, cmap="coolwarm", vmin=-limit, vmax=limit, zorder=3
+    points = ax.scatter(
+        x[alive], y[alive], c=log_value[alive], s=size, cmap="coolwarm", vmin=-limit, vmax=limit, zorder=3
     )
-    if axes.figure is not None:
-        axes.figure.colorbar(shown, ax=axes, label="log V̂ − log Z (nats)", shrink=0.8)
-    if graph.names is not None and graph.n_nodes <= LARGEST_DRAWN:
-        for node, name in enumerate(graph.names):
+    if ax.figure is not None:
+        ax.figure.colorbar(points, ax=ax, label="log V̂ − log Z (nats)", shrink=0.8)
+    if graph.names is not None and len(node) <= LARGEST_NAMED:
+        for i, name in enumerate(graph.names[int(number)] for number in node):
             if name is not None:
-                axes.annotate(
-                    str(name), (across[node], -level[node]), xytext=(0, 3 + size**0.5 / 2), textcoords="offset points",
-                    ha="center", fontsize=7,
+                ax.annotate(
+                    str(name), (x[i], y[i]), xytext=(0, 3 + size**0.5 / 2), textcoords="offset points", ha="center",
+                    fontsize=7, parse_math=False,
                 )  # fmt: skip
-    title = "Tree" if isinstance(graph, Tree) else "Trellis"
-    axes.set_title(f"{title}: line width is π_ref, hollow nodes have value zero", loc="left", fontsize=11)
-    axes.set_axis_off()
-    axes.margins(0.03, 0.08)
+
+
+def _places(graph: LayeredGraph, kept: list[IntArray], widest: int) -> list[FloatArray]:
+    """Where the kept nodes of each level stand: those of a tree over the middle of their children."""
+    across: list[FloatArray] = [np.arange(len(nodes), dtype=np.float64) + (widest - len(nodes)) / 2 for nodes in kept]
+    if not graph.keeps_edges:
+        for t in reversed(range(graph.horizon)):
+            parent = np.searchsorted(kept[t], graph.layer(t).sources()[kept[t + 1]])
+            across[t] = np.bincount(parent, across[t + 1]) / np.bincount(parent)
+    return across

@@ -3,80 +3,124 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from treesim.empirical.diagnosis import Diagnosis, genealogy
 from treesim.empirical.identification import Identification
-from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress
-from treesim.samplers.base import Clouds
+from treesim.errors import SpecError
+from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, dress, headline, legend
+from treesim.samplers.smc import Clouds
 
 LARGEST_BARS = 32
 
 
-def diagnosis_figure(found: Diagnosis, clouds: Clouds | None, title: str) -> Figure:
+def diagnosis_figure(diagnosis: Diagnosis, clouds: Clouds | None, title: str) -> Figure:
     """ESS and distinct ancestors by level, and for small populations the genealogy of one run."""
     figure = Figure(figsize=(11 if clouds else 6, 4.4), layout="constrained")
-    figure.suptitle(f"{title} — {'; '.join(found.verdict)}", fontsize=10, color=GREY, wrap=True)
-    axes = figure.subplots(1, 2 if clouds else 1, squeeze=False)[0]
-    assert found.ess is not None and found.ancestors is not None
-    levels = np.arange(1, len(found.ess) + 1)
-    axes[0].plot(levels, found.ess, "o-", color=BLUE, ms=4, label="effective sample size / N")
-    axes[0].plot(levels, found.ancestors, "s-", color=ORANGE, ms=4, label="ancestors of the last population / N")
-    axes[0].set_ylim(0, 1.25)
-    axes[0].legend(frameon=False, fontsize=9)
-    dress(axes[0], f"Health of the population ({found.runs} runs)", "level t", "share of particles (mean)")
+    headline(figure, f"{title} — {'; '.join(diagnosis.verdict)}")
+    health, *others = figure.subplots(1, 2 if clouds else 1, squeeze=False)[0]
+    draw_health(diagnosis, health)
     if clouds:
-        parents, alive = genealogy(clouds, 0)
-        for colour, width, shown in ((GREY, 0.4, 0), (ORANGE, 1.4, 1)):
-            lines = [
-                [(t, parents[t, i]), (t + 1, i)]
-                for t in range(1, len(parents)) for i in np.flatnonzero(alive[t] == shown)
-            ]  # fmt: skip
-            axes[1].add_collection(LineCollection(lines, colors=colour, linewidths=width))
-        axes[1].autoscale()
-        dress(axes[1], "Genealogy of one run: coloured lines survive", "level t", "particle")
-        axes[1].grid(visible=False)
+        draw_genealogy(clouds, others[0])
     return figure
 
 
-def audit_figure(found: Identification, title: str) -> Figure:
+def draw_health(diagnosis: Diagnosis, ax: Axes | None = None) -> Axes:
+    """Effective sample size and distinct ancestors by level, as shares of N.
+
+    Examples
+    --------
+    >>> from treesim import SMC, diagnose, family
+    >>> diagnosis = diagnose(SMC(10), family("product", horizon=5, ratio=2.0))
+    >>> bool((draw_health(diagnosis).lines[0].get_ydata() == diagnosis.ess).all())
+    True
+    """
+    ax = axes_or_new(ax)
+    if diagnosis.ess is None or diagnosis.ancestors is None:
+        raise SpecError("there are no particles inside these runs, expected those of smc or particle-gibbs")
+    levels = np.arange(1, len(diagnosis.ess) + 1)
+    ax.plot(levels, diagnosis.ess, "o-", color=BLUE, ms=4, label="effective sample size / N")
+    ax.plot(levels, diagnosis.ancestors, "s-", color=ORANGE, ms=4, label="ancestors of the last population / N")
+    ax.set_ylim(0, 1.25)
+    legend(ax)
+    dress(ax, f"Health of the population ({diagnosis.runs} runs)", "level t", "share of particles (mean)")
+    return ax
+
+
+def draw_genealogy(clouds: Clouds, ax: Axes | None = None) -> Axes:
+    """Who descends from whom in the first run; its history must have been kept."""
+    ax = axes_or_new(ax)
+    parents, alive = genealogy(clouds, 0)
+    for colour, width, shown in ((GREY, 0.4, 0), (ORANGE, 1.4, 1)):
+        lines = [
+            [(t, parents[t, i]), (t + 1, i)] for t in range(1, len(parents)) for i in np.flatnonzero(alive[t] == shown)
+        ]
+        ax.add_collection(LineCollection(lines, colors=colour, linewidths=width))
+    ax.autoscale()
+    dress(ax, "Genealogy of one run: coloured lines survive", "level t", "particle")
+    ax.grid(visible=False)
+    return ax
+
+
+def audit_figure(identified: Identification, title: str) -> Figure:
     """Observed frequencies beside the target and the law that fits, the exponents, and TV against size."""
     figure = Figure(figsize=(14, 4.4), layout="constrained")
-    figure.suptitle(f"{title}: {found.verdict}", fontsize=10, color=GREY, wrap=True)
+    headline(figure, f"{title}: {identified.verdict}")
     laws, exponents, sizes = figure.subplots(1, 3, width_ratios=[1.6, 1, 1])
-    shown = np.argsort(-np.maximum(found.target, found.frequencies), kind="stable")[:LARGEST_BARS]
+    draw_frequencies(identified, laws)
+    draw_exponents(identified, exponents)
+    draw_sizes(identified, sizes)
+    return figure
+
+
+def draw_frequencies(identified: Identification, ax: Axes | None = None) -> Axes:
+    """Observed frequencies of the leaves, beside the target and the law that fits best; the 32 likeliest leaves."""
+    ax = axes_or_new(ax)
+    shown = np.argsort(-np.maximum(identified.target, identified.frequencies), kind="stable")[:LARGEST_BARS]
     shown.sort()
     place = np.arange(len(shown))
     for shift, law, colour, label in (
-        (-0.27, found.target, BLUE, "target (exact)"),
-        (0.0, found.frequencies, ORANGE, f"{found.runs} runs"),
-        (0.27, found.fitted, GREEN, "best π_ref ∏ V_t^a_t"),
+        (-0.27, identified.target, BLUE, "target (exact)"),
+        (0.0, identified.frequencies, ORANGE, f"{identified.runs} runs"),
+        (0.27, identified.fitted, GREEN, "best π_ref ∏ V_t^a_t"),
     ):
-        laws.bar(place + shift, law[shown], width=0.27, color=colour, label=label)
-    laws.set_xticks(place, [str(leaf) for leaf in shown], fontsize=8)
-    dress(laws, "Law of the leaf", "leaf", "probability")
-    laws.set_xticks(place, [str(leaf) for leaf in shown], fontsize=8)
-    laws.legend(frameon=False, fontsize=9)
-    horizon = len(found.exponents)
+        ax.bar(place + shift, law[shown], width=0.27, color=colour, label=label)
+    dress(ax, "Law of the leaf", "leaf", "probability")
+    ax.set_xticks(place, [str(leaf) for leaf in shown], fontsize=8)
+    legend(ax)
+    return ax
+
+
+def draw_exponents(identified: Identification, ax: Axes | None = None) -> Axes:
+    """How often the value of each step is counted, beside what a correct sampler has."""
+    ax = axes_or_new(ax)
+    horizon = len(identified.exponents)
     steps = np.arange(1, horizon + 1)
-    exponents.plot(steps, np.eye(horizon)[-1], "_", color=BLUE, ms=22, mew=2, label="target: 0, .., 0, 1")
-    for each in found.exponents:
+    ax.plot(steps, np.eye(horizon)[-1], "_", color=BLUE, ms=22, mew=2, label="target: 0, .., 0, 1")
+    for each in identified.exponents:
         if each.estimate is not None and each.low is not None and each.high is not None:
             error = [[each.estimate - each.low], [each.high - each.estimate]]
-            exponents.errorbar([each.step], [each.estimate], error, fmt="o", color=ORANGE, capsize=3)
-    dress(exponents, "How often V_t is counted", "step t", "exponent (99% interval)")
-    exponents.legend(frameon=False, fontsize=9)
-    x = [row.size if row.size is not None else 1 for row in found.rows]
-    middle = [(row.tv.lo + row.tv.hi) / 2 for row in found.rows]
-    half = [(row.tv.hi - row.tv.lo) / 2 for row in found.rows]
-    sizes.errorbar(x, middle, half, fmt="o-", color=ORANGE, capsize=3, label="TV (estimated, 99% interval)")
-    sizes.axhline(found.floor, color=GREY, lw=0.8, ls=":", label="what exact draws have")
-    sizes.set_ylim(bottom=0)
-    dress(sizes, "Distance to the target", "particles, or size", "total variation")
-    sizes.set_xscale("log")
-    sizes.set_xticks(x, [str(size) for size in x])
-    sizes.xaxis.set_minor_formatter(NullFormatter())
-    sizes.legend(frameon=False, fontsize=9)
-    return figure
+            ax.errorbar([each.step], [each.estimate], error, fmt="o", color=ORANGE, capsize=3)
+    dress(ax, "How often V_t is counted", "step t", "exponent (99% interval)")
+    legend(ax)
+    return ax
+
+
+def draw_sizes(identified: Identification, ax: Axes | None = None) -> Axes:
+    """TV to the target against the size of the sampler."""
+    ax = axes_or_new(ax)
+    x = [row.size if row.size is not None else 1 for row in identified.rows]
+    middle = [(row.tv.lo + row.tv.hi) / 2 for row in identified.rows]
+    half = [(row.tv.hi - row.tv.lo) / 2 for row in identified.rows]
+    ax.errorbar(x, middle, half, fmt="o-", color=ORANGE, capsize=3, label="TV (estimated, 99% interval)")
+    ax.axhline(identified.floor, color=GREY, lw=0.8, ls=":", label="what exact draws have")
+    ax.set_ylim(bottom=0)
+    dress(ax, "Distance to the target", "particles, or size", "total variation")
+    ax.set_xscale("log")
+    ax.set_xticks(x, [str(size) for size in x])
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    legend(ax)
+    return ax

@@ -13,29 +13,37 @@ from matplotlib.colors import SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress
+from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, axes_or_new, dress, legend
 from treesim.instances.families import family
 from treesim.samplers import sampler
 from treesim.studies.experiments import Experiment, Surface
 from treesim.studies.scaling import Fits, Need
 
+COLOURS = (BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY)
 
-def experiment_figure(found: Experiment) -> Figure:
+
+def experiment_figure(experiment: Experiment) -> Figure:
     """The curves of an experiment, and its map."""
-    figure = Figure(figsize=(7.5 if found.surface is None else 14, 4.8), layout="constrained")
-    axes, *others = figure.subplots(1, 1 if found.surface is None else 2, squeeze=False)[0]
-    for (label, curve), colour in zip(found.curves.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY))):
-        x, y = np.array(curve).T
-        axes.plot(x, y, "o-", color=colour, ms=4, label=label)
-    dress(axes, "\n".join(textwrap.wrap(found.question, 80)), found.x, found.y)
-    axes.set_xscale("log" if found.log_x else "linear")
-    axes.set_yscale("log" if found.log_y else "linear")
-    if not found.log_y:
-        axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=9)
-    if found.surface is not None:
-        _draw_surface(others[0], found.surface)
+    figure = Figure(figsize=(7.5 if experiment.surface is None else 14, 4.8), layout="constrained")
+    curves, *others = figure.subplots(1, 1 if experiment.surface is None else 2, squeeze=False)[0]
+    draw_curves(experiment, curves)
+    if experiment.surface is not None:
+        draw_surface(experiment.surface, others[0])
     return figure
+
+
+def draw_curves(experiment: Experiment, ax: Axes | None = None) -> Axes:
+    """The curves of an experiment."""
+    ax = axes_or_new(ax)
+    for (label, curve), colour in zip(experiment.curves.items(), itertools.cycle(COLOURS)):
+        ax.plot(*np.array(curve).T, "o-", color=colour, ms=4, label=label)
+    dress(ax, "\n".join(textwrap.wrap(experiment.question, 80)), experiment.x, experiment.y)
+    ax.set_xscale("log" if experiment.log_x else "linear")
+    ax.set_yscale("log" if experiment.log_y else "linear")
+    if not experiment.log_y:
+        ax.set_ylim(bottom=0)
+    legend(ax)
+    return ax
 
 
 def scaling_figure(
@@ -47,8 +55,8 @@ def scaling_figure(
     axes = figure.subplots(1, 2)
     for (label, rows), colour in zip(series.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY))):
         known = [row for row in rows if row.least is not None]
-        found = fits[label]
-        growths = (None, None) if found is None else (found.power, found.exponential)
+        fitted = fits[label]
+        growths = (None, None) if fitted is None else (fitted.power, fitted.exponential)
         for panel, growth in zip(axes, growths, strict=True):
             panel.plot([row.horizon for row in known], [row.least for row in known], "o", color=colour, label=label)
             if growth is not None and len(known) > 1:
@@ -59,7 +67,7 @@ def scaling_figure(
         panel.set_yscale("log")
         dress(panel, f"{family}: least parameter for TV ≤ {delta:g}, as {title}",
               "horizon T", "least parameter")  # fmt: skip
-        panel.legend(frameon=False, fontsize=8)
+        legend(panel, fontsize=8)
     axes[0].set_xscale("log")
     ticks = sorted({row.horizon for rows in series.values() for row in rows})
     axes[0].set_xticks(ticks, [str(t) for t in ticks])
@@ -67,25 +75,28 @@ def scaling_figure(
     return figure
 
 
-def _draw_surface(axes: Axes, surface: Surface) -> None:
+def draw_surface(surface: Surface, ax: Axes | None = None) -> Axes:
+    """A quantity over two axes; where it has both signs, the line where it is zero."""
+    ax = axes_or_new(ax)
     z = np.array(surface.z)
     limit, signed = float(np.abs(z).max()), bool(z.min() < 0 < z.max())
     # Both signs show, even where one is a thousand times larger.
     norm = SymLogNorm(linthresh=limit / 1000, vmin=-limit, vmax=limit) if signed else None
-    shown = axes.pcolormesh(
+    shown = ax.pcolormesh(
         surface.x, surface.y, z, cmap="coolwarm" if signed else "Oranges", norm=norm, shading="nearest"
     )
     if surface.line is not None:
-        axes.plot(*np.array(surface.line).T, color="k", lw=1.2)
+        ax.plot(*np.array(surface.line).T, color="k", lw=1.2)
     elif signed:
-        axes.contour(surface.x, surface.y, z, levels=[0.0], colors="k", linewidths=1.2)
-    dress(axes, surface.title, surface.x_label, surface.y_label)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
-    axes.set_xlim(min(surface.x), max(surface.x))
-    axes.set_ylim(min(surface.y), max(surface.y))
-    if axes.figure is not None:
-        axes.figure.colorbar(shown, ax=axes, label=surface.z_label)
+        ax.contour(surface.x, surface.y, z, levels=[0.0], colors="k", linewidths=1.2)
+    dress(ax, surface.title, surface.x_label, surface.y_label)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlim(min(surface.x), max(surface.x))
+    ax.set_ylim(min(surface.y), max(surface.y))
+    if ax.figure is not None:
+        ax.figure.colorbar(shown, ax=ax, label=surface.z_label)
+    return ax
 
 
 def rivals_figure(name: str, specs: Mapping[str, str], horizons: list[int], **parameters: Any) -> Figure:
@@ -115,10 +126,10 @@ def rivals_figure(name: str, specs: Mapping[str, str], horizons: list[int], **pa
         tv = []
         for horizon in horizons:
             instance = family(name, horizon=horizon, **parameters)
-            found = sampler(spec).law(instance).tv(instance.target)
-            tv.append((found.lo + found.hi) / 2)
+            distance_to_target = sampler(spec).law(instance).tv(instance.target)
+            tv.append((distance_to_target.lo + distance_to_target.hi) / 2)
         distance.plot(horizons, tv, "o-", color=colour, label=label, ms=4)
     distance.set_ylim(-0.02, 1.02)
     dress(distance, name, "horizon T", "total variation to the target (exact)")
-    distance.legend(frameon=False, fontsize=9)
+    legend(distance)
     return figure

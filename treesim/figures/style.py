@@ -1,6 +1,9 @@
-"""The colours of figures and pages."""
+"""How figures look: colours, labels that are never read as mathematics, files that are written whole."""
+
+from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -26,12 +29,39 @@ def save_figure(figure: Figure, path: Path) -> None:
     write_whole(figure_path(path), lambda temporary: figure.savefig(temporary, dpi=150))
 
 
-def dress(axes: Axes, title: str, x: str, y: str) -> None:
+def axes_or_new(ax: Axes | None) -> Axes:
+    """The axes to draw on: those given, or new ones in a figure of their own."""
+    return Figure(figsize=(7, 4.4), layout="constrained").subplots() if ax is None else ax
+
+
+def plain(text: str) -> str:
+    r"""A text that matplotlib shows as it is: without this, what stands between two dollars would be mathematics.
+
+    Examples
+    --------
+    >>> print(plain("price $5 or $6"))
+    price \$5 or \$6
+    """
+    return text.replace("$", r"\$")
+
+
+def dress(ax: Axes, title: str, x: str, y: str) -> None:
     """Title, labels and a light grid."""
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color="#dddddd", lw=0.6)
-    axes.set_axisbelow(True)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_title(plain(title), loc="left", fontsize=11)
+    ax.set_xlabel(plain(x))
+    ax.set_ylabel(plain(y))
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color="#dddddd", lw=0.6)
+    ax.set_axisbelow(True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def legend(ax: Axes, **options: Any) -> None:
+    """A legend without a frame."""
+    for text in ax.legend(**{"frameon": False, "fontsize": 9, **options}).get_texts():
+        text.set_parse_math(False)
+
+
+def headline(figure: Figure, text: str) -> None:
+    """A line over all panels."""
+    figure.suptitle(plain(text), fontsize=10, color=GREY, wrap=True)

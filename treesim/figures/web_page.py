@@ -116,7 +116,7 @@ def states(sliders: Sequence[Slider], state: Callable[..., State], track: Callab
 
     Examples
     --------
-    >>> [found.notes for found in states([Slider("T", [1, 2]), Slider("N", [5])], lambda t, n: State([], [f"{t} {n}"]))]
+    >>> [state.notes for state in states([Slider("T", [1, 2]), Slider("N", [5])], lambda t, n: State([], [f"{t} {n}"]))]
     [['1 5'], ['2 5']]
     """
     places = list(itertools.product(*(slider.values for slider in sliders)))

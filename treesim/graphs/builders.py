@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from treesim.arrays import FloatArray, IntArray
-from treesim.errors import TreeError
+from treesim.errors import TreeError, quoted
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import BYTES_A_VALUE
+from treesim.spec import LARGEST_WHOLE
 
 BYTES_A_LEVEL = 64
 
@@ -107,5 +108,5 @@ def _dirichlet(concentration: float, groups: IntArray, seed: int, *key: int) -> 
 
 
 def _check_whole(name: str, number: int) -> None:
-    if number != int(number) or number < 1:
-        raise TreeError(f"{name} is {number}, expected a whole number of at least 1")
+    if not 1 <= number <= LARGEST_WHOLE or number != int(number):
+        raise TreeError(f"{name} is {quoted(number)}, expected a whole number from 1 to {LARGEST_WHOLE}")

@@ -1,114 +1,156 @@
-"""A networkx graph, unfolded level by level from its root: the arrays of a tree or a trellis."""
+"""A networkx graph, unfolded level by level from its root: the arrays of a tree or a trellis.
+
+Leaves above level T are early ends, padded to it: 6,000 of them beside a path of 6,000 steps are 18 million nodes. A
+node that paths of different lengths reach stands on several levels. So the result may be the square of the graph: it is
+counted before it is built, refused where it outgrows the memory budget, and takes time linear in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import NamedTuple
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
 
-from treesim.arrays import FloatArray
-from treesim.errors import TreeError
+from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.errors import TreeError, quoted
 from treesim.graphs.builders import TreeArrays
+from treesim.graphs.layered import Layer
+from treesim.graphs.steps import StepGraph, step_graph
+from treesim.runtime.memory import memory_budget, require_memory
+from treesim.scaled import BYTES_A_VALUE
 
-# Probabilities written in decimals are scaled to sum to 1, if they are this close to it.
-DECIMAL_TOLERANCE = 1e-9
-
-
-class Place(NamedTuple):
-    """A node of a level: a node of the graph, or the padding that follows it where it ends early."""
-
-    node: Hashable
-    is_padding: bool
-
-    @property
-    def name(self) -> Hashable | None:
-        return None if self.is_padding else self.node
+# What a node of the result, an edge and a level take while they are built; a node with its name, V* and V^.
+_BYTES_A_PLACE, _BYTES_A_STEP, _BYTES_A_LEVEL = 2 * BYTES_A_VALUE + 56, 24, 1000
+_ZERO = np.zeros(1, np.int64)
 
 
-class Unfolded(NamedTuple):
-    """The levels, and between them the edges in the order of their parents."""
+@dataclass(frozen=True, eq=False)
+class Places:
+    """Where the nodes of a graph stand, level by level.
 
-    levels: list[list[Place]]
-    degrees: list[list[int]]
-    probs: list[list[float]]
-    children: list[list[int]]
+    Attributes
+    ----------
+    level_ptr : ndarray of int64, shape [horizon + 2]
+    origin : ndarray of int64, shape [n_places]
+        The node of the graph: itself, or the early end that padding follows.
+    is_padding : ndarray of bool, shape [n_places]
+    """
+
+    level_ptr: IntArray
+    origin: IntArray
+    is_padding: BoolArray
+
+    def names(self, nodes: list[Hashable]) -> tuple[Hashable | None, ...]:
+        """The name of each place, None for padding."""
+        # One at a time: numpy would take names that are tuples apart.
+        known = np.empty(len(nodes), object)
+        for v, node in enumerate(nodes):
+            known[v] = node
+        named = known[self.origin]
+        named[self.is_padding] = None
+        return tuple(named.tolist())
 
 
 def arborescence_arrays(graph: nx.DiGraph) -> tuple[TreeArrays, tuple[Hashable | None, ...]]:
-    """The arrays of a tree, early ends padded; and the names, ``None`` for padding."""
-    if not graph.is_directed() or graph.is_multigraph():
-        raise TreeError("the graph is undirected or has parallel edges, expected a directed tree")
-    if len(graph) < 2 or not nx.is_arborescence(graph):
-        raise TreeError(_why_no_arborescence(graph))
-    levels, degrees, probs, _ = unfold(graph)
-    arrays = TreeArrays(
-        np.cumsum([0, *map(len, levels)]),
-        np.cumsum([0, *(degree for level in degrees for degree in level)]),
-        np.array([p for level in probs for p in level]),
-    )
-    return arrays, tuple(place.name for level in levels for place in level)
+    """The arrays of a tree, early ends padded; and the names, None for padding."""
+    steps = step_graph(graph)
+    arrays, places = unfold_tree(steps)
+    return arrays, places.names(steps.nodes)
 
 
-def unfold(graph: nx.DiGraph) -> Unfolded:
-    """Level t holds what t steps reach, each node once; what ends early goes on as padding."""
-    levels = [[Place(_root(graph), False)]]
-    degrees: list[list[int]] = []
-    probs: list[list[float]] = []
-    children: list[list[int]] = []
-    while any(not place.is_padding and graph.out_degree(place.node) for place in levels[-1]):
-        number: dict[Place, int] = {}
-        degrees.append([])
-        probs.append([])
-        children.append([])
-        for place in levels[-1]:
-            ends, prob = [place.node], np.ones(1)
-            goes_on = not place.is_padding and graph.out_degree(place.node) > 0
-            if goes_on:
-                ends, prob = _steps(graph, place.node)
-            degrees[-1].append(len(ends))
-            probs[-1].extend(prob.tolist())
-            children[-1].extend(number.setdefault(Place(end, not goes_on), len(number)) for end in ends)
-        levels.append(list(number))
-    return Unfolded(levels, degrees, probs, children)
+def unfold_tree(steps: StepGraph) -> tuple[TreeArrays, Places]:
+    """A tree with early ends padded, and where its nodes stand.
+
+    Raises
+    ------
+    TreeError
+        If paths meet; the message names the node.
+    MemoryBudgetError
+        If the padded tree does not fit in the memory budget.
+    """
+    n, degree = len(steps.nodes), np.diff(steps.ptr)
+    if not steps.is_tree:
+        parents = np.bincount(steps.child, minlength=n)
+        twice = int(np.argmax(parents > 1))
+        raise TreeError(f"node {quoted(steps.nodes[twice])} has {parents[twice]} parents, expected one: a tree")
+    depth = [0] * n
+    for e, v in enumerate(np.repeat(np.arange(n), degree).tolist()):
+        depth[e + 1] = depth[v] + 1  # breadth first, edge e of a tree leads to node e + 1
+    horizon = max(depth)
+    size = n + sum(horizon - t for t, d in zip(depth, degree.tolist(), strict=True) if d == 0)
+    _require(steps, size, size, horizon)
+    levels, layers = zip(*_grow(steps), strict=True)
+    places = _places(levels)
+    degrees = np.concatenate([np.diff(layer.ptr) for layer in layers[:-1]])
+    edge_prob = np.concatenate([layer.prob for layer in layers[:-1]])
+    return TreeArrays(places.level_ptr, np.cumsum(np.append(0, degrees)), edge_prob), places
 
 
-def _root(graph: nx.DiGraph) -> Hashable:
-    if not graph.is_directed():
-        raise TreeError("the graph is undirected, expected a directed one")
-    if len(graph) < 2:
-        raise TreeError(f"the graph has {len(graph)} nodes, expected a root and at least one child")
-    roots = [node for node, degree in graph.in_degree() if degree == 0]
-    if len(roots) != 1:
-        raise TreeError(
-            f"the graph has {len(roots)} nodes without a parent, expected one root"
-            + (f" (two of them: {roots[0]!r}, {roots[1]!r})" if roots else "")
-        )
-    if not nx.is_directed_acyclic_graph(graph):
-        raise TreeError("the graph has a cycle, expected a tree, or a graph without cycles")
-    return roots[0]
+def unfold_trellis(steps: StepGraph) -> tuple[list[Layer], Places]:
+    """The layers of a trellis with early ends padded, and where the nodes stand.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If the levels do not fit in the memory budget.
+    """
+    levels, layers = zip(*_grow(steps), strict=True)
+    return list(layers[:-1]), _places(levels)
 
 
-def _steps(graph: nx.DiGraph, node: Hashable) -> tuple[list[Hashable], FloatArray]:
-    """The ends of a node's edges and their probabilities."""
-    ends: list[Hashable] = []
-    prob = np.empty(graph.out_degree(node))
-    for i, (_, end, text) in enumerate(graph.out_edges(node, data="prob")):
-        ends.append(end)
-        try:
-            prob[i] = float(text)
-        except (TypeError, ValueError):
-            raise TreeError(f"edge {node!r} -> {end!r} has prob {text!r}, expected a number") from None
-        if not 0 <= prob[i] <= 1 + DECIMAL_TOLERANCE:
-            raise TreeError(f"edge {node!r} -> {end!r} has prob {prob[i]}, expected between 0 and 1")
-    total = prob.sum()
-    if abs(total - 1.0) > DECIMAL_TOLERANCE:
-        raise TreeError(f"edge probabilities of node {node!r} sum to {total:.12g}, expected 1")
-    return ends, prob if abs(total - 1.0) < 1e-15 else prob / total
+def _grow(steps: StepGraph) -> Iterator[tuple[IntArray, Layer]]:
+    """Level by level what stands there, in the order in which it is reached, and its edges; none below the last.
+
+    Node v is 2 v, and the padding that follows it, where it ends early, 2 v + 1.
+    """
+    ptr, child, prob = _with_padding(steps)
+    degree, goes_on = np.diff(ptr), np.repeat(np.diff(steps.ptr) > 0, 2)
+    rank = np.empty(len(degree), np.int64)
+    here, n_places, n_steps, t, budget = np.zeros(1, np.int64), 1, 0, 0, memory_budget()
+    while goes_on[here].any():
+        count = degree[here]
+        starts = np.concatenate((_ZERO, count.cumsum()))
+        n_steps, t = n_steps + int(starts[-1]), t + 1
+        if _need(n_places, n_steps, t) > budget:
+            _require(steps, n_places, n_steps, t)
+        edge = (ptr[here] - starts[:-1]).repeat(count) + np.arange(starts[-1])
+        ends = child[edge]
+        # Of the edges that lead to one end the first gives it its place.
+        turn = np.arange(len(ends))
+        rank[ends[::-1]] = turn[::-1]
+        below = ends[rank[ends] == turn]
+        rank[below] = np.arange(len(below))
+        yield here, Layer(starts, prob[edge], rank[ends].astype(np.int32))
+        here, n_places = below, n_places + len(below)
+    yield here, Layer(np.zeros(1, np.int64), np.empty(0), np.empty(0, np.int32))
 
 
-def _why_no_arborescence(graph: nx.DiGraph) -> str:
-    _root(graph)
-    twice = next(node for node, degree in graph.in_degree() if degree > 1)
-    return f"node {twice!r} has {graph.in_degree(twice)} parents, expected one: a tree"
+def _with_padding(steps: StepGraph) -> tuple[IntArray, IntArray, FloatArray]:
+    """The edges of nodes and of their padding: an early end, and what follows it, goes on with probability one."""
+    n, degree = len(steps.nodes), np.diff(steps.ptr)
+    ends = np.flatnonzero(degree == 0)
+    degrees = np.repeat(degree, 2)
+    degrees[1::2] = 0
+    degrees[2 * ends] = degrees[2 * ends + 1] = 1
+    ptr = np.append(0, np.cumsum(degrees))
+    child, prob = np.empty(ptr[-1], np.int64), np.ones(ptr[-1])
+    own = np.repeat(ptr[: 2 * n : 2] - steps.ptr[:-1], degree) + np.arange(len(steps.child))
+    child[own], prob[own] = 2 * steps.child, steps.prob
+    child[ptr[2 * ends]] = child[ptr[2 * ends + 1]] = 2 * ends + 1
+    return ptr, child, prob
+
+
+def _places(levels: tuple[IntArray, ...]) -> Places:
+    kinds = np.concatenate(levels)
+    return Places(np.cumsum([0, *map(len, levels)]), kinds >> 1, (kinds & 1).astype(bool))
+
+
+def _need(n_places: int, n_steps: int, t: int) -> int:
+    return _BYTES_A_PLACE * n_places + _BYTES_A_STEP * n_steps + _BYTES_A_LEVEL * t
+
+
+def _require(steps: StepGraph, n_places: int, n_steps: int, t: int) -> None:
+    what = f"this graph of {len(steps.nodes)} nodes, unfolded to level {t} with {n_places} nodes,"
+    require_memory(_need(n_places, n_steps, t), what)

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from treesim.errors import TreeError
+from treesim.arrays import FloatArray
+from treesim.errors import TreeError, quoted
 from treesim.graphs.builders import TreeArrays
+from treesim.graphs.distributions import Normaliser
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE
-
-SUM_TOLERANCE = 1e-4  # float32 softmaxes are off by so much; they are normalised
 
 # What a prefix with its name takes, roughly.
 _BYTES_A_PREFIX = 200
@@ -37,11 +37,12 @@ def enumerate_policy(
     names: list[tuple[Any, ...]] = [()]
     level, reach, pruned = list(names), np.ones(1), 0.0
     sizes, degrees, probs = [1], [], []
+    normaliser = Normaliser()
     for _ in range(horizon):
         below: list[tuple[Any, ...]] = []
         arrived = []
         for prefix, mass in zip(level, reach, strict=True):
-            prob = _distribution(policy(prefix), len(vocabulary), prefix, logits)
+            prob = _distribution(policy(prefix), len(vocabulary), prefix, logits, normaliser)
             keep = (mass * prob >= least) & (prob > 0)
             keep[prob.argmax()] = True
             pruned += float(mass * prob[~keep].sum())
@@ -57,22 +58,30 @@ def enumerate_policy(
         level, reach = below, np.concatenate(arrived)
         names += below
         sizes.append(len(below))
+    normaliser.say()
     arrays = TreeArrays(np.cumsum([0, *sizes]), np.cumsum([0, *degrees]), np.concatenate(probs))
     return arrays, names, pruned
 
 
-def _distribution(found: ArrayLike, size: int, prefix: tuple[Any, ...], logits: bool) -> np.ndarray[Any, Any]:
-    value = np.asarray(found, np.float64)
+def _distribution(
+    answer: ArrayLike, size: int, prefix: tuple[Any, ...], logits: bool, normaliser: Normaliser
+) -> FloatArray:
+    """What the policy answers after a prefix, as probabilities."""
     what = "logits" if logits else "probabilities"
-    if value.shape != (size,):
-        raise TreeError(f"the policy returned {what} of shape {value.shape} after {prefix!r}, expected ({size},)")
+    try:
+        value = np.array(answer, np.float64) if np.asarray(answer).dtype.kind != "c" else None
+    except (TypeError, ValueError):
+        value = None
+    if value is None or value.shape != (size,):
+        of = "that are no numbers" if value is None else f"of shape {value.shape}"
+        raise TreeError(f"the policy returned {what} {of} after {quoted(prefix)}, expected shape ({size},)")
     if logits:
         if np.isnan(value).any() or not np.isfinite(value.max()):
-            raise TreeError(f"the policy returned logits after {prefix!r} of which none is finite, or some are NaN")
+            raise TreeError(
+                f"the policy returned logits after {quoted(prefix)} of which none is finite, or some are NaN"
+            )
         value = np.exp(value - value.max())
         return value / value.sum()
-    if not (value >= 0).all() or not abs(value.sum() - 1.0) <= SUM_TOLERANCE:
-        raise TreeError(
-            f"the policy returned probabilities after {prefix!r} that sum to {value.sum():g}, expected 1, none below 0"
-        )
-    return value / value.sum()
+    return normaliser.groups(
+        np.array([0, size]), value, lambda _: f"probabilities that the policy returned after {quoted(prefix)}"
+    )

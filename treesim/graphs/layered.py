@@ -10,16 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
-from treesim.errors import TreeError
+from treesim.errors import NoExactLaw, TreeError, TreesimError
 from treesim.kernels.checks import first_bad_parent
 from treesim.kernels.forward import push_reach
 from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
+
+if TYPE_CHECKING:
+    from treesim.graphs.tree import Tree
 
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
@@ -65,8 +68,14 @@ class LayeredGraph(ABC):
         Nodes of level ``t`` are ``level_ptr[t] .. level_ptr[t + 1]``.
     names : sequence, shape [n_nodes], or None
         Names of the nodes, ``None`` for padding.
+    kind : str
+        ``tree`` or ``trellis``.
+    keeps_edges : bool
+        Whether a path is known by its edges alone, because paths meet; on a tree the leaf tells.
     """
 
+    kind: ClassVar[str]
+    keeps_edges: ClassVar[bool]
     level_ptr: IntArray
     names: Sequence[Hashable] | None
 
@@ -77,6 +86,22 @@ class LayeredGraph(ABC):
     @abstractmethod
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays that make up the graph, by name."""
+
+    @abstractmethod
+    def path_edges(self, leaf: IntArray, edges: NDArray[np.int32] | None) -> NDArray[np.int32]:
+        """The edge of each step of some paths, numbered within its layer, shape [n, horizon].
+
+        Parameters
+        ----------
+        leaf : ndarray of int64, shape [n]
+            Where they end.
+        edges : ndarray of int32, shape [n, horizon], or None
+            What was kept of them, as `room_for_edges` gave room for it.
+        """
+
+    @abstractmethod
+    def path_choices(self, leaf: int, edges: NDArray[np.int32] | None) -> list[int]:
+        """Which child is taken at each step of one path, shape [horizon]; as `path_edges`."""
 
     @property
     @abstractmethod
@@ -116,6 +141,14 @@ class LayeredGraph(ABC):
         """The nodes of level T."""
         return self.level(self.horizon)
 
+    def room_for_edges(self, n: int) -> NDArray[np.int32] | None:
+        """Room for the edges of `n` paths, -1 everywhere, shape [n, horizon]; None where the leaf tells."""
+        return np.full((n, self.horizon), -1, np.int32) if self.keeps_edges else None
+
+    def require_tree(self, message: str, error: type[TreesimError] = NoExactLaw) -> Tree:
+        """This graph, if it is a tree; else raises `error` with the message."""
+        raise error(message)
+
     def distinct_layers(self) -> Sequence[Layer]:
         """The layers, those that repeat once."""
         return [self.layer(t) for t in range(self.horizon)]
@@ -136,10 +169,10 @@ class LayeredGraph(ABC):
     @cached_property
     def reach(self) -> list[FloatArray]:
         """For each level but the last, pi_ref of being at each of its nodes; positive wherever it can be reached."""
-        found = [np.ones(1)]
+        reach = [np.ones(1)]
         for t in range(self.horizon - 1):
-            found.append(read_only(self._reach_below(t, found[-1])))
-        return found
+            reach.append(read_only(self._reach_below(t, reach[-1])))
+        return reach
 
     def follow(self, choices: Iterable[int]) -> int:
         """The node that a prefix ends at, numbered within its level.
@@ -174,14 +207,15 @@ class LayeredGraph(ABC):
 
     def _reach_below(self, t: int, reach: FloatArray) -> FloatArray:
         layer, n_below = self.layer(t), self.n_level(t + 1)
+        arrays = tuple(layer)
         if not len(layer.child):
             below = np.zeros(n_below)
-            chunked(lambda lo, hi: push_reach(lo, hi, *layer, reach, below), len(reach), len(layer.prob))
+            chunked(lambda lo, hi: push_reach(lo, hi, arrays, reach, below), len(reach), len(layer.prob))
             return below
         # Where paths meet, each part adds to its own, and there are no more parts than edges can pay for.
         bounds = parts_of(len(reach), len(layer.prob), min(MOST_PARTS, len(layer.prob) // (8 * n_below)))
         own = np.zeros((len(bounds) - 1, n_below))
-        thread_map(lambda i: push_reach(bounds[i], bounds[i + 1], *layer, reach, own[i]), range(len(own)))
+        thread_map(lambda i: push_reach(bounds[i], bounds[i + 1], arrays, reach, own[i]), range(len(own)))
         return own.sum(axis=0)
 
     def same_as(self, other: LayeredGraph) -> bool:
@@ -227,7 +261,7 @@ class LayeredGraph(ABC):
 
 def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]
     """A read-only contiguous one-dimensional array of a type; raises `TreeError` if it is something else."""
-    found = np.asarray(array)
-    if found.ndim != 1 or found.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
-        raise TreeError(f"{name} has shape {found.shape} and type {found.dtype}, expected 1-d {kind.__name__}")
-    return read_only(np.ascontiguousarray(found, kind))
+    given = np.asarray(array)
+    if given.ndim != 1 or given.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
+        raise TreeError(f"{name} has shape {given.shape} and type {given.dtype}, expected 1-d {kind.__name__}")
+    return read_only(np.ascontiguousarray(given, kind))

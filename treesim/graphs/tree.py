@@ -12,14 +12,14 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, IntArray
-from treesim.errors import TreeError
+from treesim.errors import NoExactLaw, TreeError, TreesimError
 from treesim.graphs.builders import complete_arrays, random_arrays
 from treesim.graphs.from_networkx import arborescence_arrays
 from treesim.graphs.from_policy import enumerate_policy
@@ -60,6 +60,8 @@ class Tree(LayeredGraph):
     treesim.errors.TreeError: edge probabilities of node 0 (level 0) sum to 0.9, expected 1
     """
 
+    kind: ClassVar[str] = "tree"
+    keeps_edges: ClassVar[bool] = False
     level_ptr: IntArray
     edge_ptr: IntArray
     edge_prob: FloatArray
@@ -261,6 +263,15 @@ class Tree(LayeredGraph):
             layer = self.layer(t)
             node = np.searchsorted(layer.ptr, node + layer.ptr[0], side="right") - 1
         return edges
+
+    def path_edges(self, leaf: IntArray, edges: NDArray[np.int32] | None = None) -> NDArray[np.int32]:
+        return self.edges_to(leaf) if edges is None else edges
+
+    def path_choices(self, leaf: int, edges: NDArray[np.int32] | None = None) -> list[int]:
+        return self.choices(leaf)
+
+    def require_tree(self, message: str, error: type[TreesimError] = NoExactLaw) -> Tree:
+        return self
 
     def _check_edges(self) -> None:
         levels, edges = self.level_ptr, self.edge_ptr

@@ -11,7 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import networkx as nx
 import numpy as np
@@ -19,11 +19,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError
-from treesim.graphs.from_networkx import unfold
+from treesim.graphs.from_networkx import unfold_trellis
 from treesim.graphs.layered import Layer, LayeredGraph, checked_array
+from treesim.graphs.steps import step_graph
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE, Scaled
+
+NO_EDGES = "a path of a trellis is known by its edges, and they were not given"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,8 @@ class Trellis(LayeredGraph):
     (1000, 2001, 1000.0)
     """
 
+    kind: ClassVar[str] = "trellis"
+    keeps_edges: ClassVar[bool] = True
     level_ptr: IntArray
     layers: Sequence[Layer]
     order: IntArray
@@ -189,13 +194,9 @@ class Trellis(LayeredGraph):
         >>> Trellis.from_networkx(graph).names
         ('', 'a', 'b', 'end')
         """
-        levels, degrees, probs, children = unfold(graph)
-        layers = [
-            Layer(np.cumsum([0, *degree]), np.array(prob), np.array(child, np.int32))
-            for degree, prob, child in zip(degrees, probs, children, strict=True)
-        ]
-        names = tuple(place.name for level in levels for place in level)
-        return cls(np.cumsum([0, *map(len, levels)]), layers, np.arange(len(layers)), names)
+        steps = step_graph(graph)
+        layers, places = unfold_trellis(steps)
+        return cls(places.level_ptr, layers, np.arange(len(layers)), places.names(steps.nodes))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Any = None, vocabulary: Any = None) -> Trellis:
@@ -268,14 +269,11 @@ class Trellis(LayeredGraph):
         for t in reversed(range(self.horizon)):
             ptr, prob, child = self.layer(t)
             above = Scaled.empty(self.n_level(t))
-            expect_children(
-                0, len(above), ptr, np.ones_like(prob), child, count.mantissa, count.exponent,
-                above.mantissa, above.exponent,
-            )  # fmt: skip
+            expect_children(0, len(above), (ptr, np.ones_like(prob), child), count.numbers, above.numbers)
             count = above
         return math.log2(count.mantissa[0]) + int(count.exponent[0])
 
-    def choices(self, path: IntArray) -> list[int]:
+    def choices(self, path: IntArray | NDArray[np.int32]) -> list[int]:
         """Which edge of its node is taken at each step of a path, shape [horizon].
 
         Examples
@@ -289,6 +287,16 @@ class Trellis(LayeredGraph):
             taken.append(int(edge - layer.ptr[node]))
             node = int(layer.child[edge])
         return taken
+
+    def path_edges(self, leaf: IntArray, edges: NDArray[np.int32] | None) -> NDArray[np.int32]:
+        if edges is None:
+            raise TreeError(NO_EDGES)
+        return edges
+
+    def path_choices(self, leaf: int, edges: NDArray[np.int32] | None) -> list[int]:
+        if edges is None:
+            raise TreeError(NO_EDGES)
+        return self.choices(edges)
 
     def text(self, path: IntArray) -> str:
         """What a path writes.

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -77,13 +78,14 @@ def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scal
     """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
     if out is None:
         out = Scaled.empty(len(layer.ptr) - 1)
+    arrays, numbers, out_numbers = tuple(layer), ahead.numbers, out.numbers
     is_uniform, common = common_exponent(ahead.exponent) if len(layer.child) else (False, 0)
 
     def expect(lo: int, hi: int) -> None:
         if is_uniform:
-            expect_shared(lo, hi, *layer, ahead.mantissa, ahead.exponent, common, out.mantissa, out.exponent)
+            expect_shared(lo, hi, arrays, numbers, common, out_numbers)
         else:
-            expect_children(lo, hi, *layer, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent)
+            expect_children(lo, hi, arrays, numbers, out_numbers)
 
     chunked(expect, len(out), len(layer.prob))
     return out
@@ -181,17 +183,17 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
         for part in itertools.pairwise(parts_of(graph.n_level(t), len(graph.layer(t).prob)))
     ]
     reach = graph.reach
-    found = thread_map(lambda part: _audit_part(graph, reach[part[0]], value, twist, *part), parts)
-    for (t, _), (error, parent, reference, target, part_ratio, edge) in zip(parts, found, strict=True):
-        sup[t] = max(sup[t], error)
-        if error > worst:
-            worst, worst_node = error, graph.level(t).start + parent
-        mean_reference[t] += reference
-        mean_target[t] += target
-        if part_ratio > log_ratio:
-            log_ratio, layer = part_ratio, graph.layer(t)
-            source = int(np.searchsorted(layer.ptr, edge + layer.ptr[0], side="right")) - 1
-            child = int(layer.ends(np.array([edge]))[0])
+    audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], value, twist, *part), parts)
+    for (t, _), part in zip(parts, audited, strict=True):
+        sup[t] = max(sup[t], part.error)
+        if part.error > worst:
+            worst, worst_node = part.error, graph.level(t).start + part.parent
+        mean_reference[t] += part.mean_reference
+        mean_target[t] += part.mean_target
+        if part.log_ratio > log_ratio:
+            log_ratio, layer = part.log_ratio, graph.layer(t)
+            source = int(np.searchsorted(layer.ptr, part.edge + layer.ptr[0], side="right")) - 1
+            child = int(layer.ends(np.array([part.edge]))[0])
             ratio_step = (graph.level(t).start + source, graph.level(t + 1).start + child)
     return Audit(
         bellman_error=float(sup.max()),
@@ -206,8 +208,15 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     )
 
 
-# Sup error and its parent, mean errors under pi_ref and pi~, log of the largest ratio and its edge.
-_Part = tuple[float, int, float, float, float, int]
+class _Part(NamedTuple):
+    """What some parents of a level find: sup error and its parent, mean errors, largest log ratio and its edge."""
+
+    error: float
+    parent: int
+    mean_reference: float
+    mean_target: float
+    log_ratio: float
+    edge: int
 
 
 def _audit_part(
@@ -220,13 +229,10 @@ def _audit_part(
     is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.exponent)[0]
     look = look_ahead_shared if is_shared else look_ahead
     size = part[1] - part[0]
-    ahead, lowest, highest = Scaled.empty(size), np.empty(size), np.empty(size)
-    look(*part, *layer, below.mantissa, below.exponent, ahead.mantissa, ahead.exponent, lowest, highest)
-    return audit_parents(
-        *part, *layer, reach, here.mantissa, here.exponent, here_twist.mantissa, here_twist.exponent,
-        twist.mantissa[0], twist.exponent[0], ahead.mantissa, ahead.exponent, lowest, highest,
-        below.mantissa, below.exponent,
-    )  # fmt: skip
+    arrays, root = tuple(layer), (twist.mantissa[0], twist.exponent[0])
+    seen = (*Scaled.empty(size).numbers, np.empty(size), np.empty(size))
+    look(*part, arrays, below.numbers, seen)
+    return _Part(*audit_parents(*part, arrays, reach, here.numbers, here_twist.numbers, root, seen, below.numbers))
 
 
 def _linear_ratio(value: Scaled, step: tuple[int, int], log_ratio: float) -> float:

@@ -159,20 +159,20 @@ class _Problem:
         signs, tilt = self.constant(), np.zeros(len(self.mass))
         for _ in range(_ROUNDS):
             gain = self.mass * (inside - share)
-            found = self.constant()
+            tried = self.constant()
             for t in range(self.tree.horizon - 1, 0, -1):
                 helps = gain > 0
-                found[t] = np.where(helps, -1.0, 1.0)
+                tried[t] = np.where(helps, -1.0, 1.0)
                 # Only signs matter, so each level may be scaled at will: what helps as it is, what hurts by its
                 # factor squared.
                 gain = np.where(helps, gain, gain * np.exp(-2.0 * self.log_step[t]))
                 gain = np.add.reduceat(gain, self.starts[t - 1])
-            found_tilt = self.log_tilt(found)
-            weight = self.mass * np.exp(found_tilt - found_tilt.max())
+            tried_tilt = self.log_tilt(tried)
+            weight = self.mass * np.exp(tried_tilt - tried_tilt.max())
             improved = float(weight[inside].sum() / weight.sum())
             if improved <= share * (1 + 1e-14):
                 break
-            signs, tilt, share = found, found_tilt, improved
+            signs, tilt, share = tried, tried_tilt, improved
         return signs, tilt
 
 

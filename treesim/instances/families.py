@@ -20,7 +20,7 @@ from treesim.registry import Registry
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_at_least, require_one_of, require_positive
+from treesim.spec import parse, require_at_least, require_countable, require_one_of, require_positive
 
 Builder = Callable[..., Instance]
 Planter = Callable[..., LayeredGraph]
@@ -77,6 +77,8 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
     if missing:
         raise SpecError(f"family {name!r} needs {missing[0]}")
     settings = {key: parameters.get(key, p.default) for key, p in known.items()}
+    for key, value in settings.items():
+        require_countable(key, value)
     built = FAMILIES[name](seed=seed, **settings)
     provenance = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
     return Instance(built.graph, built.value, name, provenance, seed)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray
-from treesim.errors import RewardError
+from treesim.errors import RewardError, quoted
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.steps import number_of
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, optimal_twist
 from treesim.laws.law import LeafLaw, descend_reference
@@ -26,7 +29,7 @@ class Instance:
     ----------
     graph : LayeredGraph
     value : Scaled, shape [n_nodes]
-        The approximate value V^; at the leaves it is the reward phi itself.
+        The approximate value V^; at the leaves it is the reward phi itself. Copied, if anybody could still write to it.
     family : str
         What built it.
     parameters : mapping
@@ -60,7 +63,12 @@ class Instance:
             raise RewardError(
                 f"there are {len(self.value)} values, expected one for each of {self.graph.n_nodes} nodes"
             )
-        object.__setattr__(self, "value", self.value.frozen())
+        object.__setattr__(self, "value", Scaled(_own(self.value.mantissa), _own(self.value.exponent)))
+        object.__setattr__(self, "parameters", copy.deepcopy(dict(self.parameters)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Copies and pickles are built, and checked, like any other: their arrays are read-only too.
+        return type(self), (self.graph, self.value, self.family, dict(self.parameters), self.seed)
 
     @classmethod
     def from_scores(cls, tree: Tree, score: Callable[[Hashable], float]) -> Instance:
@@ -76,10 +84,16 @@ class Instance:
         """
         if tree.names is None:
             raise RewardError("the tree has no names to score; `Tree.from_policy` gives its nodes their prefixes")
-        value = np.array([score(name) for name in tree.names], np.float64)
-        if not (np.isfinite(value) & (value >= 0)).all():
-            odd = tree.names[int(np.flatnonzero(~(np.isfinite(value) & (value >= 0)))[0])]
-            raise RewardError(f"the score of {odd!r} is {score(odd)}, expected a finite number of at least 0")
+        value = np.empty(tree.n_nodes)
+        parent = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr)).tolist()
+        for v, name in enumerate(tree.names):
+            # Padding is worth what the early end is worth that it follows.
+            given = value[parent[v - 1]] if name is None and v else score(name)
+            value[v] = number_of(given)
+            if not 0 <= value[v] < np.inf:
+                raise RewardError(
+                    f"the score of {quoted(name)} is {quoted(given)}, expected a finite number of at least 0"
+                )
         return cls(tree, Scaled.from_float(value))
 
     @property
@@ -127,3 +141,15 @@ class Instance:
             and self.value.equals(other.value)
             and (self.family, dict(self.parameters), self.seed) == (other.family, dict(other.parameters), other.seed)
         )
+
+
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """A read-only array that nobody can write to, the same one if it is that already."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray) and not owner.flags.writeable:
+        owner = owner.base
+    if owner is None:
+        return array
+    array = array.copy()
+    array.flags.writeable = False
+    return array

@@ -85,8 +85,8 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
         for width in np.unique(degree):
             nodes = np.flatnonzero(degree == width)
             edges = (layer.ptr[nodes] - layer.ptr[0])[:, None] + np.arange(width)
-            found, size = _classes(np.concatenate([own[nodes, None], prob_key[edges], ends[edges]], axis=1))
-            group[nodes] = n_groups + found
+            classes, size = _classes(np.concatenate([own[nodes, None], prob_key[edges], ends[edges]], axis=1))
+            group[nodes] = n_groups + classes
             n_groups += size
         group, first = _in_order(group, n_groups)
         starts = layer.ptr[first] - layer.ptr[0]
@@ -135,7 +135,7 @@ def unroll(instance: Instance) -> Instance:
     1024
     """
     graph = instance.graph
-    if isinstance(graph, Tree):
+    if not graph.keeps_edges:
         return instance
     paths = 2.0**graph.log2_paths if graph.log2_paths < 1000 else math.inf
     require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")

@@ -1,34 +1,36 @@
 """networkx in and out: a graph without cycles, edge attribute ``prob`` and leaf attribute ``reward``.
 
-An arborescence is read as a tree, any other graph with one root as a trellis. A node's value V^ may be given as
-``value``. Logs may be given in place of linear numbers: ``log_reward``, ``log_value``; they are written where the
-linear number is not a float. Leaves above level T are early ends: they are padded on the way in, and the padding is
-left out on the way back.
+A graph whose paths do not meet is read as a tree, any other with one root as a trellis. A node's value V^ may be given
+as ``value``. Logs may be given in place of linear numbers: ``log_reward``, ``log_value``; they are written where the
+linear number is not a float. None and NaN mean that nothing is given. Leaves above level T are early ends: they are
+padded on the way in, and the padding is left out on the way back.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Hashable
-from pathlib import Path
 from typing import Any
 
 import networkx as nx
 import numpy as np
 
-from treesim.errors import RewardError, TreeError
+from treesim.arrays import BoolArray, FloatArray
+from treesim.errors import RewardError, listed, quoted
+from treesim.graphs.from_networkx import unfold_tree, unfold_trellis
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.steps import attributes_there, is_given, number_of, step_graph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
-from treesim.graphs.values import optimal_twist
+from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
+from treesim.instances.names import distinct
 from treesim.instances.perturbations import PERTURBATIONS, perturb
-from treesim.instances.rewards import log_of_linear
+from treesim.runtime.notes import note
 from treesim.scaled import Scaled
 from treesim.spec import parse
 
 _LEAST, _MOST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
+_LARGEST_LOG = 1e8
 
 
 def instance_from_graph(
@@ -38,16 +40,30 @@ def instance_from_graph(
     ratio_cap: float | None = None,
     seed: int = 0,
     source: str = "networkx",
+    prob_attribute: str = "prob",
+    reward_attribute: str = "reward",
 ) -> Instance:
     """An instance from a graph: leaves carry ``reward`` or ``log_reward``.
 
-    V^ is the nodes' ``value`` or ``log_value`` if all inner nodes have one and no perturbation is asked for, else made
-    from V* by the perturbation.
+    V^ is the nodes' ``value`` or ``log_value`` if inner nodes have one and no perturbation is asked for, else made from
+    V* by the perturbation. Where the root alone has none, its value is what its children's are in expectation, P V^.
+
+    Parameters
+    ----------
+    graph : networkx.DiGraph
+    perturbation, epsilon, ratio_cap : optional
+        See `treesim.perturb`.
+    seed : int
+        Of the perturbation.
+    source : str
+        Where the graph comes from, for the record.
+    prob_attribute, reward_attribute : str
+        What edges and leaves call their probability and their reward.
 
     Raises
     ------
     TreeError, RewardError
-        If the graph has a cycle or several roots, or a reward or value is missing or no number.
+        If the graph has a cycle or several roots, or a probability, reward or value is missing or no number.
 
     Examples
     --------
@@ -57,25 +73,24 @@ def instance_from_graph(
     >>> np.exp(instance_from_graph(graph).target.log_prob)
     array([0.5, 0.5])
     """
-    is_tree = not graph.is_multigraph() and len(graph) > 1 and nx.is_directed(graph) and nx.is_arborescence(graph)
-    built: LayeredGraph = Tree.from_networkx(graph) if is_tree else Trellis.from_networkx(graph)
-    assert built.names is not None
-    nodes = list(built.names)
-    for t in range(built.horizon):
-        layer, here, ahead = built.layer(t), built.level(t).start, built.level(t + 1).start
-        ends = layer.ends(np.arange(len(layer.prob)))
-        for v, child in zip(layer.sources().tolist(), ends.tolist(), strict=True):
-            if nodes[ahead + child] is None:
-                nodes[ahead + child] = nodes[here + v]
-    log_reward = np.array([_log_number(graph, node, "reward") for node in nodes[built.leaves]], np.float64)
-    twist = optimal_twist(built, log_reward)
-    inner = [name for name in graph if graph.out_degree(name)]
-    given = perturbation is None and epsilon is None and all(_has(graph, node, "value") for node in inner)
+    steps = step_graph(graph, prob_attribute)
+    built: LayeredGraph
+    if steps.is_tree:
+        arrays, places = unfold_tree(steps)
+        built = Tree(*arrays, places.names(steps.nodes))
+    else:
+        layers, places = unfold_trellis(steps)
+        built = Trellis(places.level_ptr, layers, np.arange(len(layers)), places.names(steps.nodes))
+    nodes, is_inner = steps.nodes, np.diff(steps.ptr) > 0
+    log_number = np.full(len(nodes), np.nan)
+    for v in np.flatnonzero(~is_inner).tolist():
+        log_number[v] = _log_reward(graph, nodes[v], reward_attribute)
+    twist = optimal_twist(built, log_number[places.origin[built.leaves]])
+    given = perturbation is None and epsilon is None and _read_values(graph, nodes, is_inner, log_number)
     if given:
-        leaf_log = dict(zip(nodes[built.leaves], log_reward, strict=True))
-        value = Scaled.from_log(
-            [leaf_log[node] if node in leaf_log else _log_number(graph, node, "value") for node in nodes]
-        )
+        value = Scaled.from_log(np.nan_to_num(log_number, nan=0.0, neginf=-np.inf))[places.origin]
+        if np.isnan(log_number[0]):
+            expect_level(built, 0, value)
     else:
         kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
         value = perturb(built, twist, kind, epsilon, ratio_cap, seed)
@@ -83,13 +98,16 @@ def instance_from_graph(
         "source": source, "perturbation": "given" if given else perturbation or "exact", "epsilon": epsilon,
         "ratio_cap": ratio_cap,
     }  # fmt: skip
+    named = {"prob_attribute": (prob_attribute, "prob"), "reward_attribute": (reward_attribute, "reward")}
+    parameters |= {key: name for key, (name, default) in named.items() if name != default}
     return Instance(built, value, "graph", parameters, seed)
 
 
 def graph_from_instance(instance: Instance) -> nx.DiGraph:
     """The instance as a directed graph, a trellis with its parallel edges; nodes without names go by their numbers.
 
-    Nodes that no edges lead to are left out. A name that stands on several levels is written ``name@level``.
+    Padding and nodes that no edges lead to are left out. A name that several nodes have is written ``name@level``, and
+    numbered where that is taken.
 
     Examples
     --------
@@ -99,73 +117,62 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
     ({'level': 2, 'reward': 4.0}, {'prob': 0.5})
     """
     built, log_value, number = instance.graph, instance.value.log(), instance.value.to_float()
-    left_out = np.array([name is None for name in built.names] if built.names is not None else [False] * built.n_nodes)
-    names = _unique_names(built)
+    is_out = _left_out(built)
+    names = _unique_names(built, is_out)
     graph = nx.DiGraph() if isinstance(built, Tree) else nx.MultiDiGraph()
     for t in range(built.horizon + 1):
-        here, ahead = built.level(t), built.level(t + 1) if t < built.horizon else built.level(t)
+        here = built.level(t)
         ends_here = np.ones(here.stop - here.start, bool)
         if t < built.horizon:
-            layer = built.layer(t)
+            layer, ahead = built.layer(t), built.level(t + 1)
             sources, ends = layer.sources() + here.start, layer.ends(np.arange(len(layer.prob))) + ahead.start
-            met = np.zeros(built.n_level(t + 1), bool)
-            met[ends[~left_out[sources]] - ahead.start] = True
-            left_out[ahead] |= ~met
-            ends_here[sources[~left_out[ends]] - here.start] = False
+            ends_here[sources[~is_out[ends]] - here.start] = False
         for node in range(here.start, here.stop):
-            if not left_out[node]:
+            if not is_out[node]:
                 name = "reward" if ends_here[node - here.start] else "value"
                 graph.add_node(names[node], level=t, **_attribute(name, number[node], log_value[node]))
         if t < built.horizon:
             for edge, (v, c, prob) in enumerate(zip(sources.tolist(), ends.tolist(), layer.prob.tolist(), strict=True)):
-                if not (left_out[v] or left_out[c]):
+                if not (is_out[v] or is_out[c]):
                     graph.add_edge(names[v], names[c], prob=prob, **_token(built, t, edge))
     return graph
 
 
-def read_graph(path: Path) -> nx.DiGraph:
-    """Read node-link JSON or GraphML, told apart by the ending of the name.
+def _left_out(built: LayeredGraph) -> BoolArray:
+    """Padding, and what no edges lead to.
 
-    Raises
-    ------
-    TreeError
-        If the file cannot be read as what its ending says.
+    Padding has no name, follows what has no other step, and is followed by padding alone; it starts below level 1.
     """
-    try:
-        if path.suffix in (".graphml", ".xml"):
-            return nx.read_graphml(path)
-        if path.suffix != ".json":
-            raise TreeError(f"{path} ends in {path.suffix!r}, expected .json (node-link) or .graphml")
-        document = json.loads(path.read_text(encoding="utf-8"))
-        edges = "links" if "links" in document else "edges"
-        return nx.node_link_graph(document, edges=edges)
-    except TreeError:
-        raise
-    except FileNotFoundError:
-        raise TreeError(f"{path} does not exist") from None
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TreeError(f"cannot read {path} as a graph: {reason}") from None
+    is_out = np.zeros(built.n_nodes, bool)
+    if built.names is not None:
+        is_out[:] = [name is None for name in built.names]
+        is_out[: built.level_ptr[2]] = False
+        for t in reversed(range(built.horizon)):
+            layer, here, ahead = built.layer(t), built.level(t), built.level(t + 1)
+            sources, ends = layer.sources(), layer.ends(np.arange(len(layer.prob)))
+            chosen = np.diff(layer.ptr)[sources] > 1
+            is_out[ahead][ends[chosen]] = False
+            is_out[here][sources[~is_out[ahead][ends]]] = False
+    for t in range(built.horizon):
+        layer, here, ahead = built.layer(t), built.level(t), built.level(t + 1)
+        sources, ends = layer.sources(), layer.ends(np.arange(len(layer.prob)))
+        met = np.zeros(built.n_level(t + 1), bool)
+        met[ends[~is_out[here][sources]]] = True
+        is_out[ahead] |= ~met
+    return is_out
 
 
-def graph_text(graph: nx.DiGraph, form: str) -> str:
-    """A graph as ``json`` (node-link), ``graphml`` or ``dot``."""
-    if form == "json":
-        return json.dumps(nx.node_link_data(graph, edges="edges"), indent=1, allow_nan=False) + "\n"
-    if form == "graphml":
-        return "\n".join(nx.generate_graphml(graph)) + "\n"
-    labelled = nx.relabel_nodes(graph, {node: json.dumps(str(node)) for node in graph})
-    return str(nx.nx_pydot.to_pydot(labelled).to_string())
-
-
-def _unique_names(graph: LayeredGraph) -> list[Hashable]:
-    if graph.names is None:
-        return list(range(graph.n_nodes))
-    count = Counter(graph.names)
-    level = np.repeat(np.arange(graph.horizon + 1), np.diff(graph.level_ptr)).tolist()
-    return [
-        name if count[name] == 1 or name is None else f"{name}@{t}" for name, t in zip(graph.names, level, strict=True)
-    ]
+def _unique_names(built: LayeredGraph, is_out: BoolArray) -> list[Hashable]:
+    """A name for each node, no two alike among those that are not left out."""
+    if built.names is None:
+        return list(range(built.n_nodes))
+    shown = np.flatnonzero(~is_out).tolist()
+    names: list[Hashable] = [None] * built.n_nodes
+    level = np.repeat(np.arange(built.horizon + 1), np.diff(built.level_ptr))[shown].tolist()
+    own = [v if built.names[v] is None else built.names[v] for v in shown]
+    for v, name in zip(shown, distinct(own, level, lambda name: name), strict=True):
+        names[v] = name
+    return names
 
 
 def _token(graph: LayeredGraph, t: int, edge: int) -> dict[str, str]:
@@ -181,21 +188,54 @@ def _attribute(name: str, number: float, log_number: float) -> dict[str, Any]:
     return {f"log_{name}": float(log_number)}
 
 
-def _has(graph: nx.DiGraph, node: Hashable, name: str) -> bool:
-    return name in graph.nodes[node] or f"log_{name}" in graph.nodes[node]
+def _read_values(graph: nx.DiGraph, nodes: list[Hashable], is_inner: BoolArray, log_number: FloatArray) -> bool:
+    """Write log V^ of inner nodes; whether there is any. The root's may be missing, NaN then."""
+    inner = np.flatnonzero(is_inner).tolist()
+    has = [_given_key(graph, nodes[v], "value") is not None for v in inner]
+    if not any(has):
+        return False
+    lacking = [nodes[v] for v, is_there in zip(inner, has, strict=True) if not is_there and v]
+    if lacking:
+        raise RewardError(
+            f"{len(lacking)} of {len(inner)} inner nodes have no 'value' although others have one: {listed(lacking)}; "
+            "expected one for each but the root, or none at all"
+        )
+    for v, is_there in zip(inner, has, strict=True):
+        if is_there:
+            log_number[v] = _log_number(graph, nodes[v], "value")
+    odd = [
+        nodes[v] for v in np.flatnonzero(~is_inner).tolist()
+        if _given_key(graph, nodes[v], "value") is not None
+        and not np.isclose(_log_number(graph, nodes[v], "value"), log_number[v], rtol=1e-6, atol=1e-6)
+    ]  # fmt: skip
+    if odd:
+        note(f"values of {len(odd)} leaves are not their rewards and were not used, V^ = phi there: {listed(odd)}")
+    return True
+
+
+def _given_key(graph: nx.DiGraph, node: Hashable, name: str) -> str | None:
+    """Under which name a node gives a number: as it is, or its log; None if it does not."""
+    attributes = graph.nodes[node]
+    return next((key for key in (name, f"log_{name}") if is_given(attributes.get(key))), None)
+
+
+def _log_reward(graph: nx.DiGraph, node: Hashable, name: str) -> float:
+    if _given_key(graph, node, name) is None:
+        raise RewardError(
+            f"node {quoted(node)} has no {quoted(name)} or {quoted(f'log_{name}')}, expected one of them, as it is a "
+            f"leaf; {attributes_there(graph.nodes[node])} (--reward-attribute, or reward_attribute, takes another name)"
+        )
+    return _log_number(graph, node, name)
 
 
 def _log_number(graph: nx.DiGraph, node: Hashable, name: str) -> float:
     """log of a node's attribute ``name``, given as it is or as ``log_name``."""
-    attributes = graph.nodes[node]
-    if not _has(graph, node, name):
-        raise RewardError(f"node {node!r} has no attribute {name!r} or 'log_{name}', expected one of them")
-    key = name if name in attributes else f"log_{name}"
-    try:
-        number = float(attributes[key])
-    except (TypeError, ValueError):
-        number = np.nan
-    if not (0 <= number < np.inf if key == name else number < np.inf):
-        expected = "a finite number of at least 0" if key == name else "a finite number or -inf"
-        raise RewardError(f"{key} of node {node!r} is {attributes[key]!r}, expected {expected}")
-    return float(log_of_linear(np.array([number]))[0]) if key == name else number
+    key = _given_key(graph, node, name)
+    assert key is not None
+    number = number_of(graph.nodes[node][key])
+    is_linear = key == name
+    if not (0 <= number < np.inf if is_linear else number <= _LARGEST_LOG and not -np.inf < number < -_LARGEST_LOG):
+        expected = "a finite number of at least 0" if is_linear else "a number from -1e8 to 1e8, or -inf"
+        raise RewardError(f"{key} of node {quoted(node)} is {quoted(graph.nodes[node][key])}, expected {expected}")
+    with np.errstate(divide="ignore"):
+        return float(np.log(number)) if is_linear else number

@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike
 from treesim.arrays import BoolArray, FloatArray
 from treesim.errors import PerturbationError
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, expect_level
 from treesim.instances.adversary import worst_signs
 from treesim.kernels.backward import cap_ratios, multiply
@@ -125,12 +124,12 @@ class Adversarial(BottomUp):
         require_at_least("starts", self.starts, 0)
 
     def directions(self, graph: LayeredGraph, twist: Scaled, epsilon: FloatArray, seed: int) -> Directions:
-        if not isinstance(graph, Tree):
-            raise PerturbationError(
-                "perturbation 'adversarial' needs a tree, whose every path has errors of its own; "
-                "perturb the tree and merge it, or take random-sign"
-            )
-        signs = worst_signs(graph, twist, np.log1p(epsilon), self.starts, generator(seed, Stream.PERTURBATION))
+        tree = graph.require_tree(
+            "perturbation 'adversarial' needs a tree, whose every path has errors of its own; perturb the tree and "
+            "merge it, or take random-sign",
+            PerturbationError,
+        )
+        signs = worst_signs(tree, twist, np.log1p(epsilon), self.starts, generator(seed, Stream.PERTURBATION))
         return lambda t: signs[t]
 
 
@@ -300,8 +299,8 @@ def perturb(
 def _bottom_up(
     graph: LayeredGraph, twist: Scaled, kind: BottomUp, epsilon: FloatArray, ratio_cap: float | None, seed: int
 ) -> Scaled:
-    if ratio_cap is not None and not ratio_cap >= 1.0:
-        raise PerturbationError(f"ratio cap is {ratio_cap}, expected at least 1")
+    if ratio_cap is not None and not 1.0 <= ratio_cap < np.inf:
+        raise PerturbationError(f"ratio cap is {ratio_cap}, expected a finite number of at least 1, or none")
 
     def build(schedule: FloatArray) -> Scaled:
         return _climb(graph, twist, kind.directions(graph, twist, schedule, seed), schedule, ratio_cap)
@@ -323,10 +322,10 @@ def _climb(
         expect_level(graph, t, value)
         here = value[graph.level(t)]
         factor = _power(1.0 + epsilon[t], directions(t))
-        multiply(factor, here.mantissa, here.exponent)
+        multiply(factor, here.numbers)
         if ratio_cap is not None:
             ahead = value[graph.level(t + 1)]
-            cap_ratios(*graph.layer(t), ahead.mantissa, ahead.exponent, ratio_cap, here.mantissa, here.exponent)
+            cap_ratios(tuple(graph.layer(t)), ahead.numbers, ratio_cap, here.numbers)
     return value
 
 
@@ -336,11 +335,11 @@ def _power(base: float, direction: FloatArray) -> FloatArray:
     return np.where(direction == 1.0, 1.0 / base, np.where(direction == -1.0, base, inner))
 
 
-def _meets(found: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
+def _meets(audit: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
     """Whether the audited Bellman error is the one asked for, and L within the cap."""
     asked = epsilon.max()
-    error_fits = abs(found.bellman_error - asked) <= TOLERANCE * max(1.0, asked)
-    return error_fits and found.ratio_bound <= ratio_cap * (1.0 + TOLERANCE)
+    error_fits = abs(audit.bellman_error - asked) <= TOLERANCE * max(1.0, asked)
+    return error_fits and audit.ratio_bound <= ratio_cap * (1.0 + TOLERANCE)
 
 
 def _conflict(

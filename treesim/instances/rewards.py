@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from treesim.arrays import FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
+from treesim.runtime.reading import reason, require_file
 from treesim.runtime.seeds import Stream, generator
 from treesim.spec import require_at_least, require_one_of, require_positive
 
@@ -154,11 +155,17 @@ class Given(Reward):
 
     def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
         path = Path(self.file)
+        require_file(path, RewardError)
         try:
-            numbers = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
-            numbers = np.asarray(numbers, np.float64)
-        except (OSError, ValueError, EOFError) as error:
-            raise RewardError(f"cannot read rewards from {self.file}: {str(error).splitlines()[0]}") from None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)  # of an empty file: the wrong number of rewards says it
+                numbers = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, ndmin=1)
+        except (OSError, ValueError, EOFError, SyntaxError) as error:
+            raise RewardError(f"cannot read rewards from {self.file}: {reason(error)}") from None
+        if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "biuf":
+            kind = getattr(numbers, "dtype", type(numbers).__name__)
+            raise RewardError(f"rewards in {self.file} are of type {kind}, expected real numbers")
+        numbers = numbers.astype(np.float64)
         if self.scale == "log":
             return numbers
         return log_of_linear(numbers)
@@ -169,11 +176,11 @@ REWARDS: dict[str, type[Reward]] = {kind.name: kind for kind in (Gaussian, Spars
 
 def _need_tree(reward: Reward, graph: LayeredGraph) -> None:
     """Raise `RewardError` unless every path has a leaf of its own."""
-    if not isinstance(graph, Tree):
-        raise RewardError(
-            f"reward {reward.name!r} adds up along the path, and paths of a trellis share their ends; "
-            "expected a reward of the last node: gaussian, sparse or given"
-        )
+    graph.require_tree(
+        f"reward {reward.name!r} adds up along the path, and paths of a trellis share their ends; "
+        "expected a reward of the last node: gaussian, sparse or given",
+        RewardError,
+    )
 
 
 def log_of_linear(reward: FloatArray) -> FloatArray:

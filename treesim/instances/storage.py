@@ -1,7 +1,9 @@
 """Instance files: one ``.safetensors`` file, arrays and a JSON header, checked before it is trusted.
 
 The header is one metadata entry, ``treesim``, because the order of several is not the same from run to run; it holds
-the format version and a SHA-256 digest of everything else, so that an edited file is told from a whole one.
+the format version and a SHA-256 digest of everything else, so that an edited file is told from a whole one. Format 2
+keeps the types of names and each of them once (`treesim.instances.names`); format 1 had a name a node, as text where it
+was no number.
 """
 
 from __future__ import annotations
@@ -9,44 +11,38 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from treesim._version import __version__
-from treesim.errors import InstanceFileError, TreesimError
+from treesim.errors import InstanceFileError, TreesimError, quoted
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
-from treesim.kernels.arithmetic import BLOCK, HIGHEST, LOWEST
+from treesim.instances.layout import LAYOUTS, Arrays, check_arrays, check_layout
+from treesim.instances.names import Name, decoded_names, encoded_names, is_text
 from treesim.runtime.files import write_whole
 from treesim.runtime.memory import require_memory
+from treesim.runtime.reading import reason, require_file
 from treesim.scaled import Scaled
 
-FORMAT = 1
+FORMAT = 2
 
-_VALUES = {"value_mantissa": ("F64", 8), "value_exponent": ("I32", 4)}
-_TREE = {"level_ptr": ("I64", 8), "edge_ptr": ("I64", 8), "edge_prob": ("F64", 8)}
-_TRELLIS = _TREE | {
-    "order": ("I64", 8),
-    "layer_parents": ("I64", 8),
-    "layer_edges": ("I64", 8),
-    "edge_child": ("I32", 4),
-    "edge_token": ("I32", 4),
-}
-_KINDS = {"tree": _TREE | _VALUES, "trellis": _TRELLIS | _VALUES}
-_OPTIONAL = {"edge_token"}
-
-Arrays = dict[str, NDArray[Any]]
+# Safetensors reads no header beyond 100 MB.
+_LARGEST_HEADER = 90_000_000
 
 
 def save(instance: Instance, path: str | Path) -> None:
     """Write an instance file, whole or not at all; the same instance always gives the same bytes.
+
+    Names keep their types: texts, numbers, bytes, and tuples of these; others become their text.
 
     Raises
     ------
@@ -56,27 +52,34 @@ def save(instance: Instance, path: str | Path) -> None:
     path = Path(path)
     graph, value = instance.graph, instance.value
     arrays = graph.arrays() | {"value_mantissa": value.mantissa, "value_exponent": value.exponent}
+    table = None
+    if graph.names is not None:
+        table, arrays["node_name"] = encoded_names(graph.names)
+    vocabulary = graph.vocabulary if isinstance(graph, Trellis) else None
     header: dict[str, Any] = {
         "format": FORMAT,
         "family": instance.family,
-        "parameters": dict(instance.parameters),
+        "parameters": _json_parameters(instance.parameters),
         "seed": instance.seed,
         "version": __version__,
         "graph": "tree" if isinstance(graph, Tree) else "trellis",
-        "names": None if graph.names is None else [_json_name(name) for name in graph.names],
-        "vocabulary": list(graph.vocabulary) if isinstance(graph, Trellis) and graph.vocabulary is not None else None,
+        "names": table,
+        "vocabulary": None if vocabulary is None else list(vocabulary),
     }
+    if not is_text((instance.family, *(vocabulary or ()))):
+        raise TreesimError("the family or a token is no text that a file can hold: it has a lone surrogate")
+    stored = _as_stored(instance, header, arrays)
 
     def write(temporary: Path) -> None:
         _save_arrays(arrays, header, temporary)
-        if not load(temporary).same_as(_as_stored(instance)):
+        if not load(temporary).same_as(stored):
             raise TreesimError(f"{path} does not read back as it was written; nothing was kept")
 
     write_whole(path, write)
 
 
 def load(path: str | Path) -> Instance:
-    """Read an instance file.
+    """Read an instance file, of this format or an older one.
 
     Raises
     ------
@@ -86,117 +89,130 @@ def load(path: str | Path) -> Instance:
         If it does not fit in the memory budget.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InstanceFileError(f"{path} is a folder, expected an instance file")
+    require_file(path, InstanceFileError)
     try:
         with safe_open(path, framework="numpy") as file:
             header = _checked_header(path, file.metadata())
-            _check_arrays(path, file, header["graph"])
+            size = _checked(path, check_layout, file, header["graph"])
+            require_memory(size, str(path))
         arrays = load_file(path)
-    except FileNotFoundError:
-        raise InstanceFileError(f"{path} does not exist") from None
-    except (SafetensorError, OSError) as error:
-        raise InstanceFileError(f"{path} is truncated or no safetensors file ({_first_line(error)})") from None
+    except SafetensorError as error:
+        raise InstanceFileError(f"{path} is truncated or no safetensors file ({reason(error)})") from None
+    except OSError as error:
+        raise InstanceFileError(f"cannot read {path}: {reason(error)}") from None
     if _digest(arrays, header) != header["sha256"]:
         raise InstanceFileError(f"{path} was edited or damaged: its contents do not match its digest")
-    names = None if header["names"] is None else tuple(header["names"])
-    vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
-    try:
-        graph: LayeredGraph
-        if header["graph"] == "tree":
-            graph = Tree(arrays["level_ptr"], arrays["edge_ptr"], arrays["edge_prob"], names)
-        else:
-            graph = Trellis.from_arrays(arrays, names, vocabulary)
-        value = Scaled(arrays["value_mantissa"], arrays["value_exponent"])
-        _check_canonical(path, value)
-        return Instance(graph, value, header["family"], header["parameters"], header["seed"])
-    except InstanceFileError:
-        raise
-    except TreesimError as error:
-        raise InstanceFileError(f"{path} holds no valid instance: {error}") from None
+    _checked(path, check_arrays, arrays, header["graph"])
+    return _checked(path, _instance, arrays, header)
 
 
 def is_instance_file(path: Path) -> bool:
     """Whether a file is a treesim instance, of any format version, by its header alone."""
     try:
+        require_file(path)
         with safe_open(path, framework="numpy") as file:
             return "treesim" in (file.metadata() or {})
-    except (SafetensorError, OSError):
+    except (SafetensorError, OSError, TreesimError):
         return False
 
 
 def _save_arrays(arrays: Arrays, header: dict[str, Any], path: Path) -> None:
     # safetensors writes the buffer of a strided or Fortran-ordered array as if it were C-ordered.
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    header = header | {"sha256": _digest(arrays, header)}
-    save_file(arrays, path, metadata={"treesim": _canonical_json(header)})
+    text = _canonical_json(header | {"sha256": _digest(arrays, header)})
+    if len(text) > _LARGEST_HEADER:
+        raise TreesimError(
+            f"names and parameters take {len(text) / 1e6:.0f} MB, expected at most {_LARGEST_HEADER / 1e6:.0f}; "
+            "leave the names out"
+        )
+    save_file(arrays, path, metadata={"treesim": text})
 
 
-def _checked_header(path: Path, metadata: dict[str, str] | None) -> dict[str, Any]:
+def _checked(path: Path, check: Any, *arguments: Any) -> Any:
+    """What a check returns; what it raises, with the name of the file."""
+    try:
+        return check(*arguments)
+    except InstanceFileError:
+        raise
+    except TreesimError as error:
+        raise InstanceFileError(f"{path} holds no valid instance: {error}") from None
+
+
+def _instance(arrays: Arrays, header: dict[str, Any]) -> Instance:
+    value = Scaled(arrays["value_mantissa"], arrays["value_exponent"])
+    names = _names(arrays, header)
+    graph: LayeredGraph
+    if header["graph"] == "tree":
+        graph = Tree(arrays["level_ptr"], arrays["edge_ptr"], arrays["edge_prob"], names)
+    else:
+        vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
+        graph = Trellis.from_arrays(arrays, names, vocabulary)
+    return Instance(graph, value, header["family"], header["parameters"], header["seed"])
+
+
+def _names(arrays: Arrays, header: dict[str, Any]) -> tuple[Name, ...] | None:
+    table = header["names"]
+    if table is None:
+        return None
+    if header["format"] == 1:
+        if not all(name is None or isinstance(name, str | int | float) for name in table):
+            raise TreesimError("names hold what is no text or number")
+        return tuple(table)
+    if "node_name" not in arrays:
+        raise TreesimError("it lacks the array 'node_name', and has names")
+    return decoded_names(table, arrays["node_name"])
+
+
+def _checked_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str, Any]:
     text = (metadata or {}).get("treesim")
     if text is None:
         raise InstanceFileError(f"{path} is a safetensors file of something else, expected a treesim instance")
     try:
-        header = json.loads(text)
+        header = json.loads(text, parse_constant=_no_number, parse_float=_finite)
         version = header["format"]
-    except (ValueError, KeyError, TypeError):
+        # Written as it was read: numbers and texts that no file should hold show here.
+        _canonical_json(header)
+        json.dumps(header, ensure_ascii=False).encode()
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise InstanceFileError(f"{path} has a damaged header") from None
-    if not isinstance(version, int) or version < 1:
-        raise InstanceFileError(f"{path} has format {version!r}, expected {FORMAT}")
+    if type(version) is not int or version < 1:
+        raise InstanceFileError(f"{path} has format {quoted(version)}, expected {FORMAT}")
     if version > FORMAT:
         raise InstanceFileError(
-            f"{path} has format {version}, newer than the {FORMAT} that this version reads; upgrade treesim"
+            f"{path} has format {quoted(version)}, newer than the {FORMAT} that this version reads; upgrade treesim"
         )
-    kinds = {
-        "family": str,
-        "parameters": dict,
-        "seed": (int, type(None)),
-        "sha256": str,
-        "names": (list, type(None)),
-        "vocabulary": (list, type(None)),
-    }
-    for key, kind in kinds.items():
-        if not isinstance(header.get(key), kind):  # type: ignore[arg-type]
+    for key, kinds in _HEADER.items():
+        if key not in header or type(header[key]) not in kinds:
             raise InstanceFileError(f"{path} has a damaged header: {key!r} is missing or of the wrong type")
-    if header.get("graph") not in _KINDS:
-        raise InstanceFileError(f"{path} has a damaged header: it holds a {header.get('graph')!r}, no tree or trellis")
+    if header["graph"] not in LAYOUTS:
+        raise InstanceFileError(
+            f"{path} has a damaged header: it holds a {quoted(header['graph'])}, no tree or trellis"
+        )
+    if not all(isinstance(word, str) for word in header["vocabulary"] or ()):
+        raise InstanceFileError(f"{path} has a damaged header: its vocabulary holds what is no text")
     return header
 
 
-def _check_arrays(path: Path, file: Any, graph: str) -> None:
-    """Names, types and sizes, before any array is read."""
-    found = set(file.keys())
-    kinds = _KINDS[graph]
-    if found - _OPTIONAL != set(kinds) - _OPTIONAL or found - set(kinds):
-        odd = sorted((found ^ set(kinds)) - (_OPTIONAL - found))[0]
-        raise InstanceFileError(f"{path} {'has an unknown' if odd in found else 'lacks the'} array {odd!r}")
-    total = 0
-    shapes = {}
-    for name in found:
-        kind, size = kinds[name]
-        part = file.get_slice(name)
-        shapes[name] = part.get_shape()
-        if part.get_dtype() != kind or len(shapes[name]) != 1:
-            raise InstanceFileError(
-                f"{path}: {name} is {part.get_dtype()}{shapes[name]}, expected one-dimensional {kind}"
-            )
-        total += size * shapes[name][0]
-    if shapes["value_mantissa"] != shapes["value_exponent"] or (
-        graph == "tree" and shapes["value_mantissa"] != [shapes["edge_prob"][0] + 1]
-    ):
-        raise InstanceFileError(f"{path}: values and edges have sizes that do not fit together")
-    require_memory(total, str(path))
+_HEADER: dict[str, tuple[type, ...]] = {
+    "family": (str,),
+    "parameters": (dict,),
+    "seed": (int, type(None)),
+    "sha256": (str,),
+    "names": (list, type(None)),
+    "vocabulary": (list, type(None)),
+    "graph": (str,),
+}
 
 
-def _check_canonical(path: Path, value: Scaled) -> None:
-    """Values must be non-negative numbers in the form that kernels rely on."""
-    m, e = value.mantissa, value.exponent
-    good = (m >= LOWEST) & (m < HIGHEST) & (e % BLOCK == 0) | (m == 0) & (e == 0)
-    if not good.all():
-        node = int(np.argmin(good))
-        raise InstanceFileError(
-            f"{path}: the value of node {node} is {m[node]} * 2**{e[node]}, expected canonical form"
-        )
+def _no_number(text: str) -> float:
+    raise ValueError(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(text)
+    return number
 
 
 def _digest(arrays: Arrays, header: dict[str, Any]) -> str:
@@ -212,17 +228,31 @@ def _canonical_json(document: dict[str, Any]) -> str:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def _json_name(name: Any) -> Any:
-    """Names that JSON keeps stay; others become their text."""
-    return name if name is None or isinstance(name, str | int | float) else str(name)
+def _json_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters as JSON values, numpy's numbers as plain ones."""
+    document: dict[str, Any] = {}
+    for key, value in parameters.items():
+        try:
+            text = json.dumps({key: value}, default=_plain, allow_nan=False, ensure_ascii=False)
+            text.encode()
+            document |= json.loads(text)
+        except (ValueError, TypeError, RecursionError):
+            raise TreesimError(
+                f"parameter {quoted(key)} is {quoted(value)}, expected what JSON can hold: finite numbers, texts, lists"
+            ) from None
+    return document
 
 
-def _as_stored(instance: Instance) -> Instance:
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(type(value).__name__)
+
+
+def _as_stored(instance: Instance, header: dict[str, Any], arrays: Arrays) -> Instance:
+    """The instance that a file gives back: its names and parameters as the header has them."""
     graph = instance.graph
     if graph.names is not None:
-        graph = dataclasses.replace(graph, names=tuple(_json_name(name) for name in graph.names))  # type: ignore[type-var]
-    return Instance(graph, instance.value, instance.family, instance.parameters, instance.seed)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+        names = decoded_names(header["names"], arrays["node_name"])
+        graph = dataclasses.replace(graph, names=names)  # type: ignore[type-var]
+    return Instance(graph, instance.value, instance.family, header["parameters"], instance.seed)

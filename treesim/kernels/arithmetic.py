@@ -62,8 +62,9 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
 
 
 @njit(nogil=True, cache=True)
-def exponentials(lo, hi, log_number, mantissa, exponent):
+def exponentials(lo, hi, log_number, out):
     """exp of the numbers ``lo..hi``."""
+    mantissa, exponent = out
     for i in range(lo, hi):
         x = log_number[i]
         if x < LOWEST_LOG:
@@ -86,6 +87,7 @@ def careful_expectation(start, stop, prob, child, mantissa, exponent):
     """
     is_tree = child.shape[0] == 0
     top = NO_EXPONENT
+    # `top` is the largest exponent of a term that counts; no term, no top.
     for k in range(start, stop):
         c = k if is_tree else child[k]
         if prob[k] > 0.0 and mantissa[c] > 0.0:
@@ -107,6 +109,7 @@ def careful_expectation(start, stop, prob, child, mantissa, exponent):
         if prob[k] > 0.0 and mantissa[c] > 0.0:
             top = max(top, math.frexp(prob[k])[1] + math.frexp(mantissa[c])[1] + exponent[c])
     result = 0.0
+    # Products of fractions are in [1/4, 1), and no shift is positive: the sum neither overflows nor vanishes.
     for k in range(start, stop):
         c = k if is_tree else child[k]
         if prob[k] > 0.0 and mantissa[c] > 0.0:

@@ -7,15 +7,19 @@ from treesim.kernels.arithmetic import HIGHEST, LOWEST, canonical, careful_expec
 
 
 @njit(nogil=True, cache=True)
-def expect_children(lo, hi, ptr, prob, child, mantissa, exponent, out_mantissa, out_exponent):
+def expect_children(lo, hi, layer, ahead, out):
     """(P V)(v) = sum_c p(c|v) V(c) for parents ``lo..hi``.
 
     Nearly always the children share one exponent and the plain sum stays in range: that costs what linear arithmetic
     costs. Everything else goes the careful way. The loop is written out, and two children apart: arrays handed to
     an inner function are counted in and out at every call.
     """
+    ptr, prob, child = layer
+    mantissa, exponent = ahead
+    out_mantissa, out_exponent = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
+    # `differs` is zero as long as all exponents seen are `common`: then `total` is the plain sum of mantissas.
     for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         first = start if is_tree else child[start]
@@ -38,16 +42,20 @@ def expect_children(lo, hi, ptr, prob, child, mantissa, exponent, out_mantissa, 
 
 
 @njit(nogil=True, cache=True)
-def expect_shared(lo, hi, ptr, prob, child, mantissa, exponent, common, out_mantissa, out_exponent):
+def expect_shared(lo, hi, layer, ahead, common, out):
     """The same where edges name their children and all children have the exponent `common`.
 
     Four sums at once, so that none waits for another; unsigned indices need no check for counting from the end.
     """
+    ptr, prob, child = layer
+    mantissa, exponent = ahead
+    out_mantissa, out_exponent = out
     base = ptr[0]
     for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         a, b, c, d = 0.0, 0.0, 0.0, 0.0
         quarters = (stop - start) // 4
+        # Edges start .. start + 4 i are in one of the four sums, each edge once.
         for i in range(quarters):
             k = start + 4 * i
             a += prob[k] * mantissa[np.uint32(child[k])]
@@ -74,16 +82,20 @@ def common_exponent(exponent):
 
 
 @njit(nogil=True, cache=True)
-def multiply(factor, mantissa, exponent):
+def multiply(factor, numbers):
     """Multiply scaled numbers in place by plain positive factors."""
+    mantissa, exponent = numbers
     for v in range(factor.shape[0]):
         if mantissa[v] != 0.0:
             mantissa[v], exponent[v] = product(mantissa[v], exponent[v], factor[v], 0)
 
 
 @njit(nogil=True, cache=True)
-def cap_ratios(ptr, prob, child, mantissa, exponent, cap, out_mantissa, out_exponent):
+def cap_ratios(layer, ahead, cap, out):
     """Clip each parent into [max child / cap, cap * min child], or to the middle where that is empty."""
+    ptr, prob, child = layer
+    mantissa, exponent = ahead
+    out_mantissa, out_exponent = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for v in range(out_mantissa.shape[0]):
@@ -91,6 +103,7 @@ def cap_ratios(ptr, prob, child, mantissa, exponent, cap, out_mantissa, out_expo
             continue
         own = out_exponent[v]
         low, high = 0.0, float("inf")
+        # [low, high] holds the factors for the parent that respect the cap towards all children seen.
         for k in range(ptr[v] - base, ptr[v + 1] - base):
             c = k if is_tree else child[k]
             if prob[k] > 0.0:

@@ -12,20 +12,23 @@ THRESHOLD = 2.3
 
 
 @njit(nogil=True, cache=True)
-def _coin(start, stop, prob, child, mantissa, exponent, here, power, log2_ratio, rng):
+def _coin(start, stop, prob, child, mantissa, exponent, here, power, log2_bound, rng):
     """Draw a child; whether a point below L V(prefix) is below its value. Returns the edge, and heads or not."""
     k = draw_edge(start, stop, prob, rng)
     c = k if child.shape[0] == 0 else child[k]
-    share = mantissa[c] / here * 2.0 ** (float(exponent[c] - power) - log2_ratio)
+    share = mantissa[c] / here * 2.0 ** (float(exponent[c] - power) - log2_bound)
     return k, rng.random() < share
 
 
 @njit(nogil=True, cache=True)
-def factory_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ratio, scale, gap, node, passed, rng):
+def factory_step(layer, value, ahead, log2_bound, scale, gap, node, passed, rng):
     """For every replicate a coin of probability `scale` times that of the coin at its node; returns the draws made.
 
     Huber (2014), Algorithm 1: a walk on the exponents of x = scale p, for which x^i is harmonic.
     """
+    ptr, prob, child = layer
+    here, here_power = value
+    mantissa, exponent = ahead
     base = ptr[0]
     draws = 0
     for i in range(node.shape[0]):
@@ -35,14 +38,15 @@ def factory_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ra
             passed[i] = rng.random() < scale
             if passed[i]:
                 draws += 1
-                _, passed[i] = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_ratio, rng)
+                _, passed[i] = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_bound, rng)
             continue
         place, factor, slack = 1, scale, gap
         limit = THRESHOLD / (SHARE * gap)
+        # Heads come out with probability (factor p)^place: coins keep its mean, and so do thresholds with a new factor.
         while True:
             while 0 < place < limit:
                 draws += 1
-                _, heads = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_ratio, rng)
+                _, heads = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_bound, rng)
                 if heads:
                     place -= 1
                 else:
@@ -60,8 +64,11 @@ def factory_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ra
 
 
 @njit(nogil=True, cache=True)
-def rejection_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_ratio, node, rng):
+def rejection_step(layer, value, ahead, log2_bound, node, rng):
     """Replace the node of every replicate by an edge, drawn until its coin shows heads; returns the draws made."""
+    ptr, prob, child = layer
+    here, here_power = value
+    mantissa, exponent = ahead
     base = ptr[0]
     draws = 0
     for i in range(node.shape[0]):
@@ -71,6 +78,6 @@ def rejection_step(ptr, prob, child, here, here_power, mantissa, exponent, log2_
         k = start
         while not heads:
             draws += 1
-            k, heads = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_ratio, rng)
+            k, heads = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_bound, rng)
         node[i] = k
     return draws

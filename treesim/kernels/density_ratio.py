@@ -15,8 +15,10 @@ NOWHERE = 2**62
 
 
 @njit(nogil=True, cache=True)
-def edge_log_ratios(p, p_exponent, q, q_exponent, out):
+def edge_log_ratios(p_edges, q_edges, out):
     """log(p/q) of every edge: -inf where p is zero, NaN where q is."""
+    p, p_exponent = p_edges
+    q, q_exponent = q_edges
     for k in range(out.shape[0]):
         if q[k] == 0.0:
             out[k] = math.nan
@@ -27,10 +29,14 @@ def edge_log_ratios(p, p_exponent, q, q_exponent, out):
 
 
 @njit(nogil=True, cache=True)
-def gauge_level(ptr, child, log_ratio, q, flow, gauge, next_flow, next_gauge, best):
+def gauge_level(layer, log_ratio, q, here, below, best):
     """Mass of q at the children, and their gauges: log r along the edge that brings the most mass."""
+    ptr, _, child = layer
+    flow, gauge = here
+    next_flow, next_gauge = below
     base = ptr[0]
     is_tree = child.shape[0] == 0
+    # `flow` is -1 where q never comes; `best` is the mass of the edge that the gauge follows.
     for v in range(ptr.shape[0] - 1):
         if flow[v] < 0.0:
             continue
@@ -46,8 +52,11 @@ def gauge_level(ptr, child, log_ratio, q, flow, gauge, next_flow, next_gauge, be
 
 
 @njit(nogil=True, cache=True)
-def extremes_level(ptr, child, log_ratio, p, below_least, below_most, below_escape, least, most, escape):
+def extremes_level(layer, log_ratio, p, below, here):
     """Smallest and largest log r that the rest of a path can add, where q goes; and the chance that p leaves there."""
+    ptr, _, child = layer
+    below_least, below_most, below_escape = below
+    least, most, escape = here
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for v in range(ptr.shape[0] - 1):
@@ -63,8 +72,9 @@ def extremes_level(ptr, child, log_ratio, p, below_least, below_most, below_esca
 
 
 @njit(nogil=True, cache=True)
-def residuals_level(ptr, child, log_ratio, flow, gauge, next_gauge, out):
+def residuals_level(layer, log_ratio, flow, gauge, next_gauge, out):
     """How far each edge is from the gauges of its ends; NaN for edges without mass of p or q."""
+    ptr, _, child = layer
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for v in range(ptr.shape[0] - 1):
@@ -76,32 +86,41 @@ def residuals_level(ptr, child, log_ratio, flow, gauge, next_gauge, out):
 
 
 @njit(nogil=True, cache=True)
-def shifts(residual, step, exact, cells, part):
-    """Every residual as a whole number of cells and a part of one in [0, 1); `exact` leaves no part."""
+def grid_shifts(residual, step, cells, part):
+    """Every residual as a whole number of cells and a part of one in [0, 1)."""
     for k in range(residual.shape[0]):
         if math.isnan(residual[k]):
             cells[k], part[k] = NOWHERE, 0.0
-            continue
-        x = residual[k] / step
-        if exact:
-            cells[k], part[k] = round(x), 0.0
         else:
+            x = residual[k] / step
             whole = math.floor(x)
-            cells[k] = whole
-            part[k] = x - whole
+            cells[k], part[k] = whole, x - whole
 
 
 @njit(nogil=True, cache=True)
-def windows_level(ptr, child, cells, part, start, stop, low, next_start, next_stop, next_low):
+def lattice_shifts(residual, step, cells, part):
+    """The same where all residuals are multiples of the step, but for rounding: no part is left."""
+    for k in range(residual.shape[0]):
+        cells[k] = NOWHERE if math.isnan(residual[k]) else round(residual[k] / step)
+        part[k] = 0.0
+
+
+@njit(nogil=True, cache=True)
+def windows_level(layer, shift, windows, next_windows):
     """Lay out the windows of the children; returns how many cells they have and how many moves will fill them.
 
     ``next_stop`` holds the highest cell until the windows are laid end to end.
     """
+    ptr, _, child = layer
+    cells, part = shift
+    start, stop, low = windows
+    next_start, next_stop, next_low = next_windows
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for c in range(next_low.shape[0]):
         next_low[c], next_stop[c] = NOWHERE, -NOWHERE
     moves = 0
+    # The window of a child reaches from the lowest to the highest cell that the parents so far send mass to.
     for v in range(ptr.shape[0] - 1):
         size = stop[v] - start[v]
         if size == 0:
@@ -115,6 +134,7 @@ def windows_level(ptr, child, cells, part, start, stop, low, next_start, next_st
             next_low[c] = min(next_low[c], first)
             next_stop[c] = max(next_stop[c], first + size + (1 if part[k] > 0.0 else 0))
     total = 0
+    # Windows of children before c fill the cells 0 .. total, without gaps.
     for c in range(next_low.shape[0]):
         size = next_stop[c] - next_low[c] if next_low[c] < NOWHERE else 0
         next_start[c] = total
@@ -126,15 +146,20 @@ def windows_level(ptr, child, cells, part, start, stop, low, next_start, next_st
 
 
 @njit(nogil=True, cache=True)
-def spread_level(ptr, child, q, log_ratio, cells, part, step, start, stop, low, mass, next_start, next_low, out):
+def spread_level(layer, q, log_ratio, shift, step, windows, mass, next_windows, out):
     """Mean-preserving spread: mass between two cells is split so that its mean of r stays. Only raises a TV.
 
     Returns the mass that takes edges where p is zero: there r is zero for good.
     """
+    ptr, _, child = layer
+    cells, part = shift
+    start, stop, low = windows
+    next_start, _, next_low = next_windows
     base = ptr[0]
     is_tree = child.shape[0] == 0
     scale = 1.0 / math.expm1(step)
     vanished = 0.0
+    # What an edge moves keeps its mass and its mean of r: stay + rise = q, and r of the upper cell is exp(step) larger.
     for v in range(ptr.shape[0] - 1):
         begin, end = start[v], stop[v]
         if begin == end:
@@ -148,33 +173,36 @@ def spread_level(ptr, child, q, log_ratio, cells, part, step, start, stop, low, 
             if cells[k] == NOWHERE:
                 continue
             c = k if is_tree else child[k]
-            shift = next_start[c] + low[v] + cells[k] - next_low[c] - begin
+            offset = next_start[c] + low[v] + cells[k] - next_low[c] - begin
             if part[k] > 0.0:
                 above = math.expm1(part[k] * step) * scale
                 stay, rise = q[k] * (1.0 - above), q[k] * above
                 for i in range(begin, end):
-                    out[i + shift] += mass[i] * stay
+                    out[i + offset] += mass[i] * stay
                 for i in range(begin, end):
-                    out[i + shift + 1] += mass[i] * rise
+                    out[i + offset + 1] += mass[i] * rise
             else:
                 for i in range(begin, end):
-                    out[i + shift] += mass[i] * q[k]
+                    out[i + offset] += mass[i] * q[k]
     return vanished
 
 
 @njit(nogil=True, cache=True)
-def contract_level(
-    ptr, child, q, log_ratio, cells, part, step, start, stop, low, mass, moment, next_start, next_low, out, out_moment
-):
+def contract_level(layer, q, log_ratio, shift, step, windows, mass, moment, next_windows, out, out_moment):
     """Mean-preserving contraction: all mass of a cell is given its mean of r. Only lowers a TV.
 
     ``moment`` is the mass of p in units of the cell's lower end, so that mass <= moment < mass * exp(step). Returns the
     mass that takes edges where p is zero.
     """
+    ptr, _, child = layer
+    cells, part = shift
+    start, stop, low = windows
+    next_start, _, next_low = next_windows
     base = ptr[0]
     is_tree = child.shape[0] == 0
     ceiling, down = math.exp(step), math.exp(-step)
     vanished = 0.0
+    # With the carry mass <= moment < mass * exp(step) holds for every piece that is moved, so for sums of pieces.
     for v in range(ptr.shape[0] - 1):
         begin, end = start[v], stop[v]
         if begin == end:
@@ -188,35 +216,38 @@ def contract_level(
             if cells[k] == NOWHERE:
                 continue
             c = k if is_tree else child[k]
-            shift = next_start[c] + low[v] + cells[k] - next_low[c] - begin
+            offset = next_start[c] + low[v] + cells[k] - next_low[c] - begin
             if part[k] > 0.0:
                 raised = q[k] * math.exp(part[k] * step)
                 for i in range(begin, end):
                     m = mass[i] * q[k]
                     r = moment[i] * raised
                     carry = r >= m * ceiling
-                    j = i + shift + carry
+                    j = i + offset + carry
                     out[j] += m
                     out_moment[j] += r * down if carry else r
             else:
                 for i in range(begin, end):
-                    out[i + shift] += mass[i] * q[k]
-                    out_moment[i + shift] += moment[i] * q[k]
+                    out[i + offset] += mass[i] * q[k]
+                    out_moment[i + offset] += moment[i] * q[k]
     return vanished
 
 
 @njit(nogil=True, cache=True)
-def trim_level(step, gauge, least, most, escape, guard, share, flow, keep_heavy, start, stop, low, mass, moment, width):
+def trim_level(step, nodes, guard, share, keep_heavy, windows, mass, moment, width):
     """Close the cells whose side of r = 1 is decided for good, and drop ends of little mass.
 
     What is closed below 1 counts q, less the share of p that stays on paths of q.
     ``moment`` is empty for a spread. ``width`` is how much of a cell lies above its lower end, in log r. Returns the
     closed cells' q - p where r stays below 1, and the mass dropped: of q, or with `keep_heavy` of p or q, the larger.
     """
+    gauge, flow, least, most, escape = nodes
+    start, stop, low = windows
     spread = moment.shape[0] == 0
     closed, error, dropped = 0.0, 0.0, 0.0
     for c in range(start.shape[0]):
         begin, end = start[c], stop[c]
+        # Cells before `begin` are closed, their q - p is in `closed` but for `error` (Kahan); low[c] names `begin`.
         while begin < end:
             x = low[c] * step + gauge[c]
             if not x + width + most[c] <= -guard:
@@ -236,6 +267,7 @@ def trim_level(step, gauge, least, most, escape, guard, share, flow, keep_heavy,
             if not x + least[c] >= guard:
                 break
             end -= 1
+        # Each end may lose `room` of mass, the outermost cells first.
         room = share * max(flow[c], 0.0)
         left = room
         while begin < end:

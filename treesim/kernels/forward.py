@@ -11,8 +11,12 @@ SMALLEST_REACH = 2.3e-308
 
 
 @njit(nogil=True, cache=True)
-def guided_edges(lo, hi, ptr, prob, child, norm, norm_exponent, mantissa, exponent, out_mantissa, out_exponent):
+def guided_edges(lo, hi, layer, mean, ahead, out):
     """p(c|v) V(c) / (PV)(v) on every edge; p(c|v) itself where (PV)(v) is zero."""
+    ptr, prob, child = layer
+    norm, norm_exponent = mean
+    mantissa, exponent = ahead
+    out_mantissa, out_exponent = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for v in range(lo, hi):
@@ -26,11 +30,16 @@ def guided_edges(lo, hi, ptr, prob, child, norm, norm_exponent, mantissa, expone
 
 
 @njit(nogil=True, cache=True)
-def push_mass(ptr, prob, child, mass, mass_exponent, edge, edge_exponent, out, out_exponent):
+def push_mass(layer, here, edges, below):
     """Add mass(v) * q(c|v) to every child; returns the expected number of children pi_ref can draw."""
+    ptr, prob, child = layer
+    mass, mass_exponent = here
+    edge, edge_exponent = edges
+    out, out_exponent = below
     base = ptr[0]
     is_tree = child.shape[0] == 0
     children = 0.0
+    # The children hold what parents before v have sent them; the rest is still with the parents.
     for v in range(ptr.shape[0] - 1):
         here = shifted(mass[v], mass_exponent[v])
         for k in range(ptr[v] - base, ptr[v + 1] - base):
@@ -43,11 +52,12 @@ def push_mass(ptr, prob, child, mass, mass_exponent, edge, edge_exponent, out, o
 
 
 @njit(nogil=True, cache=True)
-def push_reach(lo, hi, ptr, prob, child, reach, out):
+def push_reach(lo, hi, layer, reach, out):
     """Add reach(v) * p(c|v) to every child of the parents ``lo..hi``.
 
     Positive reach never underflows to zero, so that "unreachable" stays exact.
     """
+    ptr, prob, child = layer
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for v in range(lo, hi):
@@ -60,13 +70,17 @@ def push_reach(lo, hi, ptr, prob, child, reach, out):
 
 
 @njit(nogil=True, cache=True)
-def look_ahead(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead_exp, lowest, highest):
+def look_ahead(lo, hi, layer, below, out):
     """Of parents ``lo..hi``: P V, the least and greatest V of their children.
 
     The extremes are mantissas; the least is NaN where the children differ in exponent or P V leaves the range.
     """
+    ptr, prob, child = layer
+    mantissa, exponent = below
+    ahead, ahead_exp, lowest, highest = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
+    # As in `expect_children`; `least` and `most` are over the children that pi_ref can draw.
     for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
         common = exponent[start if is_tree else child[start]]
@@ -88,11 +102,14 @@ def look_ahead(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead_exp, l
 
 
 @njit(nogil=True, cache=True)
-def look_ahead_shared(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead_exp, lowest, highest):
+def look_ahead_shared(lo, hi, layer, below, out):
     """The same where edges name their children, all children have one exponent and no edge has probability zero.
 
     Two sums and extremes at once, so that none waits for another.
     """
+    ptr, prob, child = layer
+    mantissa, exponent = below
+    ahead, ahead_exp, lowest, highest = out
     base = ptr[0]
     common = exponent[0]
     for v in range(lo, hi):
@@ -122,21 +139,25 @@ def look_ahead_shared(lo, hi, ptr, prob, child, mantissa, exponent, ahead, ahead
 
 
 @njit(nogil=True, cache=True)
-def audit_parents(
-    lo, hi, ptr, prob, child, reach, value, value_exp, twist, twist_exp, partition, partition_exp,
-    ahead, ahead_exp, lowest, highest, next_value, next_value_exp,
-):  # fmt: skip
+def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
     """Bellman errors of the parents ``lo..hi`` and ratios along their edges, after a look ahead at the same parents.
 
     Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio and its
     edge.
     """
+    ptr, prob, child = layer
+    value, value_exp = here
+    twist, twist_exp = here_twist
+    partition, partition_exp = root
+    ahead, ahead_exp, lowest, highest = seen
+    next_value, next_value_exp = below
     base = ptr[0]
     is_tree = child.shape[0] == 0
     worst, worst_parent = -1.0, -1
     mean_reference, mean_target = 0.0, 0.0
     log_ratio, ratio, ratio_edge = -1.0, 0.0, -1
     per_partition = 1.0 / partition
+    # `worst` and `ratio` are the largest of the parents before v that pi_ref reaches, and where they are attained.
     for v in range(lo, hi):
         if reach[v] == 0.0:
             continue
@@ -160,6 +181,7 @@ def audit_parents(
         is_plain = least > 0.0 and value[v] > 0.0 and shift == 0
         if is_plain and most <= ratio * value[v] and value[v] <= ratio * least:
             continue
+        # Only here can the ratio grow: above, both extremes of the children are as near to V(v) as some step before.
         for k in range(ptr[v] - base, ptr[v + 1] - base):
             c = k if is_tree else child[k]
             if prob[k] == 0.0 or (value[v] == 0.0 and next_value[c] == 0.0):

@@ -45,6 +45,7 @@ def log_selection(prob, log_weight, draws, log_beside, out):
     first = -LEFT_TAIL - math.log(draws) - top_weight
     size = math.ceil((RIGHT_TAIL - lowest - first) / STEP) + 1
     log_rest = np.empty(size)
+    # log of all of the integrand that outcomes share: u = log s, psi^(N - 1), and who is beside.
     for q in range(size):
         u = first + q * STEP
         drop = 0.0
@@ -73,20 +74,21 @@ def log_selection(prob, log_weight, draws, log_beside, out):
 
 
 @njit(nogil=True, cache=True)
-def two_child_pool(p_high, p_low, ratio, draws):
-    """P(keep the child of the higher value), P(keep the other), for a pool of `draws`; ratio = V(low) / V(high).
+def two_child_pool(p_high, p_low, low_over_high, draws):
+    """P(keep the child of the higher value), P(keep the other), for a pool of `draws`, given V(low) / V(high).
 
     A sum over how often the first is drawn, its binomial weights by recurrence outward from the mode.
     """
     odds = p_high / p_low
     mode = min(draws, int((draws + 1) * p_high))
     norm, keep_high, keep_low = 0.0, 0.0, 0.0
+    # `mass` is the binomial weight of k over that of the mode; the mode itself is counted once, upwards.
     for direction in (1, -1):
         mass = 1.0
         k = mode
         while 0 <= k <= draws and mass > 0.0:
             if direction == 1 or k < mode:
-                low_weight = (draws - k) * ratio
+                low_weight = (draws - k) * low_over_high
                 norm += mass
                 keep_high += mass * k / (k + low_weight)
                 keep_low += mass * low_weight / (k + low_weight)
@@ -96,8 +98,10 @@ def two_child_pool(p_high, p_low, ratio, draws):
 
 
 @njit(nogil=True, cache=True)
-def pool_edges(lo, hi, ptr, prob, child, log_value, draws, by_quadrature, out_mantissa, out_exponent):
+def pool_edges(lo, hi, layer, log_value, draws, by_quadrature, out):
     """The conditional law on every edge when `draws` children are drawn and one kept in proportion to V."""
+    ptr, prob, child = layer
+    out_mantissa, out_exponent = out
     base = ptr[0]
     is_tree = child.shape[0] == 0
     width = 1
@@ -125,8 +129,8 @@ def pool_edges(lo, hi, ptr, prob, child, log_value, draws, by_quadrature, out_ma
             and not by_quadrature
         ):
             high, low = (0, 1) if weights[0] >= weights[1] else (1, 0)
-            ratio = math.exp(weights[low] - weights[high])
-            keep_high, keep_low = two_child_pool(probs[high], probs[low], ratio, draws)
+            low_over_high = math.exp(weights[low] - weights[high])
+            keep_high, keep_low = two_child_pool(probs[high], probs[low], low_over_high, draws)
             out_mantissa[edges[high]], out_exponent[edges[high]] = canonical(keep_high, 0)
             out_mantissa[edges[low]], out_exponent[edges[low]] = canonical(keep_low, 0)
         else:

@@ -25,6 +25,7 @@ def binomial_step(rho, mass, size, out):
         mode = min(size, int((size + 1) * p))
         low, high, total = mode, mode, 1.0
         chance[mode] = 1.0
+        # chance[low .. high] are binomial weights over that of the mode, and `total` their sum.
         while high < size and chance[high] > NEGLIGIBLE:
             chance[high + 1] = chance[high] * ((size - high) * p) / ((high + 1) * q)
             high += 1

@@ -40,11 +40,13 @@ def step_reference(ptr, prob, node, rng):
 
 
 @njit(nogil=True, cache=True)
-def step_guided(ptr, prob, child, mantissa, exponent, node, log_weight, rng):
+def step_guided(layer, ahead, node, log_weight, rng):
     """Replace the node of every replicate by an edge drawn in proportion to pi_ref * V; returns how many were read.
 
     Where there is room for them, the log weights gain log(pi_ref / drawn law) of the step.
     """
+    ptr, prob, child = layer
+    mantissa, exponent = ahead
     base = ptr[0]
     is_tree = child.shape[0] == 0
     reads = 0
@@ -82,17 +84,20 @@ def step_guided(ptr, prob, child, mantissa, exponent, node, log_weight, rng):
 
 
 @njit(nogil=True, cache=True)
-def step_pool(ptr, prob, child, mantissa, exponent, draws, node, log_weight, rng):
+def step_pool(layer, ahead, draws, node, log_weight, rng):
     """Draw `draws` edges from pi_ref and keep one in proportion to V, the first if all values are zero.
 
     Where there is room for them, the log weights gain log(mean V of the pool / V of the child kept).
     """
+    ptr, prob, child = layer
+    mantissa, exponent = ahead
     base = ptr[0]
     is_tree = child.shape[0] == 0
     for i in range(node.shape[0]):
         start, stop = ptr[node[i]] - base, ptr[node[i] + 1] - base
         norm, top = 0.0, NO_EXPONENT
         chosen = 0
+        # `norm` is the sum of V over the pool so far, in units of 2**top, and `chosen` one of it in proportion to V.
         for j in range(draws):
             k = draw_edge(start, stop, prob, rng)
             c = k if is_tree else child[k]
@@ -116,8 +121,9 @@ def step_pool(ptr, prob, child, mantissa, exponent, draws, node, log_weight, rng
 
 
 @njit(nogil=True, cache=True)
-def pick_best(leaf, mantissa, exponent, out):
+def pick_best(leaf, reward, out):
     """The column of each row's leaf of the highest reward, the earliest of equals: draws are exchangeable."""
+    mantissa, exponent = reward
     for i in range(leaf.shape[0]):
         column, best = 0, leaf[i, 0]
         for j in range(1, leaf.shape[1]):
@@ -132,8 +138,9 @@ def pick_best(leaf, mantissa, exponent, out):
 
 
 @njit(nogil=True, cache=True)
-def pick_weighted(leaf, mantissa, exponent, power, rng, out):
+def pick_weighted(leaf, reward, power, rng, out):
     """A column of each row in proportion to reward ** power, the first if all are zero."""
+    mantissa, exponent = reward
     for i in range(leaf.shape[0]):
         top = -math.inf
         for j in range(leaf.shape[1]):
@@ -153,8 +160,9 @@ def pick_weighted(leaf, mantissa, exponent, power, rng, out):
 
 
 @njit(nogil=True, cache=True)
-def accept(leaf, mantissa, exponent, log_envelope, rng, accepted):
+def accept(leaf, reward, log_envelope, rng, accepted):
     """Accept each leaf with probability reward / envelope."""
+    mantissa, exponent = reward
     for i in range(leaf.shape[0]):
         x = leaf[i]
         accepted[i] = mantissa[x] > 0.0 and rng.random() < math.exp(

@@ -178,18 +178,18 @@ class MHLaw(Law):
         if target is not self.target:
             raise NoExactLaw("the law of an MH chain can be compared with its own target only")
         problem = self.proposal.problem(target)
-        found = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), effort)[1]
-        return TV(found.lo, found.hi, "certified", wanted=found.wanted)
+        bounds = problem.enclose(lambda law: self._bounds(law, float(problem.escape[0])), effort)[1]
+        return TV(bounds.lo, bounds.hi, "certified", wanted=bounds.wanted)
 
-    def _bounds(self, ratio: RatioLaw, escape: float) -> tuple[float, float]:
+    def _bounds(self, law: RatioLaw, escape: float) -> tuple[float, float]:
         """Bounds on the TV, given the mass of p where q never goes."""
-        slack = ratio.dropped + ratio.rounding
+        slack = law.dropped + law.rounding
         with np.errstate(divide="ignore"):
-            upper, lower = (np.log(mass) for mass in (ratio.upper_mass, ratio.lower_mass))
-        high = Offers(ratio.upper_log_ratio, upper, self.steps, slack)
-        low = Offers(ratio.lower_log_ratio, lower, self.steps, -slack)
-        hi = _shortfall(low, ratio.upper_log_ratio, upper) + escape + slack
-        lo = _shortfall(high, ratio.lower_log_ratio, lower) + escape - slack
+            upper, lower = (np.log(mass) for mass in (law.upper_mass, law.lower_mass))
+        high = Offers(law.upper_log_ratio, upper, self.steps, slack)
+        low = Offers(law.lower_log_ratio, lower, self.steps, -slack)
+        hi = _shortfall(low, law.upper_log_ratio, upper) + escape + slack
+        lo = _shortfall(high, law.lower_log_ratio, lower) + escape - slack
         return max(0.0, lo), min(1.0, hi)
 
     def kl(self, target: Law) -> None:
@@ -223,16 +223,16 @@ class MixtureLaw(Law):
             raise NoExactLaw("a law mixed with its target can be compared with that target only")
         if self.share == 0.0:
             return TV(0.0, 0.0, "exact")
-        found = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
-        return TV(self.share * found.lo, self.share * found.hi, found.kind, wanted=found.wanted)
+        tv = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
+        return TV(self.share * tv.lo, self.share * tv.hi, tv.kind, wanted=tv.wanted)
 
     def kl(self, target: Law) -> None:
         """Not known."""
 
     def chi2(self, target: Law) -> float | None:
         """share^2 times that of the proposal."""
-        found = self.proposal.chi2(target)
-        return None if found is None else self.share**2 * found
+        chi2 = self.proposal.chi2(target)
+        return None if chi2 is None else self.share**2 * chi2
 
     def expected(self, reward: Scaled) -> float:
         """Expected reward, linear."""

@@ -25,8 +25,9 @@ from treesim.kernels.density_ratio import (
     edge_log_ratios,
     extremes_level,
     gauge_level,
+    grid_shifts,
+    lattice_shifts,
     residuals_level,
-    shifts,
     spread_level,
     trim_level,
     windows_level,
@@ -82,6 +83,40 @@ class Bounds:
     wanted: float | None
 
 
+class _Cells(NamedTuple):
+    """What a recursion leaves at level T, and what it took out on the way.
+
+    Attributes
+    ----------
+    log_ratio, mass, moment : ndarray, shape [n_cells]
+        log r of each cell, its mass of q, and that of p in units of r.
+    closed : float
+        Mass of q less that of p where r stays below one.
+    vanished : float
+        Mass of q where r is zero.
+    dropped : float
+        Mass of thin ends.
+    moves : int
+        Cell moves spent.
+    """
+
+    log_ratio: FloatArray
+    mass: FloatArray
+    moment: FloatArray
+    closed: float
+    vanished: float
+    dropped: float
+    moves: int
+
+    def sorted(self) -> _Cells:
+        """In the order of r, what vanished among them, without the moments."""
+        log_ratio, mass = self.log_ratio, self.mass
+        if self.vanished:
+            log_ratio, mass = np.append(log_ratio, -np.inf), np.append(mass, self.vanished)
+        order = np.argsort(log_ratio, kind="stable")
+        return self._replace(log_ratio=log_ratio[order], mass=mass[order], moment=np.empty(0))
+
+
 class DensityRatio:
     """The recursion for r = p/q, set up: gauges, what the rest of a path can add, and the lattice if there is one.
 
@@ -110,7 +145,7 @@ class DensityRatio:
         """log(p/q), p and q of the edges from level `t`."""
         p, q = self.p.edges(t), self.q.edges(t)
         log_ratio = np.empty(len(q))
-        edge_log_ratios(p.mantissa, p.exponent, q.mantissa, q.exponent, log_ratio)
+        edge_log_ratios(p.numbers, q.numbers, log_ratio)
         return log_ratio, p.to_float(), q.to_float()
 
     def tv(self, effort: Effort) -> Bounds:
@@ -160,10 +195,8 @@ class DensityRatio:
             layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
             log_ratio, _, q = self.edges(t)
             best = np.full(graph.n_level(t + 1), -1.0)
-            gauge_level(
-                layer.ptr, layer.child, log_ratio, q, self.flow[here], self.gauge[here],
-                self.flow[below], self.gauge[below], best,
-            )  # fmt: skip
+            above, ahead = (self.flow[here], self.gauge[here]), (self.flow[below], self.gauge[below])
+            gauge_level(tuple(layer), log_ratio, q, above, ahead, best)
 
     def residuals(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Residuals, log ratios and q of the edges from level `t`."""
@@ -173,7 +206,7 @@ class DensityRatio:
     def _residuals(self, t: int, log_ratio: FloatArray) -> FloatArray:
         layer, here, below = self.graph.layer(t), self.graph.level(t), self.graph.level(t + 1)
         out = np.empty(len(log_ratio))
-        residuals_level(layer.ptr, layer.child, log_ratio, self.flow[here], self.gauge[here], self.gauge[below], out)
+        residuals_level(tuple(layer), log_ratio, self.flow[here], self.gauge[here], self.gauge[below], out)
         return out
 
     def _look_back(self) -> None:
@@ -185,21 +218,18 @@ class DensityRatio:
         for t in reversed(range(graph.horizon)):
             layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
             log_ratio, p, _ = self.edges(t)
-            extremes_level(
-                layer.ptr, layer.child, log_ratio, p,
-                self.least[below], self.most[below], self.escape[below],
-                self.least[here], self.most[here], self.escape[here],
-            )  # fmt: skip
-            found = self._residuals(t, log_ratio)
-            found = np.abs(found[~np.isnan(found)])
-            size = found.max(initial=0.0)
+            ahead, above = ((self.least[part], self.most[part], self.escape[part]) for part in (below, here))
+            extremes_level(tuple(layer), log_ratio, p, ahead, above)
+            residual = self._residuals(t, log_ratio)
+            residual = np.abs(residual[~np.isnan(residual)])
+            size = residual.max(initial=0.0)
             squares += size**2
             largest = max(largest, size, np.abs(log_ratio[np.isfinite(log_ratio)]).max(initial=0.0))
             if values is not None:
-                is_some = found > LATTICE_TOLERANCE
-                noise += found[~is_some].max(initial=0.0)
+                is_some = residual > LATTICE_TOLERANCE
+                noise += residual[~is_some].max(initial=0.0)
                 n_lattice_levels += bool(is_some.any())
-                values = _distinct(np.concatenate([values, found[is_some]]))
+                values = _distinct(np.concatenate([values, residual[is_some]]))
                 if len(values) > MOST_LATTICE_RESIDUALS:
                     values = None
         self.largest_log = largest
@@ -218,101 +248,95 @@ class DensityRatio:
         if self.lattice is not None:
             self.rounding += self.lattice_error
 
-    def _levels(
-        self, step: float, share: float, spread: bool, closing: bool, progress: Progress | None
-    ) -> tuple[FloatArray, FloatArray, FloatArray, float, float, float, int]:
-        """One recursion: log r, mass and moment of the cells of level T; closed, vanished, dropped mass; moves."""
+    def _run(
+        self, step: float, share: float, *, spread: bool, closing: bool, progress: Progress | None = None
+    ) -> _Cells:
+        """One recursion from the root to level T, a spread or a contraction, closing cells on the way or not."""
         graph, exact = self.graph, self.lattice is not None
-        start, stop, low = np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64)
+        windows = (np.zeros(1, np.int64), np.ones(1, np.int64), np.zeros(1, np.int64))
         mass, moment = np.ones(1), np.ones(0 if spread else 1)
         closed, vanished, dropped, moves = [0.0], [0.0], [0.0], 0
         width = 0.0 if spread or exact else step
         for t in range(graph.horizon):
-            layer, below = graph.layer(t), graph.level(t + 1)
+            layer, below = tuple(graph.layer(t)), graph.level(t + 1)
             residual, log_ratio, q = self.residuals(t)
-            cells, part = np.empty(len(q), np.int64), np.empty(len(q))
-            shifts(residual, step, exact, cells, part)
+            shift = (np.empty(len(q), np.int64), np.empty(len(q)))
+            if exact:
+                lattice_shifts(residual, step, *shift)
+            else:
+                grid_shifts(residual, step, *shift)
             n = graph.n_level(t + 1)
-            next_start, next_stop, next_low = (np.empty(n, np.int64) for _ in range(3))
-            size, count = windows_level(
-                layer.ptr, layer.child, cells, part, start, stop, low, next_start, next_stop, next_low
-            )
+            next_windows = (np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64))
+            size, count = windows_level(layer, shift, windows, next_windows)
             moves += count
             # Room above: the last cell of the last window may carry into it.
             require_memory(32.0 * size, f"a grid of step {step:.3g} in log density ratio at level {t + 1}")
             out, out_moment = np.zeros(size + 1), np.zeros(0 if spread else size + 1)
             if spread:
-                gone = spread_level(
-                    layer.ptr, layer.child, q, log_ratio, cells, part, step, start, stop, low, mass,
-                    next_start, next_low, out,
-                )  # fmt: skip
+                gone = spread_level(layer, q, log_ratio, shift, step, windows, mass, next_windows, out)
             else:
                 gone = contract_level(
-                    layer.ptr, layer.child, q, log_ratio, cells, part, step, start, stop, low, mass, moment,
-                    next_start, next_low, out, out_moment,
-                )  # fmt: skip
+                    layer, q, log_ratio, shift, step, windows, mass, moment, next_windows, out, out_moment
+                )
             vanished.append(gone)
-            start, stop, low, mass, moment = next_start, next_stop, next_low, out, out_moment
+            windows, mass, moment = next_windows, out, out_moment
             least = self.least[below] if closing else np.full(n, -np.inf)
             most = self.most[below] if closing else np.full(n, np.inf)
+            nodes = (self.gauge[below], self.flow[below], least, most, self.escape[below])
             guard = _GUARD if t + 1 < graph.horizon else 0.0
-            below_one, thin = trim_level(
-                step, self.gauge[below], least, most, self.escape[below], guard, share,
-                self.flow[below], not closing, start, stop, low, mass, moment, width,
-            )  # fmt: skip
+            keeps_heavy = not closing
+            below_one, thin = trim_level(step, nodes, guard, share, keeps_heavy, windows, mass, moment, width)
             closed.append(below_one)
             dropped.append(thin)
             if progress is not None:
                 progress(t + 1, graph.horizon)
+        start, stop, low = windows
         kept = np.concatenate([np.arange(a, b) for a, b in zip(start, stop, strict=True)])
         node = np.repeat(np.arange(len(start)), stop - start)
         log_ratio = (low[node] + kept - start[node]) * step + self.gauge[graph.leaves][node]
         mass, moment = mass[kept], (mass if spread else moment)[kept]
         live = mass > 0
-        return (
+        return _Cells(
             log_ratio[live], mass[live], moment[live], math.fsum(closed), math.fsum(vanished), math.fsum(dropped), moves
         )  # fmt: skip
 
     def _close(self, step: float, share: float, progress: Progress | None) -> tuple[float, float, int]:
-        """Bounds on the TV but for rounding, cells being closed as soon as they are decided."""
+        """Bounds on the TV but for rounding, cells being closed as soon as they are decided; and the moves."""
 
-        def bound(spread: bool) -> tuple[float, float, int]:
-            log_ratio, mass, moment, closed, vanished, dropped, moves = self._levels(
-                step, share, spread, True, progress if spread else None
-            )
-            if spread:
-                rest = expect(np.maximum(-np.expm1(log_ratio), 0.0), mass)
-            else:
-                rest = float(np.maximum(mass - moment * np.exp(log_ratio), 0.0).sum())
-            total = float(closed + vanished + rest)
-            return total, dropped, moves
+        def spread() -> tuple[float, float, int]:
+            cells = self._run(step, share, spread=True, closing=True, progress=progress)
+            rest = expect(np.maximum(-np.expm1(cells.log_ratio), 0.0), cells.mass)
+            return float(cells.closed + cells.vanished + rest), cells.dropped, cells.moves
 
-        upper = lower = bound(True) if self.lattice is not None else None
-        if upper is None or lower is None:
-            upper, lower = thread_map(bound, [True, False])
-        return lower[0], upper[0] + upper[1], upper[2] + (0 if upper is lower else lower[2])
+        def contraction() -> tuple[float, float, int]:
+            cells = self._run(step, share, spread=False, closing=True)
+            rest = float(np.maximum(cells.mass - cells.moment * np.exp(cells.log_ratio), 0.0).sum())
+            return float(cells.closed + cells.vanished + rest), cells.dropped, cells.moves
+
+        if self.lattice is not None:
+            tv, dropped, moves = spread()
+            return tv, tv + dropped, moves
+        upper, lower = thread_map(lambda bound: bound(), [spread, contraction])
+        return lower[0], upper[0] + upper[1], upper[2] + lower[2]
 
     def _whole(self, step: float, share: float, progress: Progress | None) -> RatioLaw:
         """Both laws of r at level T, nothing closed before."""
 
-        def run(spread: bool) -> tuple[FloatArray, FloatArray, float, int]:
-            log_ratio, mass, moment, _, vanished, dropped, moves = self._levels(
-                step, share, spread, False, progress if spread else None
-            )
-            if not spread:
-                log_ratio = log_ratio + np.log(moment / mass)
-            if vanished:
-                log_ratio, mass = np.append(log_ratio, -np.inf), np.append(mass, vanished)
-            order = np.argsort(log_ratio, kind="stable")
-            return log_ratio[order], mass[order], dropped, moves
+        def spread() -> _Cells:
+            return self._run(step, share, spread=True, closing=False, progress=progress).sorted()
+
+        def contraction() -> _Cells:
+            cells = self._run(step, share, spread=False, closing=False)
+            return cells._replace(log_ratio=cells.log_ratio + np.log(cells.moment / cells.mass)).sorted()
 
         if self.lattice is not None:
-            log_ratio, mass, dropped, moves = run(True)
-            return RatioLaw(log_ratio, mass, log_ratio, mass, dropped, self.rounding, moves)
-        upper, lower = thread_map(run, [True, False])
-        return RatioLaw(
-            *upper[:2], *lower[:2], max(upper[2], lower[2]), self.rounding, upper[3] + lower[3]
-        )  # fmt: skip
+            both = spread()
+            return RatioLaw(
+                both.log_ratio, both.mass, both.log_ratio, both.mass, both.dropped, self.rounding, both.moves
+            )
+        upper, lower = thread_map(lambda bound: bound(), [spread, contraction])
+        dropped, moves = max(upper.dropped, lower.dropped), upper.moves + lower.moves
+        return RatioLaw(upper.log_ratio, upper.mass, lower.log_ratio, lower.mass, dropped, self.rounding, moves)
 
 
 def _distinct(values: FloatArray) -> FloatArray:

@@ -20,7 +20,7 @@ def path_divergences(p: Steps, q: Steps) -> tuple[float, float]:
         layer = graph.layer(t)
         p_edge, q_edge = p.edges(t), q.edges(t)
         log_ratio = np.empty(len(q_edge))
-        edge_log_ratios(p_edge.mantissa, p_edge.exponent, q_edge.mantissa, q_edge.exponent, log_ratio)
+        edge_log_ratios(p_edge.numbers, q_edge.numbers, log_ratio)
         used = ~np.isnan(log_ratio)
         ends = layer.ends(np.arange(len(used)))
         mass = q_edge.to_float()

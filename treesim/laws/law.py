@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from treesim.arrays import FloatArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import optimal_twist
 from treesim.kernels.arithmetic import LN2
 from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, DensityRatio, Effort, Progress
@@ -190,8 +189,8 @@ class LeafLaw(Law):
         reference = descend_reference(graph)
         live = reference.mantissa > 0
         density = Scaled.zeros(graph.n_leaves)
-        found = self.prob[live].over(reference[live])
-        density.mantissa[live], density.exponent[live] = found.mantissa, found.exponent
+        ratio = self.prob[live].over(reference[live])
+        density.mantissa[live], density.exponent[live] = ratio.mantissa, ratio.exponent
         return GuidedSteps(graph, optimal_twist(graph, density))
 
     def _log_ratio(self, target: LeafLaw) -> tuple[FloatArray, FloatArray]:
@@ -236,10 +235,10 @@ class WalkLaw(Law):
         steps = self._steps_of(target)
         if steps is None:
             return target._tv(self, effort)
-        found = DensityRatio(steps, self.steps).tv(effort)
-        if found.exact is not None:
-            return TV(found.exact, found.exact, "exact")
-        return TV(found.lo, found.hi, "certified", wanted=found.wanted)
+        bounds = DensityRatio(steps, self.steps).tv(effort)
+        if bounds.exact is not None:
+            return TV(bounds.exact, bounds.exact, "exact")
+        return TV(bounds.lo, bounds.hi, "certified", wanted=bounds.wanted)
 
     def ratio_law(
         self,
@@ -304,10 +303,10 @@ class WalkLaw(Law):
         steps = self._steps_of(target)
         if steps is None:
             return None, None
-        found = self._met[target][1]
-        if not found:
-            found.append(path_divergences(steps, self.steps))
-        return found[0]
+        divergences = self._met[target][1]
+        if not divergences:
+            divergences.append(path_divergences(steps, self.steps))
+        return divergences[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -376,4 +375,4 @@ def descend_reference(graph: LayeredGraph) -> Scaled:
 
 def walk_law(steps: Steps) -> LeafLaw | WalkLaw:
     """The law of a walk: by its leaves on a tree, by its steps on a trellis."""
-    return LeafLaw(descend(steps)[0]) if isinstance(steps.graph, Tree) else WalkLaw(steps)
+    return WalkLaw(steps) if steps.graph.keeps_edges else LeafLaw(descend(steps)[0])

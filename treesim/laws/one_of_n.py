@@ -115,11 +115,11 @@ def weighted_pick(log_weight: FloatArray, prob: FloatArray, draws: int) -> Float
     # h / w varies by at most a factor of e within a bin: that is what is interpolated.
     table = node_log_h[:-1].reshape(masses.shape) - node_weight
     top = table.max(axis=1)
-    found = np.empty(len(weighted))
+    relative_h = np.empty(len(weighted))
     chunked(
-        lambda lo, hi: interpolate(lo, hi, position, slot, np.exp(table - top[:, None]), _NODES, _SIGNS, found),
+        lambda lo, hi: interpolate(lo, hi, position, slot, np.exp(table - top[:, None]), _NODES, _SIGNS, relative_h),
         len(weighted),
         50 * len(weighted),
     )
-    log_h[weighted] = np.log(found) + top[slot] + log_weight[weighted]
+    log_h[weighted] = np.log(relative_h) + top[slot] + log_weight[weighted]
     return log_h

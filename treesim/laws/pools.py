@@ -16,11 +16,10 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw
-from treesim.graphs.tree import Tree
-from treesim.instances.instance import Instance
+from treesim.graphs.layered import LayeredGraph
 from treesim.laws.corrected import log_corrected
 from treesim.laws.law import LeafLaw
-from treesim.laws.smc import multisets
+from treesim.laws.multisets import multisets
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_positive
 
@@ -78,13 +77,17 @@ def node_pools(prob: FloatArray, log_value: FloatArray, size: int) -> Pools:
     return Pools(chance, log_mean, keep, float(np.logaddexp.reduce(np.log(prob[live]) + log_value[live])))
 
 
-def algorithm_2_law(instance: Instance, pool: int, steps: int) -> LeafLaw:
+def algorithm_2_law(graph: LayeredGraph, value: Scaled, log_partition: float, pool: int, steps: int) -> LeafLaw:
     """The exact law of the leaf after `steps` walks with pools of `pool` draws.
 
     Parameters
     ----------
-    instance : Instance
-        On a tree.
+    graph : LayeredGraph
+        A tree.
+    value : Scaled, shape [n_nodes]
+        V^.
+    log_partition : float
+        log Z.
     pool : int
         M.
     steps : int
@@ -103,13 +106,14 @@ def algorithm_2_law(instance: Instance, pool: int, steps: int) -> LeafLaw:
     --------
     >>> from treesim import family
     >>> instance = family("product", horizon=2, ratio=2.0)
-    >>> [round(algorithm_2_law(instance, 2, H).tv(instance.target).lo, 5) for H in (1, 2, 1_000_000)]
+    >>> given = instance.graph, instance.value, instance.audit.log_partition
+    >>> [round(algorithm_2_law(*given, 2, H).tv(instance.target).lo, 5) for H in (1, 2, 1_000_000)]
     [0.10417, 0.02961, 0.0]
     """
-    tree = instance.graph
-    if not isinstance(tree, Tree):
-        raise NoExactLaw("pool + MH has an exact law on trees; unroll a small trellis, or estimate its TV from runs")
-    log_value = instance.value.log()
+    tree = graph.require_tree(
+        "pool + MH has an exact law on trees; unroll a small trellis, or estimate its TV from runs"
+    )
+    log_value = value.log()
     root = np.zeros(1, np.int64)
     node, log_mass, log_weight = root, np.zeros(1), np.zeros(1)
     for t in range(tree.horizon):
@@ -136,18 +140,20 @@ def algorithm_2_law(instance: Instance, pool: int, steps: int) -> LeafLaw:
                 weight, mass = _merged(weight, mass)
                 parts.append((np.full(len(mass), edge), mass, weight))
         node, log_mass, log_weight = (np.concatenate(part) for part in zip(*parts, strict=True))
-    log_ratio = log_weight + instance.log_reward[node] - instance.audit.log_partition
+    log_ratio = log_weight + log_value[tree.leaves][node] - log_partition
     given = log_corrected(log_mass, log_ratio, steps)
     prob = np.bincount(node, np.exp(given), tree.n_leaves)
     return LeafLaw(Scaled.from_float(prob))
 
 
-def good_event(instance: Instance, pool: int, error: float, steps: int = 1) -> float:
+def good_event(graph: LayeredGraph, value: Scaled, pool: int, error: float, steps: int = 1) -> float:
     """Probability that every pool mean of `steps` walks is within a relative error of P V^: Theorem 6.1's good event.
 
     Parameters
     ----------
-    instance : Instance
+    graph : LayeredGraph
+    value : Scaled, shape [n_nodes]
+        V^.
     pool : int
         M.
     error : float
@@ -159,13 +165,13 @@ def good_event(instance: Instance, pool: int, error: float, steps: int = 1) -> f
     --------
     >>> from treesim import family
     >>> instance = family("product", horizon=3, ratio=1.4)
-    >>> round(good_event(instance, pool=64, error=1 / 12, steps=9), 8)
+    >>> round(good_event(instance.graph, instance.value, pool=64, error=1 / 12, steps=9), 8)
     0.99934236
     """
     require_at_least("pool", pool, 1)
     require_at_least("steps", steps, 1)
     require_positive("error", error)
-    graph, log_value = instance.graph, instance.value.log()
+    log_value = value.log()
     good = np.ones(graph.n_leaves)
     for t in reversed(range(graph.horizon)):
         layer, ahead = graph.layer(t), log_value[graph.level(t + 1)]

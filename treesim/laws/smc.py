@@ -10,61 +10,31 @@ On a tree the node tells the path. On a trellis the ancestry of one particle is 
 drawn from the population has ancestor k with probability (weight of k) / (weight of all), and the N - 1 others come as
 before. That takes one vector over the counts for each path.
 
-Where at every level all nodes offer the same weights with the same probabilities, the counts do not matter: each step
-is a draw of its own, and the law of the output a walk.
+Where the counts do not matter the law is a walk: see `treesim.laws.smc_as_walk`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, cached_property
-from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw
-from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
-from treesim.kernels.one_of_n import log_selection
 from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.laws.law import LeafLaw, PathListLaw, WalkLaw, walk_law
-from treesim.laws.walks import POOL_ERROR, Steps
+from treesim.laws.multisets import multisets, rank
+from treesim.laws.smc_as_walk import smc_as_walk
+from treesim.laws.walks import Proposal
 from treesim.runtime.threads import chunked
 from treesim.scaled import Scaled
 
 LARGEST_WORK = 2e9
 QUADRATURE_NODES = 500
-SAME_CHANCE = 1e-13  # probabilities this near, relatively, count as one
 _NEVER = -1e5  # stands for log 0 where counts multiply it: exp of it is zero
-
-
-@dataclass(frozen=True, eq=False)
-class Proposal:
-    """How particles move, and what weight they gain.
-
-    Parameters
-    ----------
-    steps : Steps
-    log_gain : callable
-        Given a level t, log of the weight that a particle gains on each edge from it, shape [n_edges of the layer];
-        ``-inf`` is zero. Where all weights of a population are zero they count as equal.
-    same_weight : float
-        Logs of weights this near count as one weight: what rounding moves them by.
-    """
-
-    steps: Steps
-    log_gain: Callable[[int], FloatArray]
-    same_weight: float = 1e-13
-
-    @property
-    def graph(self) -> LayeredGraph:
-        """The graph they move on."""
-        return self.steps.graph
 
 
 def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw | PathListLaw:
@@ -89,13 +59,13 @@ def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw 
     """
     if particles == 1:
         return walk_law(proposal.steps)
-    free = _FreeSteps.of(proposal, particles)
-    if free is not None:
-        return walk_law(free)
+    steps = smc_as_walk(proposal, particles)
+    if steps is not None:
+        return walk_law(steps)
     chain = _Chain.of(proposal, particles, name)
-    if isinstance(proposal.graph, Tree):
-        return LeafLaw(Scaled.from_float(chain.leaf_law()))
-    return chain.path_law()
+    if proposal.graph.keeps_edges:
+        return chain.path_law()
+    return LeafLaw(Scaled.from_float(chain.leaf_law()))
 
 
 def conditional_laws(proposal: Proposal, particles: int, name: str) -> FloatArray:
@@ -113,43 +83,6 @@ def conditional_laws(proposal: Proposal, particles: int, name: str) -> FloatArra
     Andrieu, Doucet & Holenstein (2010), "Particle Markov chain Monte Carlo methods", section 2.4.3.
     """
     return _Chain.of(proposal, particles, name).pinned_laws()
-
-
-@cache
-def multisets(kinds: int, size: int) -> IntArray:
-    """All counts of `size` things of `kinds` kinds in lexicographic order, shape [n, kinds].
-
-    Examples
-    --------
-    >>> multisets(2, 3).tolist()
-    [[0, 3], [1, 2], [2, 1], [3, 0]]
-    """
-    # Things in a row, with bars between the kinds.
-    places = size + kinds - 1
-    bars = np.array(list(combinations(range(places), kinds - 1)), np.int64).reshape(
-        math.comb(places, kinds - 1), kinds - 1
-    )
-    walls = np.concatenate([np.full((len(bars), 1), -1), bars, np.full((len(bars), 1), places)], axis=1)
-    return read_only(np.diff(walls, axis=1) - 1)
-
-
-def rank(counts: IntArray) -> IntArray:
-    """The places of multisets of one size in the order of `multisets`, shape [n].
-
-    Examples
-    --------
-    >>> rank(multisets(3, 2)).tolist()
-    [0, 1, 2, 3, 4, 5]
-    """
-    n, kinds = counts.shape
-    place = np.zeros(n, np.int64)
-    left = counts.sum(axis=1)
-    for j in range(kinds - 1):
-        after = kinds - j - 1
-        ways = np.array([math.comb(r + after, after) for r in range(int(left.max(initial=0)) + 1)], np.int64)
-        place += ways[left] - ways[left - counts[:, j]]
-        left = left - counts[:, j]
-    return place
 
 
 class _Kinds(NamedTuple):
@@ -200,12 +133,12 @@ class _Chain:
     def of(cls, proposal: Proposal, particles: int, name: str) -> _Chain:
         """Raises `NoExactLaw` as soon as a level has more multisets than can be followed."""
         graph = proposal.graph
-        found: list[_Kinds] = []
+        levels: list[_Kinds] = []
         live = np.ones(1, bool)
         before, moves = 1, 0.0
         for t in range(graph.horizon):
-            found.append(_kinds(proposal, t, live))
-            n_kinds = len(found[-1].node)
+            levels.append(_kinds(proposal, t, live))
+            n_kinds = len(levels[-1].node)
             if t + 1 < graph.horizon:
                 states = math.comb(n_kinds + particles - 1, particles)
                 moves += float(before) * float(min(states, 10**15)) * n_kinds
@@ -219,8 +152,8 @@ class _Chain:
                     "from runs"
                 )
             live = np.zeros(graph.n_level(t + 1), bool)
-            live[found[-1].node] = True
-        return cls(proposal, particles, name, found)
+            live[levels[-1].node] = True
+        return cls(proposal, particles, name, levels)
 
     def leaf_law(self) -> FloatArray:
         """The law of the leaf, shape [n_leaves]."""
@@ -253,8 +186,8 @@ class _Chain:
         chosen = self._kept(arrivals, self.particles)
         chosen = np.divide(chosen, arrivals, out=np.zeros_like(chosen), where=arrivals > 0)
         parent, edge = self._out_edges(last, kind)
-        found = self.kinds[last]
-        prob = found.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, found.kind[edge]])
+        kinds = self.kinds[last]
+        prob = kinds.prob[edge] * np.einsum("ps,sp->p", mass[parent], chosen[:, kinds.kind[edge]])
         return PathListLaw(self.proposal.graph, self._longer(last, edges[parent], edge), Scaled.from_float(prob))
 
     def pinned_laws(self) -> FloatArray:
@@ -269,30 +202,30 @@ class _Chain:
             kind, mass = self.kinds[t].kind[edge], self._with_own(t, parent, edge, others)
         states = np.flatnonzero(mass.any(axis=0))
         arrivals = self._arrivals(last, states)
-        found = self.kinds[last]
+        kinds = self.kinds[last]
         laws = np.zeros((graph.n_leaves, graph.n_leaves))
         parent, edge = self._out_edges(last, kind)
-        for p, k in zip(parent.tolist(), found.kind[edge].tolist(), strict=True):
+        for p, k in zip(parent.tolist(), kinds.kind[edge].tolist(), strict=True):
             seen = np.flatnonzero(mass[p, states])
-            chosen = self._kept(arrivals[seen], n - 1, float(found.log_weight[k]))
-            row = laws[found.node[k]]
-            row[found.node] = mass[p, states[seen]] @ chosen
-            row[found.node[k]] += 1.0 - row.sum()
+            chosen = self._kept(arrivals[seen], n - 1, float(kinds.log_weight[k]))
+            row = laws[kinds.node[k]]
+            row[kinds.node] = mass[p, states[seen]] @ chosen
+            row[kinds.node[k]] += 1.0 - row.sum()
         return laws
 
     def _require_few_paths(self) -> None:
         """Raise `NoExactLaw` if there are more paths than can be followed through the counts."""
         at_node: FloatArray = np.ones(1)
-        for found in self.kinds:
-            n_kinds = len(found.node)
-            paths = np.bincount(found.kind, at_node[found.source], n_kinds)
-            states = math.comb(n_kinds + self.particles - 1, self.particles) if found is not self.kinds[-1] else 1
+        for kinds in self.kinds:
+            n_kinds = len(kinds.node)
+            paths = np.bincount(kinds.kind, at_node[kinds.source], n_kinds)
+            states = math.comb(n_kinds + self.particles - 1, self.particles) if kinds is not self.kinds[-1] else 1
             if paths.sum() * states * n_kinds > LARGEST_WORK / 10:
                 raise NoExactLaw(
                     f"the exact law of {self.name} follows {paths.sum():.2g} paths or more through {states:.2g} "
                     "multisets on a level, too many; take fewer particles or steps, or estimate its TV from runs"
                 )
-            at_node = np.asarray(np.bincount(found.node, paths), np.float64)
+            at_node = np.asarray(np.bincount(kinds.node, paths), np.float64)
 
     def _counts(self, t: int) -> IntArray:
         """The counts before the step from level `t`, shape [states, kinds]."""
@@ -310,21 +243,21 @@ class _Chain:
 
     def _arrivals(self, t: int, states: IntArray) -> FloatArray:
         """The law rho of the kind of one particle after the step from level `t`, shape [states, kinds below]."""
-        found = self.kinds[t]
+        kinds = self.kinds[t]
         share = self._counts(t)[states] * self._shares(t, states)
         node = np.zeros(1, np.int64) if t == 0 else self.kinds[t - 1].node
         at_node = np.zeros((len(states), self.proposal.graph.n_level(t)))
         np.add.at(at_node.T, node, share.T)
-        rho = np.zeros((len(states), len(found.node)))
-        np.add.at(rho.T, found.kind, (at_node[:, found.source] * found.prob).T)
+        rho = np.zeros((len(states), len(kinds.node)))
+        np.add.at(rho.T, kinds.kind, (at_node[:, kinds.source] * kinds.prob).T)
         return rho
 
     def _out_edges(self, t: int, kind: IntArray) -> tuple[IntArray, IntArray]:
         """For paths that end in particles of some kinds: which path and which live edge extend each other."""
-        found = self.kinds[t]
+        kinds = self.kinds[t]
         node = np.zeros(len(kind), np.int64) if t == 0 else self.kinds[t - 1].node[kind]
-        first = np.searchsorted(found.source, node)
-        degree = np.searchsorted(found.source, node, side="right") - first
+        first = np.searchsorted(kinds.source, node)
+        degree = np.searchsorted(kinds.source, node, side="right") - first
         parent = np.repeat(np.arange(len(kind)), degree)
         edge = np.arange(len(parent)) - np.repeat(np.cumsum(degree) - degree, degree) + np.repeat(first, degree)
         return parent, edge
@@ -356,63 +289,6 @@ class _Chain:
             QUADRATURE_NODES * 20 * rho.size,
         )
         return kept
-
-
-@dataclass(frozen=True, eq=False)
-class _FreeSteps(Steps):
-    """Steps of a particle that others of the same law compete with at each level, whatever they did before."""
-
-    graph: LayeredGraph
-    inner: Steps
-    log_factor: list[FloatArray]
-    same_weight: float
-
-    @cached_property
-    def relative_error(self) -> float:  # type: ignore[override]
-        return self.inner.relative_error + POOL_ERROR + self.same_weight + SAME_CHANCE
-
-    def edges(self, t: int) -> Scaled:
-        return self.inner.edges(t) * Scaled.from_log(self.log_factor[t])
-
-    @classmethod
-    def of(cls, proposal: Proposal, particles: int) -> _FreeSteps | None:
-        """None if somewhere the weights to come depend on where the particles are."""
-        graph = proposal.graph
-        log_factors = []
-        for t in range(graph.horizon):
-            layer, gain = graph.layer(t), proposal.log_gain(t)
-            prob = np.where(graph.reach[t][layer.sources()] > 0, proposal.steps.edges(t).to_float(), 0.0)
-            offers = _same_offers(layer.ptr, prob, np.where(prob > 0, gain, np.nan), proposal.same_weight)
-            if offers is None:
-                return None
-            weights, chances, place = offers
-            log_h = np.empty(len(weights))
-            log_selection(chances, weights, float(particles), -np.inf, log_h)
-            log_factors.append(np.where(place >= 0, log_h[place], 0.0))
-        return cls(graph, proposal.steps, log_factors, proposal.same_weight)
-
-
-def _same_offers(
-    ptr: IntArray, prob: FloatArray, log_gain: FloatArray, same_weight: float
-) -> tuple[FloatArray, FloatArray, IntArray] | None:
-    """The weights that every live parent offers, their probabilities, and the place of each edge's weight among them
-    (-1 for dead edges); None if not all offer the same."""
-    live = np.flatnonzero(prob > 0)
-    order = live[np.argsort(log_gain[live])]
-    is_new = np.ones(len(order), bool)
-    is_new[1:] = np.diff(np.maximum(log_gain[order], -1e300)) > same_weight
-    weights = log_gain[order[is_new]]
-    parents = len(ptr) - 1
-    if len(weights) > int(np.diff(ptr).max()):
-        return None
-    place = np.full(len(prob), -1)
-    place[order] = np.cumsum(is_new) - 1
-    source = np.repeat(np.arange(parents), np.diff(ptr))[live]
-    chances = np.bincount(source * len(weights) + place[live], prob[live], parents * len(weights))
-    table = chances.reshape(parents, -1)[np.unique(source)]
-    if np.abs(table - table[0]).max() > SAME_CHANCE * table[0].min():
-        return None
-    return weights, table[0], place
 
 
 def _step(rho: FloatArray, mass: FloatArray, size: int) -> FloatArray:

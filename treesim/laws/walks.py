@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from treesim.arrays import FloatArray
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import expect_ahead
 from treesim.kernels.forward import guided_edges, push_mass
@@ -74,9 +75,7 @@ class GuidedSteps(Steps):
         norm = expect_ahead(layer, ahead)
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: guided_edges(
-                lo, hi, *layer, norm.mantissa, norm.exponent, ahead.mantissa, ahead.exponent, out.mantissa, out.exponent
-            ),
+            lambda lo, hi: guided_edges(lo, hi, tuple(layer), norm.numbers, ahead.numbers, out.numbers),
             len(layer.ptr) - 1,
             5 * len(layer.prob),
         )
@@ -112,13 +111,35 @@ class PoolSteps(Steps):
         log_value = self.value[self.graph.level(t + 1)].log()
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: pool_edges(
-                lo, hi, *layer, log_value, self.pool, self.by_quadrature, out.mantissa, out.exponent
-            ),
+            lambda lo, hi: pool_edges(lo, hi, tuple(layer), log_value, self.pool, self.by_quadrature, out.numbers),
             len(layer.ptr) - 1,
             100 * len(layer.prob),
         )
         return out
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """Steps of a particle, and what weight it gains by them.
+
+    Parameters
+    ----------
+    steps : Steps
+    log_gain : callable
+        Given a level t, log of the weight that a particle gains on each edge from it, shape [n_edges of the layer];
+        ``-inf`` is zero. Where all weights of a population are zero they count as equal.
+    same_weight : float
+        Logs of weights this near count as one weight: what rounding moves them by.
+    """
+
+    steps: Steps
+    log_gain: Callable[[int], FloatArray]
+    same_weight: float = 1e-13
+
+    @property
+    def graph(self) -> LayeredGraph:
+        """The graph they move on."""
+        return self.steps.graph
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,10 +174,7 @@ def marginals(steps: Steps) -> Iterator[tuple[Scaled, float]]:
     for t in range(graph.horizon):
         edge = steps.edges(t)
         below = Scaled.zeros(graph.n_level(t + 1))
-        children = push_mass(
-            *graph.layer(t), mass.mantissa, mass.exponent, edge.mantissa, edge.exponent,
-            below.mantissa, below.exponent,
-        )  # fmt: skip
+        children = push_mass(tuple(graph.layer(t)), mass.numbers, edge.numbers, below.numbers)
         mass = below
         yield mass, children
 

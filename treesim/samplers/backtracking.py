@@ -1,4 +1,4 @@
-"""Samplers that are Markov chains: value-guided backtracking, and Metropolis on random suffixes."""
+"""Value-guided backtracking: a Markov chain on the prefixes of a tree."""
 
 from __future__ import annotations
 
@@ -6,25 +6,24 @@ from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
-from treesim.kernels.backtracking import backtracking_steps, suffix_step, walk_backtracking
-from treesim.kernels.walk import step_reference
+from treesim.kernels.backtracking import backtracking_steps, walk_backtracking
 from treesim.laws.law import LeafLaw
 from treesim.laws.walks import GuidedSteps
-from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
 LARGEST_SPECTRUM = 2048
 
 
-class _Walk(NamedTuple):
+class Moves(NamedTuple):
     """The moves of the backtracking walk: up from each node, down each edge, given that it moves."""
 
     tree: Tree
@@ -71,39 +70,39 @@ class Backtracking(Sampler):
 
     def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf, and the probability of standing at none."""
-        walk = _moves(instance)
+        moves = moves_of(instance)
         if self.stop == "first-leaf":
-            first = _harmonic(walk)
+            first = _first_leaf(moves)
             return LeafLaw(Scaled.from_float(first), 0.0 if first.any() else 1.0)
-        law, room = np.zeros(walk.tree.n_nodes), np.empty(walk.tree.n_nodes)
+        law, room = np.zeros(moves.tree.n_nodes), np.empty(moves.tree.n_nodes)
         law[0] = 1.0
-        backtracking_steps(self.steps, walk.tree.edge_ptr, walk.parent, walk.up, walk.down, law, room)
-        leaves = law[walk.tree.leaves]
+        backtracking_steps(self.steps, moves.tree.edge_ptr, moves.parent, moves.up, moves.down, law, room)
+        leaves = law[moves.tree.leaves]
         return LeafLaw(Scaled.from_float(leaves), max(0.0, 1.0 - float(leaves.sum())))
 
     def cost(self, instance: Instance) -> Cost:
         """Children asked for in expectation, each a value query: at every step that moves from an inner node."""
-        walk = _moves(instance)
-        tree = walk.tree
+        moves = moves_of(instance)
+        tree = moves.tree
         degree = np.diff(tree.edge_ptr).astype(np.float64)
         if self.stop == "first-leaf":
-            total = float(_visits(walk) @ degree)
+            total = float(expected_visits(moves) @ degree)
             return Cost(total, total)
         law, room, total = np.zeros(tree.n_nodes), np.empty(tree.n_nodes), 0.0
         law[0] = 1.0
         for _ in range(self.steps):
             total += 0.5 * float(law[: len(degree)] @ degree)
-            backtracking_steps(1, tree.edge_ptr, walk.parent, walk.up, walk.down, law, room)
+            backtracking_steps(1, tree.edge_ptr, moves.parent, moves.up, moves.down, law, room)
         return Cost(total, total)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        walk = _moves(instance)
-        first_leaf = walk.tree.leaves.start
-        if self.stop == "first-leaf" and not _harmonic(walk).any():
+        moves = moves_of(instance)
+        first_leaf = moves.tree.leaves.start
+        if self.stop == "first-leaf" and not _first_leaf(moves).any():
             return Draws(np.full(n, -1), None, 0, 0)
         node, taken = np.empty(n, np.int64), np.empty(n, np.int64)
         asked = walk_backtracking(
-            self.steps, first_leaf, self.stop == "first-leaf", walk.tree.edge_ptr, walk.parent, walk.up, walk.down,
+            self.steps, first_leaf, self.stop == "first-leaf", moves.tree.edge_ptr, moves.parent, moves.up, moves.down,
             rng, node, taken,
         )  # fmt: skip
         return Draws(np.where(node >= first_leaf, node - first_leaf, -1), None, asked, asked)
@@ -119,15 +118,15 @@ def stationary_law(instance: Instance) -> FloatArray:
     >>> round(float(stationary_law(instance)[instance.graph.leaves].sum()), 12)
     0.166666666667
     """
-    walk = _moves(instance)
-    tree = walk.tree
+    moves = moves_of(instance)
+    tree = moves.tree
     # Detailed balance along every edge: mass(c) up(c) = mass(v) down(v -> c), from the root down, in logs.
     log_mass = np.zeros(tree.n_nodes)
     with np.errstate(divide="ignore"):
-        log_ratio = np.log(walk.down) - np.log(walk.up[1:])
+        log_ratio = np.log(moves.down) - np.log(moves.up[1:])
     for t in range(tree.horizon):
         children = tree.level(t + 1)
-        log_mass[children] = log_mass[walk.parent[children]] + log_ratio[children.start - 1 : children.stop - 1]
+        log_mass[children] = log_mass[moves.parent[children]] + log_ratio[children.start - 1 : children.stop - 1]
     mass = np.exp(log_mass - log_mass.max())
     return mass / mass.sum()
 
@@ -146,7 +145,7 @@ def spectral_gap(instance: Instance) -> float:
     >>> round(spectral_gap(family("uniform", horizon=1, reward="gaussian")), 12)
     0.5
     """
-    walk, mass = _moves(instance), stationary_law(instance)
+    moves, mass = moves_of(instance), stationary_law(instance)
     live = np.flatnonzero(mass > 0)
     if len(live) > LARGEST_SPECTRUM:
         raise NoExactLaw(f"the spectrum of a walk on {len(live)} nodes is out of reach, expected at most 2048")
@@ -154,106 +153,23 @@ def spectral_gap(instance: Instance) -> float:
     place[live] = np.arange(len(live))
     # Symmetric form: sqrt(P(v, c) P(c, v)) on the edges; the diagonal keeps what does not move.
     child = live[live > 0]
-    parent = walk.parent[child]
+    parent = moves.parent[child]
     matrix = np.zeros((len(live), len(live)))
-    flow = 0.5 * np.sqrt(walk.down[child - 1] * walk.up[child])
+    flow = 0.5 * np.sqrt(moves.down[child - 1] * moves.up[child])
     matrix[place[child], place[parent]] = matrix[place[parent], place[child]] = flow
-    moves = np.zeros(len(mass))
-    np.add.at(moves, parent, 0.5 * walk.down[child - 1])
-    moves[child] += 0.5 * walk.up[child]
-    matrix[np.diag_indices(len(live))] = 1.0 - moves[live]
+    leaving = np.zeros(len(mass))
+    np.add.at(leaving, parent, 0.5 * moves.down[child - 1])
+    leaving[child] += 0.5 * moves.up[child]
+    matrix[np.diag_indices(len(live))] = 1.0 - leaving[live]
     return float(1.0 - np.linalg.eigvalsh(matrix)[-2]) if len(live) > 1 else 1.0
 
 
-@dataclass(frozen=True)
-class RandomSuffix(Sampler):
-    """Random-suffix Metropolis: cut the sequence at a random place, write the rest anew, accept by the reward's ratio.
-
-    It starts with a draw from pi_ref. At each step the first t tokens stay, t uniform in 0..T-1, the rest is drawn from
-    pi_ref, and the new sequence y takes the place of x with probability min(1, phi(y) / phi(x)); 0/0 counts as 1.
-
-    Parameters
-    ----------
-    steps : int
-
-    References
-    ----------
-    Faria et al. (2024), "QUEST: quality-aware Metropolis-Hastings sampling for machine translation".
-
-    Examples
-    --------
-    >>> from treesim import family
-    >>> instance = family("product", horizon=4, ratio=2.0)
-    >>> [round(RandomSuffix(n).law(instance).tv(instance.target).lo, 4) for n in (0, 4, 16)]
-    [0.2801, 0.0909, 0.0117]
-    """
-
-    steps: int
-    name: ClassVar[str] = "random-suffix"
-
-    def __post_init__(self) -> None:
-        require_at_least("steps", self.steps, 0)
-
-    def law(self, instance: Instance) -> LeafLaw:
-        """The exact law of the leaf; each step costs O(T n_leaves)."""
-        tree = instance.graph
-        if not isinstance(tree, Tree):
-            raise NoExactLaw("random-suffix has an exact law on trees; unroll a small trellis, or estimate its TV")
-        prob = instance.reference.prob.to_float()
-        log_reward = instance.log_reward
-        prefix = np.arange(tree.n_leaves)
-        levels = []
-        for t in reversed(range(tree.horizon)):
-            prefix = tree.layer(t).sources()[prefix]
-            order = np.lexsort((log_reward, prefix))
-            starts = np.concatenate([[0], np.cumsum(np.bincount(prefix, minlength=tree.n_level(t)))])
-            levels.append((starts, order))
-        law = prob.copy()
-        for _ in range(self.steps):
-            out = np.zeros(len(law))
-            for starts, order in levels:
-                suffix_step(starts, order, prob, log_reward, law, out)
-            law = out / tree.horizon
-        return LeafLaw(Scaled.from_float(law))
-
-    def cost(self, instance: Instance) -> Cost:
-        horizon = instance.graph.horizon
-        return Cost(horizon + self.steps * (horizon + 1) / 2, self.steps + 1.0)
-
-    def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        graph, log_reward = instance.graph, instance.log_reward
-        edges = np.empty((n, graph.horizon), np.int32)
-        nodes = np.zeros((n, graph.horizon + 1), np.int64)
-        draws = 0
-
-        def rewrite(cut: IntArray, edges: NDArray[np.int32], nodes: IntArray) -> int:
-            for t in range(graph.horizon):
-                rows = np.flatnonzero(cut <= t)
-                node = nodes[rows, t]
-                layer = graph.layer(t)
-                step_reference(layer.ptr, layer.prob, node, rng)
-                edges[rows, t] = node
-                nodes[rows, t + 1] = layer.ends(node)
-            return int((graph.horizon - cut).sum())
-
-        draws += rewrite(np.zeros(n, np.int64), edges, nodes)
-        for _ in range(self.steps):
-            cut = rng.integers(0, graph.horizon, n)
-            new_edges, new_nodes = edges.copy(), nodes.copy()
-            draws += rewrite(cut, new_edges, new_nodes)
-            old, new = log_reward[nodes[:, -1]], log_reward[new_nodes[:, -1]]
-            taken = np.log1p(-rng.random(n)) + old <= new
-            edges[taken], nodes[taken] = new_edges[taken], new_nodes[taken]
-        paths = Paths(nodes[:, -1].copy(), None if isinstance(graph, Tree) else edges)
-        return Draws(*paths, draws, n * (self.steps + 1))
-
-
 @remembered
-def _moves(instance: Instance) -> _Walk:
+def moves_of(instance: Instance) -> Moves:
     """Up with odds 1 : b(v), b = P V^ / V^; at the root always down, at a leaf always up."""
-    tree = instance.graph
-    if not isinstance(tree, Tree):
-        raise NoExactLaw("vgb walks on the prefixes of a tree, and this is a trellis; unroll it if it is small")
+    tree = instance.graph.require_tree(
+        "vgb walks on the prefixes of a tree, and this is a trellis; unroll it if it is small"
+    )
     value = instance.value
     parent = np.zeros(tree.n_nodes, np.int64)
     parent[1:] = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr))
@@ -270,48 +186,48 @@ def _moves(instance: Instance) -> _Walk:
         dead = ahead.mantissa == 0
         goes_down = np.where(dead, 0.0, 1.0 - up[here])
         down[edges] = steps.edges(t).to_float() * np.repeat(goes_down, np.diff(tree.layer(t).ptr))
-    return _Walk(tree, parent, up, down)
+    return Moves(tree, parent, up, down)
 
 
-def _escape(walk: _Walk) -> FloatArray:
+def _escape(moves: Moves) -> FloatArray:
     """Probability, for each node but the root, of reaching a leaf below before its parent."""
-    tree = walk.tree
+    tree = moves.tree
     escape = np.ones(tree.n_nodes)
     for t in reversed(range(1, tree.horizon)):
         children = tree.level(t + 1)
         through = np.bincount(
-            walk.parent[children] - tree.level(t).start,
-            walk.down[children.start - 1 : children.stop - 1] * escape[children], tree.n_level(t),
+            moves.parent[children] - tree.level(t).start,
+            moves.down[children.start - 1 : children.stop - 1] * escape[children], tree.n_level(t),
         )  # fmt: skip
-        total = through + walk.up[tree.level(t)]
+        total = through + moves.up[tree.level(t)]
         escape[tree.level(t)] = np.where(total > 0, through / np.where(total > 0, total, 1.0), 0.0)
     return escape
 
 
-def _harmonic(walk: _Walk) -> FloatArray:
+def _first_leaf(moves: Moves) -> FloatArray:
     """Law of the first leaf reached from the root: at each node a child in proportion to down * escape."""
-    tree, escape = walk.tree, _escape(walk)
+    tree, escape = moves.tree, _escape(moves)
     mass = np.ones(1)
     for t in range(tree.horizon):
         children = tree.level(t + 1)
-        weight = walk.down[children.start - 1 : children.stop - 1] * escape[children]
+        weight = moves.down[children.start - 1 : children.stop - 1] * escape[children]
         source = tree.layer(t).sources()
         total = np.bincount(source, weight, tree.n_level(t))
         mass = (mass / np.where(total > 0, total, 1.0))[source] * weight
     return mass
 
 
-def _visits(walk: _Walk) -> FloatArray:
+def expected_visits(moves: Moves) -> FloatArray:
     """Expected visits to each inner node before the first leaf, shape [n_internal].
 
     By reversibility visits(c) / visits(v) is the ratio of their masses, down / up, times the chance of a way back.
     """
-    tree, escape = walk.tree, _escape(walk)
+    tree, escape = moves.tree, _escape(moves)
     visits = np.zeros(tree.n_nodes)
-    leaving = float(walk.down[: tree.n_level(1)] @ escape[tree.level(1)])
+    leaving = float(moves.down[: tree.n_level(1)] @ escape[tree.level(1)])
     visits[0] = 1.0 / leaving if leaving > 0 else 0.0
     for t in range(1, tree.horizon):
         here = tree.level(t)
-        odds = walk.down[here.start - 1 : here.stop - 1] / np.where(walk.up[here] > 0, walk.up[here], 1.0)
-        visits[here] = visits[walk.parent[here]] * odds * (1.0 - escape[here])
+        odds = moves.down[here.start - 1 : here.stop - 1] / np.where(moves.up[here] > 0, moves.up[here], 1.0)
+        visits[here] = visits[moves.parent[here]] * odds * (1.0 - escape[here])
     return visits[: len(tree.edge_ptr) - 1]

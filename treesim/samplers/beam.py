@@ -7,11 +7,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.walks import OnePath
-from treesim.samplers.base import Cost, Draws, Paths, Sampler
+from treesim.samplers.base import Cost, Sampler
+from treesim.samplers.draws import Draws, Paths
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
@@ -67,14 +67,14 @@ class BeamSearch(Sampler):
             kept = np.sort(best[: self.width]) if t + 1 < graph.horizon else best[:1]
             beam, prob = layer.ends(edge[kept]), child_prob[kept]
             history = np.concatenate([history[parent[kept]], edge[kept, None].astype(np.int32)], axis=1)
-        return Paths(beam, None if isinstance(graph, Tree) else history), looked_at
+        return Paths(beam, history if graph.keeps_edges else None), looked_at
 
     def law(self, instance: Instance) -> Law:
-        found, _ = self._search(instance)
-        if found.edges is not None:
-            return WalkLaw(OnePath(instance.graph, found.edges[0]))
+        best, _ = self._search(instance)
+        if best.edges is not None:
+            return WalkLaw(OnePath(instance.graph, best.edges[0]))
         prob = np.zeros(instance.graph.n_leaves)
-        prob[found.leaf] = 1.0
+        prob[best.leaf] = 1.0
         return LeafLaw(Scaled.from_float(prob))
 
     def cost(self, instance: Instance) -> Cost:
@@ -82,5 +82,5 @@ class BeamSearch(Sampler):
         return Cost(looked_at, looked_at)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        found, looked_at = self._search(instance)
-        return Draws(*found.take(np.zeros(n, np.int64)), n * looked_at, n * looked_at)
+        best, looked_at = self._search(instance)
+        return Draws(*best.take(np.zeros(n, np.int64)), n * looked_at, n * looked_at)

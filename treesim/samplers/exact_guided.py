@@ -11,14 +11,14 @@ import numpy as np
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.bernoulli_factory import factory_step, rejection_step
 from treesim.laws.law import Law
 from treesim.laws.walks import GuidedSteps
-from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
 from treesim.samplers.bernoulli_factory import expected_flips
+from treesim.samplers.draws import Draws, Paths
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 
@@ -95,17 +95,17 @@ class ExactGuided(Sampler):
 
     def _factory(self, instance: Instance) -> tuple[float, float, float]:
         """L, the scale of the factory's coin, and its gap."""
-        epsilon, ratio = self._bounds(instance)
+        epsilon, bound = self._bounds(instance)
         horizon = instance.graph.horizon
         # Audited bounds are met with equality: half of the gap is kept for rounding.
-        return ratio, ratio / ((1.0 + epsilon) * (1.0 + 1.0 / horizon)), 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
+        return bound, bound / ((1.0 + epsilon) * (1.0 + 1.0 / horizon)), 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         graph = instance.graph
-        ratio, scale, gap = self._factory(instance)
-        log2_ratio = math.log2(ratio)
+        bound, scale, gap = self._factory(instance)
+        log2_bound = math.log2(bound)
         leaf = np.zeros(n, np.int64)
-        edges = None if isinstance(graph, Tree) else np.zeros((n, graph.horizon), np.int32)
+        edges = graph.room_for_edges(n)
         waiting, draws = np.arange(n), 0
         while len(waiting):
             walks = Paths(np.zeros(len(waiting), np.int64), None if edges is None else edges[waiting])
@@ -113,7 +113,7 @@ class ExactGuided(Sampler):
             for t in range(graph.horizon):
                 layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
                 node = walks.leaf[alive]
-                common = (*layer, here.mantissa, here.exponent, ahead.mantissa, ahead.exponent, log2_ratio)
+                common = (tuple(layer), here.numbers, ahead.numbers, log2_bound)
                 if t:
                     passed = np.zeros(len(node), np.bool_)
                     draws += factory_step(*common, scale, gap, node, passed, rng)
@@ -135,16 +135,16 @@ def _coins(graph: LayeredGraph, value: Scaled, t: int) -> FloatArray:
     mean = expect_ahead(graph.layer(t), value[graph.level(t + 1)])
     here = value[graph.level(t)]
     live: BoolArray = (here.mantissa > 0) & (mean.mantissa > 0)
-    found = np.ones(len(here))
-    found[live] = mean[live].over(here[live]).to_float()
-    return found
+    chance = np.ones(len(here))
+    chance[live] = mean[live].over(here[live]).to_float()
+    return chance
 
 
 @remembered
 def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
     """Draws of one round, over the probability that a round succeeds (Wald)."""
     graph, value = instance.graph, instance.value
-    ratio, scale, gap = sampler._factory(instance)
+    bound, scale, gap = sampler._factory(instance)
     steps = GuidedSteps(graph, value)
     mass: FloatArray = np.ones(1)
     draws = 0.0
@@ -152,9 +152,11 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
         b = _coins(graph, value, t)
         if t:
             reached: IntArray = np.flatnonzero(mass > 0)
-            draws += float(mass[reached] @ expected_flips(b[reached] / ratio, scale, gap))
-            mass = mass * b * (scale / ratio)
-        draws += float(mass @ (ratio / b))
+            # Many prefixes have the same coin.
+            coin, place = np.unique(b[reached], return_inverse=True)
+            draws += float(np.bincount(place, mass[reached]) @ expected_flips(coin / bound, scale, gap))
+            mass = mass * b * (scale / bound)
+        draws += float(mass @ (bound / b))
         layer = graph.layer(t)
         edge: FloatArray = steps.edges(t).to_float() * mass[layer.sources()]
         mass = np.bincount(layer.ends(np.arange(len(edge))), edge, minlength=graph.n_level(t + 1)).astype(np.float64)

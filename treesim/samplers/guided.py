@@ -16,7 +16,8 @@ from treesim.laws.corrected import corrected_law, mixed_law
 from treesim.laws.law import Law, WalkLaw, walk_law
 from treesim.laws.pools import algorithm_2_law
 from treesim.laws.walks import GuidedSteps, PoolSteps, Steps, descend
-from treesim.samplers.base import Cost, Draws, Paths, Sampler, remembered, walk
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws, Paths, walk
 from treesim.spec import require_at_least
 
 
@@ -70,7 +71,7 @@ class GuidedSMC(Sampler):
 
     def law(self, instance: Instance) -> Law:
         if self.pool and self.mh > 1:
-            return algorithm_2_law(instance, self.pool, self.mh)
+            return algorithm_2_law(instance.graph, instance.value, instance.audit.log_partition, self.pool, self.mh)
         proposal = walk_law(self._steps(instance))
         if self.mh > 1:
             return corrected_law(proposal, instance.target, self.mh)
@@ -143,10 +144,10 @@ class GuidedSMC(Sampler):
             nonlocal reads
             ahead = value[graph.level(t + 1)]
             if self.pool:
-                step_pool(*graph.layer(t), ahead.mantissa, ahead.exponent, self.pool, node, log_weight, rng)
+                step_pool(tuple(graph.layer(t)), ahead.numbers, self.pool, node, log_weight, rng)
                 reads += self.pool * n
             else:
-                reads += step_guided(*graph.layer(t), ahead.mantissa, ahead.exponent, node, log_weight, rng)
+                reads += step_guided(tuple(graph.layer(t)), ahead.numbers, node, log_weight, rng)
 
         paths = walk(graph, n, step)
         if len(log_weight):

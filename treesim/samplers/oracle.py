@@ -16,7 +16,7 @@ from treesim.arrays import FloatArray, IntArray
 from treesim.errors import OracleError
 from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
-from treesim.kernels.walk import draw_edge
+from treesim.kernels.walk import edge_at
 
 
 class Prefix(NamedTuple):
@@ -92,7 +92,7 @@ class Oracle:
             If the prefix was never reached, or is complete.
         """
         start, stop, prob = self._edges(prefix)
-        return self._reach(prefix, int(draw_edge(start, stop, prob, self._rng)), start)
+        return self._reach(prefix, int(edge_at(start, stop, prob, self._rng.random())), start)
 
     def children(self, prefix: Prefix) -> list[tuple[Prefix, float]]:
         """All children that pi_ref can draw, with their probabilities: the token-level regime. Each counts as drawn.

@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray
-from treesim.errors import NoExactLaw
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import LeafLaw
 from treesim.laws.smc import conditional_laws
-from treesim.samplers.base import Cost, Draws, Sampler, edges_of, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.samplers.smc import SMC
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least
@@ -104,14 +103,14 @@ class ParticleGibbs(Sampler):
         draws, moved = self.start.block(instance, n, rng), 0
         for _ in range(max(1, self.sweeps)):
             before, draws = draws, self._sweep(instance, draws, rng)
-            old, new = (edges_of(instance.graph, one.leaf, one.edges) for one in (before, draws))
+            old, new = (instance.graph.path_edges(one.leaf, one.edges) for one in (before, draws))
             moved += int((old != new).any(axis=1).sum())
         return moved / (n * max(1, self.sweeps))
 
     def _sweep(self, instance: Instance, draws: Draws, rng: np.random.Generator) -> Draws:
-        pinned = edges_of(instance.graph, draws.leaf, draws.edges)
-        keeps_paths = not isinstance(instance.graph, Tree)
-        return self.start.clouds(instance, len(pinned), rng, keeps_paths, pinned=pinned).draw()
+        pinned = instance.graph.path_edges(draws.leaf, draws.edges)
+        keeps_ancestry = instance.graph.keeps_edges
+        return self.start.clouds(instance, len(pinned), rng, keeps_ancestry=keeps_ancestry, pinned=pinned).draw()
 
     def ratio(
         self, instance: Instance, edges: NDArray[np.int32], runs: int, rng: np.random.Generator
@@ -142,7 +141,6 @@ def transition(instance: Instance, particles: int, proposal: str) -> FloatArray:
     >>> bool(np.allclose(target @ transition(instance, 3, "reference"), target))
     True
     """
-    if not isinstance(instance.graph, Tree):
-        raise NoExactLaw("particle-gibbs has an exact law on trees; unroll a small trellis, or estimate its TV")
+    instance.graph.require_tree("particle-gibbs has an exact law on trees; unroll a small trellis, or estimate its TV")
     smc = SMC(particles, proposal=proposal)
     return conditional_laws(smc.mechanism(instance), particles, f"particle-gibbs:particles={particles}")

@@ -7,13 +7,15 @@ from typing import TypeVar
 
 from treesim.errors import SpecError
 from treesim.registry import Registry
-from treesim.samplers.backtracking import Backtracking, RandomSuffix
+from treesim.samplers.backtracking import Backtracking
 from treesim.samplers.base import Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.exact_guided import ExactGuided
 from treesim.samplers.guided import GuidedSMC
-from treesim.samplers.one_of_n import Base, BestOfN, Importance, Rejection, SoftBestOfN
+from treesim.samplers.one_of_n import Base, BestOfN, Importance, SoftBestOfN
 from treesim.samplers.particle_gibbs import ParticleGibbs
+from treesim.samplers.random_suffix import RandomSuffix
+from treesim.samplers.rejection import Rejection
 from treesim.samplers.smc import SMC
 from treesim.samplers.user import UserSampler, adapter
 from treesim.spec import parse

@@ -9,38 +9,113 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
+from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
+from treesim.kernels.runs import Runs, gather, pick_run, spread
 from treesim.kernels.smc import (
-    MULTINOMIAL,
-    RESIDUAL,
-    STRATIFIED,
-    SYSTEMATIC,
-    Runs,
     Where,
-    propose,
+    propose_optimal,
+    propose_optimal_pairs,
     propose_pool,
-    resample,
+    propose_reference,
+    propose_reference_pairs,
 )
 from treesim.kernels.uniforms import state_of
 from treesim.laws.law import Law, walk_law
-from treesim.laws.smc import Proposal, smc_law
-from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps, descend
-from treesim.samplers.base import Clouds, Cost, Draws, Sampler, remembered
+from treesim.laws.smc import smc_law
+from treesim.laws.walks import GuidedSteps, PoolSteps, Proposal, ReferenceSteps, descend
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of, require_positive
 
+# By the name of the proposal, and whether all parents have two edges and all exponents are zero.
+PROPOSALS = {
+    ("reference", False): propose_reference,
+    ("reference", True): propose_reference_pairs,
+    ("optimal", False): propose_optimal,
+    ("optimal", True): propose_optimal_pairs,
+}
+# Below this, a probability times a plain value may lose digits: `propose_optimal` takes care of it.
+SMALLEST_PAIR = 2.0**-256
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
+
+
+@dataclass(frozen=True, eq=False)
+class Clouds:
+    """The last populations of runs of SMC: given one, the output is a particle drawn in proportion to the weights.
+
+    Attributes
+    ----------
+    last : Runs
+        The populations; particles that share their past are one entry. Weights have mean one.
+    state : ndarray of uint64, shape [4]
+        The random numbers to go on with.
+    log_partition : ndarray, shape [n]
+        log of the estimate of Z.
+    reference_draws, value_queries : int
+    seen : list of two ndarrays, shape [n]
+        Step by step, before resampling: effective sample size, and the largest weight over the mean.
+    history : list of two ndarrays of int32, shape [n, entries]
+        If it is kept, step by step: the edge of each entry, and which entry of the step before it came from.
+    """
+
+    last: Runs
+    state: NDArray[np.uint64]
+    log_partition: FloatArray
+    reference_draws: int
+    value_queries: int
+    seen: list[tuple[FloatArray, FloatArray]]
+    history: list[tuple[NDArray[np.int32], NDArray[np.int32]]]
+
+    @property
+    def leaf(self) -> IntArray:
+        """Where the entries stand, shape [n, entries]; those that are not in use are zero."""
+        return np.where(self._in_use, self.last.place[:, : self._width], 0).astype(np.int64)
+
+    @property
+    def weight(self) -> FloatArray:
+        """What each entry weighs, all its particles together, shape [n, entries]; those not in use weigh nothing."""
+        weight = self.last.members[:, : self._width] * self.last.weight[:, : self._width]
+        return np.where(self._in_use, weight, 0.0)
+
+    @property
+    def _width(self) -> int:
+        return int(self.last.size.max())
+
+    @property
+    def _in_use(self) -> BoolArray:
+        return np.arange(self._width) < self.last.size[:, None]
+
+    def draw(self) -> Draws:
+        """One output of every run; on a trellis the history must have been kept."""
+        chosen = np.empty(len(self.log_partition), np.int64)
+        pick_run(self.last, self.state, chosen)
+        rows = np.arange(len(chosen))
+        leaf = self.last.place[rows, chosen].astype(np.int64)
+        edges = self.trace(rows, chosen) if self.history else None
+        return Draws(leaf, edges, self.reference_draws, self.value_queries, self.log_partition)
+
+    def trace(self, rows: IntArray, entry: IntArray) -> NDArray[np.int32]:
+        """The edges that led to some entries, one in each of the given runs, shape [len(rows), horizon]."""
+        edges = np.empty((len(rows), len(self.history)), np.int32)
+        for t in reversed(range(len(self.history))):
+            taken, origin = self.history[t]
+            edges[:, t] = taken[rows, entry]
+            entry = origin[rows, entry].astype(np.int64)
+        return edges
 
 
 @dataclass(frozen=True)
 class SMC(Sampler):
     """SMC with N particles: propose, weigh, resample; at level T one particle is kept in proportion to its weight.
 
-    Where all weights of a population are zero they count as equal, and the estimate of Z is zero.
+    Weights have the range that values have: however far apart, they are compared as they are. At a prefix with V^ = 0 a
+    particle weighs zero. Where all weights of a population are zero they count as equal, the estimate of Z being zero,
+    and the particles go on as if V^ had been one there.
 
     Parameters
     ----------
@@ -170,8 +245,7 @@ class SMC(Sampler):
         return self.particles * max(1, self.pool)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        keeps_paths = not isinstance(instance.graph, Tree)
-        return self.clouds(instance, n, rng, keeps_ancestry=keeps_paths).draw()
+        return self.clouds(instance, n, rng, keeps_ancestry=instance.graph.keeps_edges).draw()
 
     def population(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
         """The last population of each of `n` runs, and its weights, which sum to one."""
@@ -202,36 +276,44 @@ class SMC(Sampler):
             The edges of a path in every run that one particle takes and that survives (conditional SMC).
         """
         graph, value = instance.graph, instance.value
-        here, below = (Runs.room(n, self.particles) for _ in range(2))
+        # Weights of one step between plain values stay in the range of floats; all others have powers.
+        has_powers = self.threshold < 1.0 or any(len(where.exponent) for where in _layers(instance))
+        here, below = (Runs.room(n, self.particles, has_powers=has_powers) for _ in range(2))
         here.size[:] = self.particles if apart else 1
         here.members[:, : here.size[0]] = 1 if apart else self.particles
         here.weight[:, : here.size[0]] = 1.0
         here.value[:, : here.size[0]] = value.mantissa[0]
         here.origin[:] = np.arange(self.particles)
+        together, moved = here, below
+        if apart:
+            together, moved = (Runs.room(n, self.particles, has_powers=has_powers) for _ in range(2))
         pin = np.full(n, -1 if pinned is None else 0)
         state = state_of(rng)
         ess, largest, log_z = np.empty(n), np.empty(n), np.zeros(n)
         seen: list[tuple[FloatArray, FloatArray]] = []
         history: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         least = math.inf if self.threshold >= 1.0 else self.threshold * self.particles
-        reads = 0
-        is_optimal, scheme = self.proposal == "optimal", SCHEMES[self.resampling]
+        reads, scheme = 0, SCHEMES[self.resampling]
         for t, where in enumerate(_layers(instance)):
             path = np.empty(0, np.int32) if pinned is None else np.ascontiguousarray(pinned[:, t])
             if self.proposal == "pool":
-                propose_pool(where, self.pool, here, below, pin, path, state)
-                reads += self.pool * self.particles * n
+                reads += propose_pool(where, self.pool, here, below, pin, path, state)
             else:
-                asked = propose(where, is_optimal, apart, here, below, pin, path, state, rng)
-                reads += asked if is_optimal else self.particles * n
+                if apart:
+                    gather(here, together, pin)
+                reads += PROPOSALS[self.proposal, where.is_pairs](where, together, moved, pin, path, state, rng)
+                if apart:
+                    spread(moved, here, below, pin)
             if keeps_ancestry:
                 width = int(below.size.max())
                 history.append((below.place[:, :width].copy(), below.origin[:, :width].copy()))
             is_last = t + 1 == graph.horizon
-            resample(
-                where.child, below, 0.0 if is_last else least, scheme, apart, log_z, ess, largest, here, pin, state, rng
-            )
+            resample(where.child, below, 0.0 if is_last else least, scheme, log_z, ess, largest, here, pin, state, rng)
             seen.append((ess.copy(), largest.copy()))
+        if has_powers:
+            # Relative to their mean, weights that vanish now are negligible.
+            with np.errstate(over="ignore"):
+                np.ldexp(here.weight, here.power, out=here.weight)
         root = value[:1].log()[0]
         log_z += 0.0 if math.isinf(root) else root
         return Clouds(here, state, log_z, reads, reads, seen, history)
@@ -241,24 +323,24 @@ class SMC(Sampler):
 def _layers(instance: Instance) -> list[Where]:
     """What particles need to know of each layer."""
     graph, value = instance.graph, instance.value
-    found = []
+    layers = []
     for t in range(graph.horizon):
         layer, here, ahead = graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)]
         degree = np.diff(layer.ptr)
         # Parents without value count as if it were one: their exponent is zero.
         is_plain = not here.exponent.any() and not ahead.exponent.any()
         none = here.exponent[:0]
-        found.append(
+        layers.append(
             Where(
                 *layer,
                 int(degree.max()),
-                bool((degree == 2).all()),
+                is_plain and bool((degree == 2).all()) and float(layer.prob[layer.prob > 0].min()) > SMALLEST_PAIR,
                 none if is_plain else here.exponent,
                 none if is_plain else ahead.exponent,
                 ahead.mantissa,
             )
         )
-    return found
+    return layers
 
 
 @remembered

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 import numpy as np
 
 from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law
-from treesim.samplers.base import Cost, Draws, Sampler, remembered
+from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.draws import Draws
 from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200
@@ -45,7 +45,7 @@ class UserSampler(Sampler):
         user = self._built()
         graph = instance.graph
         leaf = np.full(n, -1)
-        edges = None if isinstance(graph, Tree) else np.full((n, graph.horizon), -1, np.int32)
+        edges = graph.room_for_edges(n)
         draws = queries = 0
         for i in range(n):
             oracle = Oracle(instance, rng)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 import numpy as np
 
@@ -72,6 +72,7 @@ class Experiment:
     x: str
     y: str
     curves: dict[str, Points]
+    _: KW_ONLY
     log_x: bool = False
     log_y: bool = False
     figures: dict[str, float] = field(default_factory=dict)
@@ -95,14 +96,14 @@ def bellman(seed: int = 0) -> Experiment:
         worst.append((horizon, float(audit.mean_target.mean())))
         if horizon in (horizons[0], horizons[-1]):
             by_step[f"by step, T = {horizon}"] = [(t + 1.0, float(error)) for t, error in enumerate(audit.mean_target)]
-    found = fit({int(t): error for t, error in worst})
-    assert found is not None
-    power = found.power
+    fits = fit({int(t): error for t, error in worst})
+    assert fits is not None
+    power = fits.power
     return Experiment(
         "Bellman error (mean under the target) of V* times log-normal noise of sigma = 0.3 / T",
         f"It falls like T^{power.exponent:.2f} (95%: {power.low:.2f} to {power.high:.2f}); O(1/T) is T^-1.",
-        "T, or step", "Bellman error", {"mean over steps, against T": worst, **by_step}, True, True,
-        {"exponent": power.exponent},
+        "T, or step", "Bellman error", {"mean over steps, against T": worst, **by_step}, log_x=True, log_y=True,
+        figures={"exponent": power.exponent},
     )  # fmt: skip
 
 
@@ -111,8 +112,8 @@ def particles(delta: float = 0.05) -> Experiment:
 
     Examples
     --------
-    >>> found = particles()
-    >>> 0.3 < found.figures["power with"] < 0.7, found.figures["rate without"] > 0.05
+    >>> result = particles()
+    >>> 0.3 < result.figures["power with"] < 0.7, result.figures["rate without"] > 0.05
     (True, True)
     """
     with_value = {row.horizon: row.least for row in scale("product", "smc", (8, 16, 32, 64, 128), delta, ratio=2.0)}
@@ -132,8 +133,8 @@ def particles(delta: float = 0.05) -> Experiment:
     )
     return Experiment(
         f"Least N for TV <= {delta:g} on the product model, ratio 2", answer,
-        "horizon T", "least N", curves, True, True,
-        {"power with": power.power.exponent, "rate without": rate.exponential.exponent},
+        "horizon T", "least N", curves, log_x=True, log_y=True,
+        figures={"power with": power.power.exponent, "rate without": rate.exponential.exponent},
     )  # fmt: skip
 
 
@@ -142,8 +143,8 @@ def corrections(horizon: int = 12, seed: int = 0) -> Experiment:
 
     Examples
     --------
-    >>> found = corrections(horizon=8)
-    >>> [label for label in found.curves][0]
+    >>> result = corrections(horizon=8)
+    >>> [label for label in result.curves][0]
     'guided by the automaton, H paths offered'
     """
     problem = pose(horizon, order=2, contains=("is",))
@@ -161,7 +162,8 @@ def corrections(horizon: int = 12, seed: int = 0) -> Experiment:
         f"Offers bring it from {first:.3f} to {last:.2g} at H = {sizes[-1]}; a larger pool only comes nearer to "
         f"guidance, which is itself {first:.3f} off.",
         "paths offered H, or draws of a pool M", "total variation (certified, at most)",
-        {"guided by the automaton, H paths offered": chain, "a pool of M, not corrected": pools}, True, True,
+        {"guided by the automaton, H paths offered": chain, "a pool of M, not corrected": pools},
+        log_x=True, log_y=True,
     )  # fmt: skip
 
 
@@ -170,8 +172,8 @@ def pools(horizon: int = 5) -> Experiment:
 
     Examples
     --------
-    >>> found = pools(horizon=3)
-    >>> found.figures["TV of the largest pool"] > found.figures["TV of the pool of 4, corrected"]
+    >>> result = pools(horizon=3)
+    >>> result.figures["TV of the largest pool"] > result.figures["TV of the pool of 4, corrected"]
     True
     """
     problem = pose(horizon, order=2, tokens=4, contains=("te",))
@@ -191,8 +193,9 @@ def pools(horizon: int = 5) -> Experiment:
         f"TV on texts of {horizon} letters out of four that contain 'te', guided by a value that sees only that",
         f"A pool alone stops at the error of its value: {bare:.3f} at M = {sizes[-1]}. Corrected with as many draws, a "
         f"pool of 4 reaches {four:.2g}; one of 2, with half as many, {two:.2g}.",
-        "draws from pi_ref a step, M H", "total variation (exact)", curves, True, True,
-        {"TV of the largest pool": bare, "TV of the pool of 2, corrected": two, "TV of the pool of 4, corrected": four},
+        "draws from pi_ref a step, M H", "total variation (exact)", curves, log_x=True, log_y=True,
+        figures={"TV of the largest pool": bare, "TV of the pool of 2, corrected": two,
+                 "TV of the pool of 4, corrected": four},
     )  # fmt: skip
 
 
@@ -223,8 +226,8 @@ def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
 
     Examples
     --------
-    >>> found = tokens(horizon=3, branching=4)
-    >>> found.curves["a pool of M"][0][1] > found.curves["all tokens of each step"][0][1]
+    >>> result = tokens(horizon=3, branching=4)
+    >>> result.curves["a pool of M"][0][1] > result.curves["all tokens of each step"][0][1]
     True
     """
     instance = family(
@@ -243,7 +246,7 @@ def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
         f"All tokens cost {exact[0]:.0f} values and are {exact[1]:.4f} off; the pool nearest in cost, {equal[0]:.0f}, "
         f"is {equal[1]:.4f} off.",
         "values asked", "total variation (exact)",
-        {"a pool of M": pools, "all tokens of each step": [exact]}, True, True,
+        {"a pool of M": pools, "all tokens of each step": [exact]}, log_x=True, log_y=True,
     )  # fmt: skip
 
 
@@ -252,8 +255,8 @@ def phases(horizon: int = 12) -> Experiment:
 
     Examples
     --------
-    >>> found = phases(horizon=6)
-    >>> found.figures["gain of N = 2"] > 1, found.surface.z[-1][0] < 0 < found.surface.z[0][0]
+    >>> result = phases(horizon=6)
+    >>> result.figures["gain of N = 2"] > 1, result.surface.z[-1][0] < 0 < result.surface.z[0][0]
     (True, True)
     """
     shares = [0.05 * 2 ** (k / 2) for k in range(16)]
@@ -278,9 +281,9 @@ def phases(horizon: int = 12) -> Experiment:
         f"With 2 T values two particles are nearer by a factor of {10 ** min(gain[0]):.3f} or more. With more, one "
         f"corrected particle is nearer until epsilon T is large: with {budgets[2]} T values, until {turn:.2g}. "
         f"Particles win {share_won:.0%} of the map.",
-        "epsilon T", "total variation (exact)", curves, True, True,
-        {"gain of N = 2": 10 ** min(gain[0]), "turn": turn, "share won by particles": share_won},
-        Surface(shares, list(map(float, budgets)), gain, "epsilon T", "values asked / T",
+        "epsilon T", "total variation (exact)", curves, log_x=True, log_y=True,
+        figures={"gain of N = 2": 10 ** min(gain[0]), "turn": turn, "share won by particles": share_won},
+        surface=Surface(shares, list(map(float, budgets)), gain, "epsilon T", "values asked / T",
                 "log10 (TV of one corrected particle / TV of N)", "The line is where both are equal"),
     )  # fmt: skip
 
@@ -290,8 +293,8 @@ def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
 
     Examples
     --------
-    >>> found = steps()
-    >>> found.figures["share explained by a line"] > 0.999
+    >>> result = steps()
+    >>> result.figures["share explained by a line"] > 0.999
     True
     """
     instance = family("sharpest-guidance", horizon=horizon, epsilon=epsilon)
@@ -312,8 +315,8 @@ def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
     return Experiment(
         f"Offers H for TV <= delta on the worst tree for guidance, T = {horizon}, epsilon = {epsilon:g}, exact",
         f"H grows by {slope:.3g} a nat of 1/delta, and a line explains {explained:.4%} of it: log, not log log.",
-        "log 1/delta (nats)", "least H", {"least H (exact)": points}, False, False,
-        {"slope": float(slope), "share explained by a line": explained},
+        "log 1/delta (nats)", "least H", {"least H (exact)": points}, log_x=False, log_y=False,
+        figures={"slope": float(slope), "share explained by a line": explained},
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ SCANNED = 8
 RUNS = 20_000
 # AIC differences below this decide nothing (Burnham & Anderson 2002, section 2.6).
 UNDECIDED = 2.0
-# Two-sided 95% quantiles of Student's t, by degrees of freedom; beyond the table they are near 2.
+# Two-sided 95% quantiles of Student's t, by degrees of freedom; beyond the table by Fisher's expansion in 1 / freedom.
 STUDENT = (math.nan, 12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
 
 
@@ -149,21 +149,21 @@ def scale(
     vary = varying(spec, vary)
     for horizon in horizons:
         instance = instance_at(name, horizon, epsilon, seed, **parameters)
-        found: dict[int, TV] = {}
+        distances: dict[int, TV] = {}
 
-        def meets(n: int, instance: Instance = instance, found: dict[int, TV] = found) -> bool:
+        def meets(n: int, instance: Instance = instance, distances: dict[int, TV] = distances) -> bool:
             kind = with_parameter(spec, vary, n)
-            found[n] = distance(kind, instance, runs=runs if n <= LARGEST_ESTIMATED else 0, seed=seed)
-            return found[n].hi <= delta
+            distances[n] = distance(kind, instance, runs=runs if n <= LARGEST_ESTIMATED else 0, seed=seed)
+            return distances[n].hi <= delta
 
         try:
             n = least(meets)
         except NoExactLaw:
             n = None
-        last = max(found) if n is None else n
+        last = max(distances) if n is None else n
         kind = with_parameter(spec, vary, last)
         queries = None if n is None else kind.cost(instance).value_queries
-        yield Need(horizon, instance.audit.bellman_error, spell(kind), vary, n, found[last], queries)
+        yield Need(horizon, instance.audit.bellman_error, spell(kind), vary, n, distances[last], queries)
 
 
 def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
@@ -268,7 +268,8 @@ def _line(x: np.ndarray, y: np.ndarray) -> Growth:
     slope, intercept = np.polyfit(x, y, 1)
     rest = float(((y - slope * x - intercept) ** 2).sum())
     freedom = n - 2
-    student = STUDENT[freedom] if freedom < len(STUDENT) else 1.96 + 2.4 / freedom
+    expansion = 1.959964 + 2.372271 / freedom + 2.822499 / freedom**2 + 2.555850 / freedom**3
+    student = STUDENT[freedom] if freedom < len(STUDENT) else expansion
     margin = student * math.sqrt(rest / freedom / float(((x - x.mean()) ** 2).sum()))
     # A fit that is exact to rounding has no finite criterion: the floor is that of rounding.
     aic = n * math.log(max(rest / n, 1e-30)) + 2 * 3

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
+from treesim.graphs.distributions import normalised
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
@@ -186,7 +187,7 @@ def goodness_of_fit(
     with np.errstate(divide="ignore", invalid="ignore"):
         entropy = float(np.where(count > 0, count * np.log(count / n / prob), 0.0).sum())
     tv = 0.5 * float(np.abs(count / n - prob).sum())
-    floor = 0.5 * float(np.sqrt(prob * (1.0 - prob) / n).sum())
+    floor = 0.5 * float(np.sqrt(prob * np.maximum(1.0 - prob, 0.0) / n).sum())
     surprises = _surprises(count, prob, graph)
     bounds = (
         surprises[0].p_value,
@@ -214,11 +215,11 @@ def leaves(outputs: Draws | Sequence[Any] | IntArray, instance: Instance) -> Int
     if isinstance(outputs, Draws):
         return outputs.leaf
     numbers = isinstance(outputs, np.ndarray) and outputs.ndim == 1 and np.issubdtype(outputs.dtype, np.integer)
-    found = np.asarray(outputs if numbers else [_leaf(output, instance) for output in outputs], np.int64)
-    odd = found[(found < -1) | (found >= instance.graph.n_leaves)]
+    numbered = np.asarray(outputs if numbers else [_leaf(output, instance) for output in outputs], np.int64)
+    odd = numbered[(numbered < -1) | (numbered >= instance.graph.n_leaves)]
     if len(odd):
         raise SpecError(f"the sampler returned leaf {odd[0]}, expected -1 to {instance.graph.n_leaves - 1}")
-    return found
+    return numbered
 
 
 def _leaf(output: Any, instance: Instance) -> int:
@@ -240,9 +241,9 @@ def _law(target: Law | ArrayLike | str, instance: Instance) -> LeafLaw | WalkLaw
             return target
         raise SpecError(f"the target is a {type(target).__name__}, expected a law with a probability for each leaf")
     prob = np.asarray(target, np.float64)
-    if prob.shape != (instance.graph.n_leaves,) or not (prob >= 0).all() or abs(prob.sum() - 1.0) > 1e-9:
-        raise SpecError(f"the target has shape {prob.shape} and sum {prob.sum():g}, expected a law on the leaves")
-    return LeafLaw(Scaled.from_float(prob))
+    if prob.shape != (instance.graph.n_leaves,):
+        raise SpecError(f"the target has shape {prob.shape}, expected a law on the {instance.graph.n_leaves} leaves")
+    return LeafLaw(Scaled.from_float(normalised(prob, "probabilities of the target", SpecError)))
 
 
 def _surprises(count: IntArray, prob: FloatArray, graph: LayeredGraph | None) -> list[Surprise]:
@@ -250,20 +251,21 @@ def _surprises(count: IntArray, prob: FloatArray, graph: LayeredGraph | None) ->
     n, counts, probs = int(count.sum()), count[:-1], prob[:-1]
     last = -2 if graph is None else graph.horizon
     levels = [(last, counts, probs)]
-    if isinstance(graph, Tree):
-        for t in range(graph.horizon - 1, 0, -1):
-            starts = graph.layer(t).ptr[:-1] - graph.layer(t).ptr[0]
+    tree = graph if isinstance(graph, Tree) else None
+    if tree is not None:
+        for t in range(tree.horizon - 1, 0, -1):
+            starts = tree.layer(t).ptr[:-1] - tree.layer(t).ptr[0]
             counts, probs = np.add.reduceat(counts, starts), np.add.reduceat(probs, starts)
             levels.append((t, counts, probs))
     events = sum(len(each) for _, each, _ in levels) + 1
-    found = []
+    surprises = []
     for t, counts, probs in [*levels, (-1, count[-1:], prob[-1:])]:
         bound = np.minimum(1.0, 2.0 * events * np.exp(-n * _binary_entropy(counts / n, probs)))
         for node in np.argsort(bound, kind="stable")[:_SHOWN].tolist():
-            choices = tuple(graph.choices(node, t)) if isinstance(graph, Tree) and t >= 0 else None
+            choices = tuple(tree.choices(node, t)) if tree is not None and t >= 0 else None
             leaf = node if t == last else None
-            found.append(Surprise(choices, leaf, int(counts[node]), float(n * probs[node]), float(bound[node])))
-    return sorted(found, key=lambda each: (max(each.p_value, LEAST), -abs(each.count - each.expected)))
+            surprises.append(Surprise(choices, leaf, int(counts[node]), float(n * probs[node]), float(bound[node])))
+    return sorted(surprises, key=lambda each: (max(each.p_value, LEAST), -abs(each.count - each.expected)))
 
 
 def _binary_entropy(share: FloatArray, prob: FloatArray) -> FloatArray:

@@ -31,7 +31,7 @@ wild_numbers = st.one_of(
 def _policy(degree: int) -> st.SearchStrategy[list[float]]:
     """A distribution on the children of a node, zeros among its probabilities."""
     weights = st.lists(st.integers(0, 4), min_size=degree, max_size=degree).filter(any)
-    return weights.map(lambda found: [weight / sum(found) for weight in found])
+    return weights.map(lambda drawn: [weight / sum(drawn) for weight in drawn])
 
 
 @st.composite
@@ -131,8 +131,8 @@ def bounded_instances(draw: st.DrawFn, /, epsilon: float, ratio: float | None = 
     Examples
     --------
     >>> from hypothesis import find
-    >>> found = find(bounded_instances(epsilon=0.5, ratio=3.0), lambda instance: instance.audit.bellman_error > 0.2)
-    >>> found.audit.bellman_error <= 0.5 + 1e-12
+    >>> instance = find(bounded_instances(epsilon=0.5, ratio=3.0), lambda instance: instance.audit.bellman_error > 0.2)
+    >>> instance.audit.bellman_error <= 0.5 + 1e-12
     True
     """
     ratio = 4.0 * (1.0 + epsilon) ** 2 if ratio is None else ratio

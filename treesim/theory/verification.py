@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
 from treesim.empirical.measure import distance
 from treesim.errors import NoExactLaw
-from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
 from treesim.laws.pools import good_event
 from treesim.samplers import SMC, GuidedSMC
@@ -50,6 +49,7 @@ class Check:
     claim: str
     measured: float
     bound: float
+    _: KW_ONLY
     at_most: bool = True
 
     @property
@@ -93,7 +93,8 @@ def verify(instance: Instance, epsilon: float | None = None, ratio_bound: float 
 
 
 def _checks(instance: Instance, epsilon: float | None, ratio_bound: float | None) -> Iterator[Check]:
-    audit, horizon = instance.audit, instance.graph.horizon
+    audit, graph = instance.audit, instance.graph
+    horizon = graph.horizon
     epsilon = audit.bellman_error if epsilon is None else epsilon
     ratio_bound = audit.ratio_bound if ratio_bound is None else ratio_bound
     yield Check("3.2", "Bellman error", audit.bellman_error, epsilon)
@@ -104,7 +105,7 @@ def _checks(instance: Instance, epsilon: float | None, ratio_bound: float | None
     bound = guidance_bound(horizon, epsilon)
     yield Check("4.3", "TV of sp-gsmc", guided, bound.value)
     yield Check("sharp 4.3", "TV of sp-gsmc", guided, bound.sharp)
-    if horizon == 1 and isinstance(instance.graph, Tree):
+    if horizon == 1 and not graph.keeps_edges:
         yield from _sweeps(instance)
     if math.isfinite(ratio_bound) and horizon >= 2:
         yield from _particles(instance, epsilon, ratio_bound)
@@ -149,7 +150,7 @@ def _algorithm_2(instance: Instance, epsilon: float, ratio_bound: float) -> Iter
     graph = instance.graph
     plan = algorithm_2_plan(graph.horizon, epsilon, ratio_bound, DELTA, DELTA)
     if graph.max_degree <= 2 and float(graph.n_nodes) * plan.pool <= LARGEST_POOLS:
-        failure = max(0.0, 1.0 - good_event(instance, plan.pool, plan.error, plan.steps))
+        failure = max(0.0, 1.0 - good_event(graph, instance.value, plan.pool, plan.error, plan.steps))
         yield Check("6.1", f"P(a pool of {plan.pool} is off in {plan.steps} steps)", failure, DELTA)
     corrected = distance(GuidedSMC(mh=plan.steps), instance, runs=0).hi
     yield Check("6.1", f"TV of sp-gsmc:mh={plan.steps}", corrected, DELTA)

@@ -63,8 +63,8 @@ def worst_guidance(horizon: int, epsilon: float, restarts: int = 3, seed: int = 
 
     Examples
     --------
-    >>> found = worst_guidance(horizon=3, epsilon=0.2)
-    >>> round(found.measured / found.sharp, 6), round(found.bound / found.measured, 2)
+    >>> worst = worst_guidance(horizon=3, epsilon=0.2)
+    >>> round(worst.measured / worst.sharp, 6), round(worst.bound / worst.measured, 2)
     (1.0, 6.65)
     """
     _check(horizon, epsilon)
@@ -106,8 +106,8 @@ def worst_particles(horizon: int, ratio_bound: float, particles: int = 2, restar
 
     Examples
     --------
-    >>> found = worst_particles(horizon=2, ratio_bound=1.2)
-    >>> 0 < found.measured < found.bound
+    >>> worst = worst_particles(horizon=2, ratio_bound=1.2)
+    >>> 0 < worst.measured < worst.bound
     True
     """
     _check(horizon, ratio_bound - 1)

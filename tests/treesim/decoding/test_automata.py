@@ -1,13 +1,12 @@
 import itertools
-import re
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treesim import ConstraintError, Trellis
-from treesim.decoding.automata import Automaton, TokenChain, containing, matching, product
+from treesim import ConstraintError, MemoryBudgetError, Trellis
+from treesim.decoding.automata import Automaton, TokenChain, containing, product
 
 LETTERS = "ab"
 
@@ -38,33 +37,105 @@ def test_intersections_accept_what_both_accept(one, other):
         assert accepts(automaton, text) == (one in text and other not in text)
 
 
-@pytest.mark.parametrize("pattern", ["a*b", ".*(ab|ba){2}.*", "(a|b)?b+", "[^a]*", "a{2,4}", ""])
-def test_matching_accepts_what_the_regular_expression_of_python_matches(pattern):
-    automaton = matching(pattern, LETTERS)
-    for text in texts(7):
-        assert accepts(automaton, text) == bool(re.fullmatch(pattern, text)), text
-
-
 def test_tokens_are_read_letter_by_letter():
     automaton = containing("aba", LETTERS).over_tokens([[0, 1], [0], [1, 1]])
     assert automaton.accepting[automaton.run([0, 1])]
     assert not automaton.accepting[automaton.run([0, 2, 1])]
 
 
-def test_a_pattern_that_takes_too_long_is_given_up():
-    with pytest.raises(ConstraintError, match=r"is not built after 0.5 s; choose a simpler one"):
-        matching(".*a.{40}", LETTERS, seconds=0.5)
+@st.composite
+def automata(draw, most_states=8):
+    n_states, n_symbols = draw(st.integers(1, most_states)), draw(st.integers(1, 3))
+    states = st.lists(st.integers(0, n_states - 1), min_size=n_symbols, max_size=n_symbols)
+    rows = draw(st.lists(states, min_size=n_states, max_size=n_states))
+    return Automaton(np.array(rows), np.array(draw(st.lists(st.booleans(), min_size=n_states, max_size=n_states))))
 
 
-@pytest.mark.parametrize("pattern", ["(a", "a)", "[b-a]", "*"])
-def test_a_pattern_that_is_none_is_refused(pattern):
-    with pytest.raises(ConstraintError, match="is no regular expression"):
-        matching(pattern, LETTERS)
+def classes(automaton: Automaton) -> int:
+    """How many reached states differ by some text: the definition, refined until nothing changes."""
+    reached = {0}
+    for _ in range(automaton.n_states):
+        reached |= {int(end) for state in reached for end in automaton.next_state[state]}
+    label = {state: (bool(automaton.accepting[state]),) for state in reached}
+    for _ in range(automaton.n_states):
+        label = {state: (label[state], *(label[int(end)] for end in automaton.next_state[state])) for state in reached}
+        numbers = {key: i for i, key in enumerate(dict.fromkeys(label.values()))}
+        label = {state: (numbers[label[state]],) for state in reached}
+    return len(set(label.values()))
+
+
+@given(automata())
+@settings(max_examples=300)
+def test_a_reduced_automaton_is_the_smallest_that_accepts_the_same(automaton):
+    reduced = automaton.reduced()
+    assert reduced.n_states == classes(automaton)
+    for n in range(6):
+        for text in itertools.product(range(automaton.next_state.shape[1]), repeat=n):
+            assert reduced.accepting[reduced.run(text)] == automaton.accepting[automaton.run(text)]
+
+
+def test_a_long_chain_reduces_to_itself_and_a_long_cycle_to_its_period():
+    n = 3000
+    chain = np.minimum(np.arange(n) + 1, n - 1)[:, None]
+    assert Automaton(chain, np.arange(n) == n - 1).reduced().n_states == n
+    cycle = ((np.arange(n) + 1) % n)[:, None]
+    assert Automaton(cycle, np.arange(n) % 3 == 0).reduced().n_states == 3
+
+
+@given(automata(most_states=5), st.lists(st.integers(0, 4), min_size=3, max_size=3))
+@settings(max_examples=200)
+def test_the_cheapest_text_is_accepted_and_none_is_cheaper(automaton, cost):
+    n_symbols = automaton.next_state.shape[1]
+    cost = np.array(cost[:n_symbols])
+    accepted = [
+        int(cost[list(text)].sum())
+        for n in range(1, 6)
+        for text in itertools.product(range(n_symbols), repeat=n)
+        if automaton.accepting[automaton.run(list(text))]
+    ]
+    text = automaton.cheapest(cost)
+    if text is None:
+        assert accepted == []
+    else:
+        assert automaton.accepting[automaton.run(text)]
+        assert cost[text].sum() == min(accepted)
+
+
+def test_costs_add_up():
+    dear, cheap = 0, 1
+    rows = np.array([[3, 1], [4, 2], [4, 3], [4, 4], [4, 4]])
+    automaton = Automaton(rows, np.arange(5) == 3)
+    assert automaton.cheapest(np.array([5, 2])) == [dear]
+    assert automaton.cheapest(np.array([7, 2])) == [cheap, cheap, cheap]
+
+
+@given(automata(most_states=5), st.integers(1, 8))
+@settings(max_examples=200)
+def test_lengths_near_are_those_of_accepted_texts(automaton, length):
+    states, lengths = {0}, []
+    for n in range(1, 40):
+        states = {int(end) for state in states for end in automaton.next_state[state]}
+        if any(automaton.accepting[state] for state in states):
+            lengths.append(n)
+    shorter = max((n for n in lengths if n < length), default=None)
+    longer = min((n for n in lengths if length < n <= length + automaton.n_states), default=None)
+    assert automaton.lengths_near(length) == (shorter, longer)
+
+
+def test_lengths_near_a_huge_length_are_given_up():
+    assert containing("ab", LETTERS).lengths_near(10**9, most_work=1000)[1] is None
 
 
 def test_texts_that_cannot_be_are_refused():
-    with pytest.raises(ConstraintError, match="the letter 'z', which is not in the vocabulary"):
-        containing("az", LETTERS)
+    for text, message in [
+        ("az", "'az' has the letter 'z', which is not in the vocabulary: the text to learn from never has it"),
+        ("aB", "'aB' has the letter 'B', which is not in the vocabulary: texts are in lower case, write 'b'"),
+        ("aZ", "'aZ' has the letter 'Z', which is not in the vocabulary: the text to learn from never has it"),
+        (r"\d", r"'\\d' has the letter '\\', which"),
+        ("a\tb", "white space is made single spaces, write ' '"),
+    ]:
+        with pytest.raises(ConstraintError, match=message):
+            containing(text, LETTERS)
     with pytest.raises(ConstraintError, match="is empty"):
         containing("", LETTERS)
 
@@ -73,6 +144,15 @@ def test_intersections_that_grow_too_large_are_refused(monkeypatch):
     monkeypatch.setattr("treesim.decoding.automata.LARGEST_AUTOMATON", 10)
     with pytest.raises(ConstraintError, match="need more than 10 automaton states"):
         containing("abab", LETTERS).intersect(containing("bbbbb", LETTERS))
+    monkeypatch.setattr("treesim.decoding.automata.LARGEST_TABLE", 12)
+    with pytest.raises(ConstraintError, match="need more than 6 automaton states"):
+        containing("abab", LETTERS).intersect(containing("bbbbb", LETTERS))
+
+
+def test_a_table_over_tokens_that_does_not_fit_is_refused(monkeypatch):
+    monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.00001")
+    with pytest.raises(MemoryBudgetError, match="an automaton of 101 states over all tokens"):
+        containing("a" * 100, LETTERS).over_tokens([[0]] * 1000)
 
 
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(0, 1000))

@@ -1,5 +1,6 @@
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -63,6 +64,53 @@ def test_words_are_constrained_by_their_letters(text):
     for edges in draws.edges:
         written = instance.graph.text(edges)
         assert written.index(" cat", min(written.find(" rat") % 99, written.find(" mat") % 99)) > 0
+
+
+def test_a_word_that_is_asked_for_is_a_token(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the cat sat on the mat, and don't you see a well-known r\u00e9sum\u00e9; " * 3 + "the zebra sat")
+    asked = {"text": str(path), "unit": "word", "order": 2, "tokens": 3}
+    for wish, added in [
+        ({"contains": ("don't",)}, {" don't"}),
+        ({"contains": ("well-known r\u00e9sum\u00e9",)}, {" well-known", " r\u00e9sum\u00e9"}),
+        ({"contains": ("zebra", "mat")}, {" zebra", " mat"}),
+        ({"constraint": ".* (zebra|don't)"}, {" don't"}),
+        ({"constraint": "(.* )?the zeb.*", "violation": 0.5}, {" zebra"}),
+        ({"contains": ("the",)}, set()),
+        ({"excludes": ("zebra",)}, set()),
+    ]:
+        assert pose(8, **asked, **wish).model.vocabulary == sorted({" the", " sat", " a"} | added), wish
+
+
+@pytest.mark.parametrize(
+    ("constraint", "added"),
+    [("cd", "cd"), ("e|ac", "c"), ("ae|c", "c"), ("ce|bd", "d"), ("de|ace|bcd", "cd"), ("a+b*", ""), ("c*", "c")],
+)
+def test_letters_beyond_the_frequent_are_tokens_when_asked_for_as_few_and_frequent_as_can_be(
+    constraint, added, tmp_path
+):
+    path = tmp_path / "text.txt"
+    path.write_text("aaaaabbbbcccdde")
+    violation = 0.5  # not every one of these texts has two letters
+    problem = pose(2, str(path), tokens=2, constraint=constraint, violation=violation)
+    assert "".join(problem.model.vocabulary) == "ab" + added
+
+
+def test_texts_of_words_can_be_the_text_that_was_read(tmp_path):
+    path = tmp_path / "text.txt"
+    read = "It's 3.50, isn't it? \u00c7a va -- l'\u00e9t\u00e9."
+    path.write_text(read, encoding="utf-8")
+    constraint = re.escape(read.lower())
+    problem = pose(12, str(path), unit="word", order=2, constraint=constraint)
+    assert problem.twist.to_float()[0] > 0
+
+
+def test_anchors_and_escapes_mean_what_they_mean_in_python(text):
+    plain = family("ngram", horizon=8, text=text, constraint="the[a-z ]*")
+    anchored = family("ngram", horizon=8, text=text, constraint=r"^the[\w ]*$")
+    assert anchored.audit.log_partition == plain.audit.log_partition
+    whole_words = family("ngram", horizon=8, text=text, constraint=r".*\bat\b.*")
+    assert whole_words.audit.log_partition < family("ngram", horizon=8, text=text, contains="at").audit.log_partition
 
 
 def test_a_soft_constraint_rewards_the_others_less(text):
@@ -131,9 +179,19 @@ def test_perturbed_values_have_the_error_asked_for(text):
         ({}, ConstraintError, "there is no constraint"),
         ({"constraint": ""}, ConstraintError, "there is no constraint"),
         ({"contains": ("",)}, ConstraintError, "is empty"),
-        ({"contains": ("python",)}, ConstraintError, "the letter 'p', which is not in the vocabulary"),
-        ({"contains": ("the cat sat",)}, ConstraintError, "no text of 10 letters meets the constraint"),
-        ({"contains": ("at",), "excludes": ("a",)}, ConstraintError, "no text of 10 letters meets the constraint"),
+        ({"contains": ("python",)}, ConstraintError, "'python' has the letter 'p', which is not in the vocabulary"),
+        ({"contains": ("Cat",)}, ConstraintError, "texts are in lower case, write 'c'"),
+        ({"excludes": ("Cat",)}, ConstraintError, "texts are in lower case, write 'c'"),
+        ({"constraint": "[a-z ]*Cat.*"}, ConstraintError, "10 letters .* the letter 'C', .* lower case, write 'c'"),
+        ({"constraint": "[A-Z]+"}, ConstraintError, "no text of 10 .* the letter 'A', .* lower case, write 'a'"),
+        ({"constraint": ".*5"}, ConstraintError, "the letter '5', which is not in the vocabulary: the text .* never"),
+        ({"contains": ("the cat sat",)}, ConstraintError, "but some of 11 do; choose a longer horizon"),
+        ({"constraint": "(the| cat)"}, ConstraintError, "but some of 4 do; choose a shorter horizon"),
+        ({"contains": ("at",), "excludes": ("a",)}, ConstraintError, "nor does one of any other length"),
+        ({"constraint": "the(?=cat).*"}, ConstraintError, "has a lookahead or lookbehind, which no finite automaton"),
+        ({"contains": ("at",), "order": 10**9}, ConstraintError, "order is 1000000000, expected at most"),
+        ({"contains": ("at",), "tokens": 1}, SpecError, "tokens is 1, expected at least 2"),
+        ({"contains": ("at",), "unit": "line"}, SpecError, "unit is 'line'"),
         ({"constraint": "(a"}, ConstraintError, "is no regular expression"),
         ({"contains": ("at",), "violation": 1.0}, ConstraintError, "violation is 1.0"),
         ({"contains": ("at",), "value": "blind"}, SpecError, "unknown value 'blind'"),

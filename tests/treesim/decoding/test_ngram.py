@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from treesim import ConstraintError, SpecError
-from treesim.decoding.ngram import read_text, tokenize, train
+from treesim.decoding.ngram import learn, train
 
 
 def witten_bell(text: str, alphabet: str, context: str, token: str) -> float:
@@ -50,37 +50,6 @@ def test_additive_smoothing_adds_a_tenth():
     np.testing.assert_allclose(model.chain.prob, [[2.1 / 3.2, 1.1 / 3.2]])
 
 
-def test_words_carry_their_space_and_marks_do_not():
-    numbers, tokens = tokenize("The cat, the\n dog!", "word", 10)
-    assert "".join(tokens[i] for i in numbers) == " the cat, the dog!"
-    model = train("the cat, the dog! the cat", unit="word", order=2)
-    assert model.alphabet == "".join(sorted(set(" the cat, the dog!")))
-    assert "".join(model.alphabet[i] for i in model.spelled()[0]) == model.vocabulary[0]
-
-
-def test_a_small_vocabulary_keeps_the_frequent_tokens():
-    assert tokenize("aaabbc", "letter", 2)[1] == ["a", "b"]
-
-
-def test_the_text_of_python_itself_is_there():
-    text = read_text(None)
-    assert len(text) > 100_000
-    assert "python" in text.lower()
-
-
-def test_texts_that_cannot_be_read_are_refused(tmp_path):
-    with pytest.raises(ConstraintError, match="cannot read the text"):
-        read_text(str(tmp_path / "none.txt"))
-    (tmp_path / "empty.txt").write_text("  \n")
-    with pytest.raises(ConstraintError, match="is empty"):
-        read_text(str(tmp_path / "empty.txt"))
-    (tmp_path / "latin.txt").write_bytes(b"caf\xe9")
-    with pytest.raises(ConstraintError, match="no UTF-8 text: byte 3 is 0xe9"):
-        read_text(str(tmp_path / "latin.txt"))
-    with pytest.raises(ConstraintError, match="has 1 different letters"):
-        train("aaaa")
-
-
 def test_parameters_out_of_range_are_refused():
     for wrong in ({"unit": "line"}, {"order": 0}, {"tokens": 1}, {"smoothing": "none"}):
         with pytest.raises(SpecError):
@@ -91,3 +60,28 @@ def test_a_model_that_grows_too_large_is_refused(monkeypatch):
     monkeypatch.setattr("treesim.decoding.ngram.LARGEST_CHAIN", 20)
     with pytest.raises(ConstraintError, match="a model of order 3 has over"):
         train("abcabdabe", order=3)
+
+
+def test_a_text_of_one_token_is_refused():
+    with pytest.raises(ConstraintError, match="has 1 different tokens, expected at least two"):
+        train("aaaa")
+
+
+def test_an_order_that_no_text_can_fill_is_refused_before_counting(monkeypatch):
+    for text, most in [("ab" * 50, 9268), ("abc" * 100_000, 169)]:
+        with pytest.raises(ConstraintError) as refused:
+            train(text, order=10**9)
+        assert str(refused.value) == f"order is 1000000000, expected at most {most} for a text of {len(text):,} tokens"
+    with pytest.raises(ConstraintError, match="order is 9269, expected at most 9268"):
+        train("ab" * 50, order=9269)
+    assert len(train("ab" * 50, order=9268).contexts) == 198
+    monkeypatch.setattr("treesim.decoding.ngram.LARGEST_MEMORY", 1000)
+    with pytest.raises(ConstraintError, match=r"a model of order 50 has over \d+ contexts"):
+        train("ab" * 50, order=50)
+
+
+def test_words_that_are_left_out_leave_no_trace():
+    written = ["the", " cat", " sat", " the", " cat"]
+    model = learn(written, [" sat", " cat"], 2, "witten-bell")
+    assert model.vocabulary == [" cat", " sat"]
+    assert model.contexts == [(), (0,), (1,)]

@@ -6,7 +6,7 @@ from treesim.demos import blowup
 
 
 def test_blowup_doubles_with_every_step_and_guidance_stays():
-    rows = list(blowup.rows([3, 4, 5, 6]))
+    rows = list(blowup.run([3, 4, 5, 6]))
     # Two of four continuations are right: the chance of a right sequence is 2^-T, so N = ln(1/0.1) 2^T, or more.
     assert blowup.growth_per_step(rows, lambda row: row.importance) == pytest.approx(2.0, rel=0.03)
     for row in rows:
@@ -17,4 +17,4 @@ def test_blowup_doubles_with_every_step_and_guidance_stays():
 
 
 def test_growth_needs_two_points():
-    assert blowup.growth_per_step(list(blowup.rows([2])), lambda row: row.importance) is None
+    assert blowup.growth_per_step(list(blowup.run([2])), lambda row: row.importance) is None

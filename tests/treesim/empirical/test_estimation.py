@@ -1,9 +1,27 @@
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from treesim import SMC, Importance, Instance, ParticleGibbs, RandomSuffix, Rejection, Scaled, SpecError, family
+from treesim import (
+    SMC,
+    Importance,
+    Instance,
+    ParticleGibbs,
+    RandomSuffix,
+    Rejection,
+    Scaled,
+    SpecError,
+    family,
+    register_sampler,
+    sampler,
+)
+from treesim.empirical import estimation
 from treesim.empirical.estimation import estimate
+from treesim.samplers import Cost, Draws, Sampler
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
 
@@ -42,11 +60,29 @@ def test_the_expected_reward_is_estimated_too():
     assert estimate(SMC(3), INSTANCE, n=200_000).expected_reward == pytest.approx(exact, rel=0.01)
 
 
-def test_runs_that_return_nothing_count_against_the_sampler():
-    sampler = Rejection(1, fallback="fail")
+@pytest.mark.parametrize("budget", [1, 20, 200])
+def test_runs_that_return_nothing_count_against_the_sampler(budget):
+    sampler = Rejection(budget, slack=10.0, fallback="fail")
     exact = sampler.law(INSTANCE).tv(INSTANCE.target).lo
     tv = estimate(sampler, INSTANCE, n=50_000).tv
-    assert tv.hi >= exact / 2
+    assert tv.lo <= exact <= tv.hi < tv.lo + 0.05
+
+
+def test_a_sampler_that_mostly_returns_nothing_is_far_from_the_target():
+    class Mute:
+        def simulate(self, oracle, rng):
+            prefix = oracle.root
+            while prefix.level < oracle.horizon:
+                children, prob = zip(*oracle.children(prefix), strict=True)
+                weights = np.array(prob) * [oracle.value(child) for child in children]
+                prefix = children[rng.choice(len(children), p=weights / weights.sum())]
+            return prefix if rng.random() < 0.1 else None
+
+    register_sampler("mute")(Mute)
+    exact = family("dirichlet", horizon=3, seed=3)
+    tv = estimate(sampler("mute"), exact, n=4_000).tv
+    assert tv.lo <= 0.9 <= tv.hi
+    assert tv.lo > 0.8
 
 
 SHORT = family("markov", horizon=5, states=2, perturbation="log-normal:sigma=1", seed=1)
@@ -95,3 +131,53 @@ def test_too_few_runs_are_refused():
     with pytest.raises(SpecError, match="at least 20 runs"):
         estimate(SMC(2), INSTANCE, n=3)
     assert np.isfinite(estimate(SMC(2), INSTANCE, n=20).tv.hi)
+
+
+@dataclass(frozen=True)
+class Fixed(Sampler):
+    """Returns leaf 0 in a share of its runs, and leaf 1 in the others."""
+
+    share: float = 1.0
+    name: ClassVar[str] = "fixed"
+
+    def law(self, instance):
+        raise NotImplementedError
+
+    def cost(self, instance):
+        return Cost(1.0, 1.0)
+
+    def block(self, instance, n, rng):
+        return Draws((np.arange(n) >= round(self.share * n)).astype(np.int64), None, n, n)
+
+
+def test_the_interval_of_a_sampler_that_always_returns_one_leaf_is_that_of_the_formulas():
+    n, level = 1_000, 0.9
+    target = INSTANCE.target.prob.to_float()
+    tv = estimate(Fixed(), INSTANCE, n=n, level=level).tv
+    # Four tails share the risk: two of the witness set, two of McDiarmid's inequality; no run differs from another.
+    tails = math.log(4 / (1 - level))
+    assert tv.lo == pytest.approx(1 - target[0] - 7 * tails / (3 * (n / 2 - 1)), abs=1e-12)
+    assert tv.hi == pytest.approx(min(1.0, 1 - target[0] + math.sqrt(tails / (2 * n))), abs=1e-12)
+
+
+def test_the_interval_widens_by_the_variance_between_runs():
+    n, level = 1_000, 0.9
+    instance = family("uniform", horizon=4)
+    target = instance.target.prob.to_float()
+    tv = estimate(Fixed(0.5), instance, n=n, level=level).tv
+    tails = math.log(4 / (1 - level))
+    gap = 1 - target[:2].sum()
+    error = 0.5 * 2 * math.sqrt(0.25 / n)
+    assert tv.lo == pytest.approx(gap - 7 * tails / (3 * (n / 2 - 1)), abs=1e-12)
+    assert tv.hi == pytest.approx(min(1.0, gap + error + math.sqrt(tails / (2 * n))), abs=1e-12)
+
+
+def test_learning_and_testing_share_no_random_numbers(monkeypatch):
+    keys = []
+    generator = estimation.generator
+    monkeypatch.setattr(estimation, "generator", lambda *key: keys.append(key) or generator(*key))
+    for instance in (INSTANCE, SHORT):
+        keys.clear()
+        estimate(SMC(3), instance, n=2_000, seed=5)
+        assert len(keys) == len(set(keys)) > 1
+        assert {key[0] for key in keys} == {5}

@@ -1,9 +1,13 @@
 """The audit of a sampler: it names the law, fits the exponents, and its intervals hold."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy import stats
 
 from treesim import SpecError, family, sampler, unroll
+from treesim.empirical import identification
 from treesim.empirical.identification import NONE, fit_exponents, identify_law, log_values, tilted, tv_interval
 
 INSTANCE = family("uniform", horizon=3, reward="gaussian:beta=1", seed=0)
@@ -72,3 +76,33 @@ def test_trellises_and_too_few_runs_are_refused():
     assert identify_law(sampler("base"), unroll(markov), runs=200).runs == 200
     with pytest.raises(SpecError, match="runs is 5"):
         identify_law(sampler("base"), INSTANCE, runs=5)
+
+
+@pytest.mark.parametrize("level", [0.9, 0.99])
+def test_the_tv_interval_is_that_of_the_formulas(level):
+    count, law, n = np.array([30, 50, 0, 10]), np.array([0.25, 0.25, 0.5, 0.0]), 100
+    observed = 0.5 * (np.abs(count / n - law).sum() + 0.1)  # ten runs returned nothing
+    margin = math.sqrt(math.log(2 / (1 - level)) / (2 * n))
+    tv = tv_interval(count, law, n, level)
+    assert tv.lo == pytest.approx(observed - margin - 0.5 * math.sqrt((4 - 1) / n), abs=1e-15)
+    assert tv.hi == pytest.approx(observed + margin, abs=1e-15)
+    assert (tv.kind, tv.level) == ("estimated", level)
+
+
+def test_intervals_of_exponents_are_at_the_level_that_is_said():
+    assert pytest.approx(stats.norm.ppf(0.5 + identification.LEVEL / 2), abs=1e-12) == identification._QUANTILE
+    identified = identify_law(sampler("sp-gsmc"), INSTANCE, runs=3_000)
+    _, information = fit_exponents(np.round(3_000 * identified.frequencies).astype(int), INSTANCE, log_values(INSTANCE))
+    margin = stats.norm.ppf(0.995) * np.sqrt(np.diag(np.linalg.inv(3_000 * information)))
+    for each, half in zip(identified.exponents, margin, strict=True):
+        assert each.high - each.estimate == pytest.approx(half, rel=1e-9)
+        assert each.estimate - each.low == pytest.approx(half, rel=1e-9)
+
+
+def test_the_floor_is_what_exact_draws_have():
+    identified = identify_law(sampler("sp-gsmc"), INSTANCE, runs=3_000)
+    target = INSTANCE.target.prob.to_float()
+    rng = np.random.default_rng(1)
+    seen = [0.5 * np.abs(rng.multinomial(3_000, target) / 3_000 - target).sum() for _ in range(400)]
+    # E|X| <= sd, and sqrt(2 / pi) of it for the normal law.
+    assert 0.75 * identified.floor < np.mean(seen) < identified.floor

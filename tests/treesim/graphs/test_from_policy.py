@@ -57,8 +57,8 @@ def test_a_scored_model_is_an_instance_like_any_other():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((lambda prefix: [0.5, 0.4], "ab", 2), r"after \(\) that sum to 0.9, expected 1"),
-        ((lambda prefix: [0.5, 0.5, 0.0], "ab", 2), r"of shape \(3,\) after \(\), expected \(2,\)"),
+        ((lambda prefix: [0.5, 0.4], "ab", 2), r"the policy returned after \(\) sum to 0.9, expected 1"),
+        ((lambda prefix: [0.5, 0.5, 0.0], "ab", 2), r"of shape \(3,\) after \(\), expected shape \(2,\)"),
         ((lambda prefix: [0.5, 0.5], "ab", 0), "horizon is 0"),
         ((lambda prefix: [0.5, 0.5], "ab", 2, 1.0), "least is 1.0"),
         ((lambda prefix: [-np.inf, -np.inf], "ab", 2, 0.0, True), "none is finite"),

@@ -15,6 +15,7 @@ from treesim import (
     Layer,
     LeafLaw,
     MemoryBudgetError,
+    NoExactLaw,
     PerturbationError,
     RewardError,
     Scaled,
@@ -274,3 +275,25 @@ def test_the_law_of_the_leaves_of_a_walk_is_not_its_law():
     law = sampler("sp-gsmc").law(instance)
     assert LeafLaw(law.prob).tv(instance.target).lo == pytest.approx(0.0)
     assert law.tv(instance.target).lo == pytest.approx(0.25)
+
+
+def test_a_graph_answers_for_its_paths_whatever_its_kind():
+    trellis = Trellis.markov([[0.9, 0.1], [0.2, 0.8]], horizon=3)
+    tree = unroll(Instance(trellis, Scaled.from_float(np.ones(trellis.n_nodes)))).graph
+    draws = sampler("base").simulate(Instance(trellis, Scaled.from_float(np.ones(trellis.n_nodes))), 5, seed=1)
+    assert (trellis.keeps_edges, tree.keeps_edges) == (True, False)
+    assert tree.room_for_edges(4) is None
+    assert (trellis.room_for_edges(4) == -1).all()
+    assert np.array_equal(trellis.path_edges(draws.leaf, draws.edges), draws.edges)
+    leaves = np.arange(tree.n_leaves)
+    assert np.array_equal(tree.path_edges(leaves, None), tree.edges_to(leaves))
+    for i in range(5):
+        choices = trellis.path_choices(draws.leaf[i], draws.edges[i])
+        leaf = tree.follow(choices)
+        assert tree.path_choices(leaf, None) == choices
+    for ask in (trellis.path_edges, trellis.path_choices):
+        with pytest.raises(TreeError, match="known by its edges"):
+            ask(draws.leaf, None)
+    assert tree.require_tree("a tree, please") is tree
+    with pytest.raises(NoExactLaw, match="a tree, please"):
+        trellis.require_tree("a tree, please")

@@ -11,12 +11,14 @@ from treesim import (
     Scaled,
     Tree,
     TreeError,
+    Trellis,
     family,
     graph_from_instance,
     instance_from_graph,
     read_graph,
+    sampler,
 )
-from treesim.instances.networkx_io import graph_text
+from treesim.instances.graph_files import graph_text
 from treesim.testing.strategies import instances
 
 
@@ -120,14 +122,22 @@ def broken(change) -> nx.DiGraph:
         (lambda g: g.add_edge("go on", "go", prob=1.0), TreeError, "the graph has a cycle"),
         (lambda g: g.add_edge("go on", "", prob=1.0), TreeError, "0 nodes without a parent"),
         (lambda g: g.add_node("island"), TreeError, r"2 nodes without a parent, expected one root \(two of them: '', "),
-        (lambda g: g.edges["", "go"].clear(), TreeError, "edge '' -> 'go' has prob None"),
+        (
+            lambda g: g.edges["", "go"].clear(),
+            TreeError,
+            "edge '' -> 'go' has no 'prob', expected its probability; it has no attributes",
+        ),
         (lambda g: g.edges["", "go"].update(prob="half"), TreeError, "edge '' -> 'go' has prob 'half'"),
         (lambda g: g.edges["", "go"].update(prob=-0.5), TreeError, "edge '' -> 'go' has prob -0.5"),
         (lambda g: g.edges["", "go"].update(prob=0.4), TreeError, "probabilities of node '' sum to 0.9, expected 1"),
-        (lambda g: g.nodes["stop"].clear(), RewardError, "node 'stop' has no attribute 'reward'"),
+        (lambda g: g.nodes["stop"].clear(), RewardError, "node 'stop' has no 'reward' or 'log_reward'"),
         (lambda g: g.nodes["stop"].update(reward=-1), RewardError, "reward of node 'stop' is -1"),
         (lambda g: g.nodes["stop"].update(reward="good"), RewardError, "reward of node 'stop' is 'good'"),
-        (lambda g: g.nodes["stop"].update(reward=float("nan")), RewardError, "reward of node 'stop' is nan"),
+        (
+            lambda g: g.nodes["stop"].update(reward=float("nan")),
+            RewardError,
+            "node 'stop' has no 'reward' or 'log_reward'",
+        ),
     ],
 )
 def test_graphs_that_are_no_instance_are_refused_by_name(change, error, message):
@@ -169,3 +179,111 @@ def test_a_tree_is_not_made_of_a_graph_whose_paths_meet():
     graph.add_weighted_edges_from([("", "a", 0.5), ("", "b", 0.5), ("a", "b", 1.0)], weight="prob")
     with pytest.raises(TreeError, match="node 'b' has 2 parents, expected one: a tree"):
         Tree.from_networkx(graph)
+
+
+def scored(**values) -> nx.DiGraph:
+    """A tree of two steps with V^ on the inner nodes that are named."""
+    graph = nx.DiGraph()
+    edges = [("r", "a", 0.5), ("r", "b", 0.5), ("a", "aa", 0.5), ("a", "ab", 0.5), ("b", "ba", 1.0)]
+    graph.add_weighted_edges_from(edges, weight="prob")
+    nx.set_node_attributes(graph, {"aa": 1.0, "ab": 3.0, "ba": 4.0}, "reward")
+    nx.set_node_attributes(graph, values, "value")
+    return graph
+
+
+def test_values_of_all_nodes_but_the_root_are_used():
+    instance = instance_from_graph(scored(a=1.0, b=8.0))
+    assert instance.parameters["perturbation"] == "given"
+    np.testing.assert_allclose(instance.value.to_float(), [4.5, 1.0, 8.0, 1.0, 3.0, 4.0])
+    assert instance.audit.bellman_error == pytest.approx(1.0)
+    # Guided steps choose a and b by 1 : 8; the target by 2 : 4.
+    assert sampler("sp-gsmc").law(instance).tv(instance.target).hi == pytest.approx(2 / 6 - 1 / 9)
+
+
+def test_the_value_of_a_root_on_a_trellis_is_its_childrens():
+    graph = scored(a=1.0, b=8.0)
+    graph.add_edge("b", "ab", prob=0.0)
+    instance = instance_from_graph(graph)
+    assert isinstance(instance.graph, Trellis)
+    np.testing.assert_allclose(instance.value[:1].to_float(), [4.5])
+
+
+@pytest.mark.parametrize("missing", [None, float("nan"), np.float32("nan"), "absent"])
+def test_a_gap_among_the_values_is_named(missing):
+    graph = scored(r=2.0, a=1.0)
+    if missing != "absent":
+        graph.nodes["b"]["value"] = missing
+    with pytest.raises(
+        RewardError, match=r"1 of 3 inner nodes have no 'value' although others have one: 'b'; expected"
+    ):
+        instance_from_graph(graph)
+    assert instance_from_graph(graph, perturbation="exact").audit.bellman_error == pytest.approx(0.0)
+
+
+def test_gaps_everywhere_are_no_values():
+    instance = instance_from_graph(scored(r=None, a=float("nan"), b=None))
+    assert instance.parameters["perturbation"] == "exact"
+
+
+def test_a_gap_beside_a_log_takes_the_log():
+    graph = scored()
+    graph.nodes["aa"].update(reward=float("nan"), log_reward=0.0)
+    np.testing.assert_allclose(instance_from_graph(graph).reward.to_float(), [1.0, 3.0, 4.0])
+
+
+def test_values_of_leaves_that_are_not_their_rewards_are_told(caplog):
+    instance_from_graph(scored(r=3.0, a=2.0, b=4.0, aa=1.0))
+    assert caplog.messages == []
+    instance = instance_from_graph(scored(r=3.0, a=2.0, b=4.0, aa=0.9))
+    assert caplog.messages == ["values of 1 leaves are not their rewards and were not used, V^ = phi there: 'aa'"]
+    assert instance.audit.bellman_error == pytest.approx(0.0)
+
+
+def test_attributes_of_other_names_are_read_and_suggested():
+    graph = example()
+    for *_, attributes in graph.edges(data=True):
+        attributes["p"] = attributes.pop("prob")
+    for _, attributes in graph.nodes(data=True):
+        if "reward" in attributes:
+            attributes["score"] = attributes.pop("reward")
+    with pytest.raises(TreeError, match=r"edge '' -> 'go' has no 'prob', expected .*; it has 'p' \(--prob-attribute"):
+        instance_from_graph(graph)
+    with pytest.raises(RewardError, match=r"node '[^']*' has no 'reward' .*; it has 'score' \(--reward-attribute"):
+        instance_from_graph(graph, prob_attribute="p")
+    instance = instance_from_graph(graph, prob_attribute="p", reward_attribute="score")
+    np.testing.assert_allclose(instance.target.prob.to_float(), np.array([1.0, 0.0, 0.3, 0.0]) / 1.3)
+    assert instance.parameters["prob_attribute"] == "p"
+
+
+@pytest.mark.parametrize("size", [1e9, -1e9, float("inf"), 10**30])
+def test_logs_that_no_computation_takes_are_refused(size):
+    graph = scored(r=1.0, a=1.0, b=1.0)
+    graph.nodes["b"].pop("value")
+    graph.nodes["b"]["log_value"] = size
+    with pytest.raises(RewardError, match=r"log_value of node 'b' is .*, expected a number from -1e8 to 1e8, or -inf"):
+        instance_from_graph(graph)
+
+
+@pytest.mark.parametrize("number", ["half", 10**400, -1, [1], 1j, np.float64(-2.0)])
+def test_numbers_that_are_none_are_shown_plainly(number):
+    graph = scored()
+    graph.nodes["aa"]["reward"] = number
+    with pytest.raises(RewardError, match="reward of node 'aa' is") as caught:
+        instance_from_graph(graph)
+    assert "np." not in str(caught.value)
+    graph = scored()
+    graph.edges["r", "a"]["prob"] = number
+    with pytest.raises(TreeError, match=r"edge 'r' -> 'a' has prob .*, expected a number between 0 and 1") as caught:
+        instance_from_graph(graph)
+    assert "np." not in str(caught.value)
+
+
+def test_early_ends_are_worth_what_they_are_on_every_level():
+    graph = nx.DiGraph()
+    edges = [("r", "end", 0.5), ("r", "a", 0.5), ("a", "b", 1.0), ("b", "end", 0.5), ("b", "c", 0.5)]
+    graph.add_weighted_edges_from(edges, weight="prob")
+    nx.set_node_attributes(graph, {"end": 2.0, "c": 6.0}, "reward")
+    nx.set_node_attributes(graph, {"a": 3.0, "b": 5.0}, "value")
+    instance = instance_from_graph(graph)
+    by_name = dict(zip(instance.graph.names, instance.value.to_float().round(12).tolist(), strict=True))
+    assert by_name == {"r": 2.5, "a": 3.0, "b": 5.0, "end": 2.0, "c": 6.0, None: 2.0}

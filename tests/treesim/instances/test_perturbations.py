@@ -218,5 +218,5 @@ def test_epsilon_is_needed_or_refused_according_to_the_kind():
         perturb(tree, twist, ConstantUp())
     with pytest.raises(PerturbationError, match=r"'log-normal' takes no epsilon.*these do: constant-up"):
         perturb(tree, twist, LogNormal(), epsilon=0.1)
-    with pytest.raises(PerturbationError, match=r"ratio cap is 0\.5, expected at least 1"):
+    with pytest.raises(PerturbationError, match=r"ratio cap is 0\.5, expected a finite number of at least 1"):
         perturb(tree, twist, ConstantUp(), epsilon=0.1, ratio_cap=0.5)

@@ -70,7 +70,7 @@ def test_bad_given_rewards_are_refused(content, message, tmp_path):
 
 
 def test_a_missing_reward_file_is_named():
-    with pytest.raises(RewardError, match=r"cannot read rewards from nowhere\.npy"):
+    with pytest.raises(RewardError, match=r"nowhere\.npy does not exist"):
         family("uniform", horizon=2, reward="given:file=nowhere.npy")
 
 

@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,6 @@ from treesim import (
     Tree,
     TreesimError,
     family,
-    instance_from_graph,
     load,
     save,
 )
@@ -57,7 +58,7 @@ def test_the_header_says_where_the_instance_comes_from(path):
     assert document["family"] == "dirichlet"
     assert document["parameters"]["epsilon"] == 0.1
     assert document["seed"] == 7
-    assert document["format"] == 1
+    assert document["format"] == 2
     assert load(path).parameters == document["parameters"]
 
 
@@ -67,15 +68,78 @@ def test_the_same_command_gives_the_same_bytes(path, tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
-def test_names_survive_and_odd_ones_become_text(tmp_path):
-    import networkx as nx
+def test_names_survive_with_their_types(tmp_path):
+    names = ("r", ("a", 1), b"\x00\xff", 7, None, ((), ("x", b"y")), 1.5)
+    tree = Tree(np.array([0, 1, 4, 7]), np.array([0, 3, 4, 5, 6]), np.array([0.5, 0.25, 0.25, 1.0, 1.0, 1.0]), names)
+    save(Instance(tree, Scaled.from_float(np.ones(7))), tmp_path / "n.safetensors")
+    back = load(tmp_path / "n.safetensors").graph.names
+    assert back == names
+    assert list(map(type, back)) == list(map(type, names))
 
-    graph = nx.DiGraph()
-    graph.add_edge((), ("a",), prob=0.5)
-    graph.add_edge((), ("b",), prob=0.5)
-    nx.set_node_attributes(graph, {("a",): 1.0, ("b",): 2.0}, "reward")
-    save(instance_from_graph(graph), tmp_path / "n.safetensors")
-    assert load(tmp_path / "n.safetensors").graph.names == ("()", "('a',)", "('b',)")
+
+def test_a_scorer_on_prefixes_sees_the_same_after_a_trip(tmp_path):
+    tree, _ = Tree.from_policy(lambda prefix: [0.5, 0.5], ("a", "b"), horizon=2)
+
+    def score(prefix):
+        return 2.0 ** prefix.count("a")
+
+    save(Instance.from_scores(tree, score), tmp_path / "p.safetensors")
+    loaded = load(tmp_path / "p.safetensors")
+    assert Instance.from_scores(loaded.graph, score).value.equals(loaded.value)
+
+
+def test_saving_again_gives_the_same_bytes(tmp_path):
+    names = ("r", ("ab", 1), True, 1, tuple(t for t in ("ab", 1)), "".join(["x", "y"]), "xy")
+    tree = Tree(np.array([0, 1, 4, 7]), np.array([0, 3, 4, 5, 6]), np.array([0.5, 0.25, 0.25, 1.0, 1.0, 1.0]), names)
+    save(Instance(tree, Scaled.from_float(np.ones(7))), tmp_path / "a.safetensors")
+    save(load(tmp_path / "a.safetensors"), tmp_path / "b.safetensors")
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+def test_files_of_format_1_are_read():
+    old = load(Path(__file__).parent / "data" / "format-1.safetensors")
+    assert header(Path(__file__).parent / "data" / "format-1.safetensors")["format"] == 1
+    assert old.graph.names == ("()", "('a',)", 7, None, "end")
+    assert old.audit.bellman_error == pytest.approx(0.25)
+    assert old.parameters["source"] == "old.json"
+
+
+def test_what_is_no_name_of_a_file_becomes_text_with_a_note(tmp_path, caplog):
+    tree = Tree(np.array([0, 1, 2]), np.array([0, 1]), np.array([1.0]), ("r", frozenset("a")))
+    save(Instance(tree, Scaled.from_float([1.0, 1.0])), tmp_path / "n.safetensors")
+    assert load(tmp_path / "n.safetensors").graph.names == ("r", "frozenset({'a'})")
+    assert len(caplog.messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"family": "\ud800"}, "lone surrogate"),
+        ({"parameters": {"x": float("inf")}}, "parameter 'x' is inf, expected what JSON can hold"),
+        ({"parameters": {"x": {1, 2}}}, "parameter 'x' is {1, 2}, expected"),
+        ({"parameters": {"x": ["\ud800"]}}, "parameter 'x' is .*, expected"),
+    ],
+)
+def test_what_no_file_can_hold_is_named_before_it_is_written(change, message, tmp_path):
+    instance = Instance(Tree.complete(2, 1), Scaled.from_float(np.ones(3)), **change)
+    with pytest.raises(TreesimError, match=message):
+        save(instance, tmp_path / "x.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_numbers_of_numpy_are_parameters(tmp_path):
+    instance = Instance(
+        Tree.complete(2, 1), Scaled.from_float(np.ones(3)), parameters={"n": np.int64(3), "w": np.array([0.5])}
+    )
+    save(instance, tmp_path / "x.safetensors")
+    assert load(tmp_path / "x.safetensors").parameters == {"n": 3, "w": [0.5]}
+
+
+def test_names_beyond_what_a_file_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_LARGEST_HEADER", 300)
+    tree = Tree(np.array([0, 1, 2]), np.array([0, 1]), np.array([1.0]), ("r", "x" * 300))
+    with pytest.raises(TreesimError, match=r"names and parameters take .* leave the names out"):
+        save(Instance(tree, Scaled.from_float([1.0, 1.0])), tmp_path / "n.safetensors")
 
 
 def test_strided_and_fortran_ordered_arrays_are_stored_as_they_are(tmp_path):
@@ -116,10 +180,10 @@ def test_a_flipped_bit_anywhere_is_noticed(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=2), "has format 2, newer than the 1 that this version reads; upgrade treesim"),
+        (lambda d: d.update(format=3), "has format 3, newer than the 2 that this version reads; upgrade treesim"),
         (lambda d: d.update(format="one"), "has format 'one'"),
         (lambda d: d.pop("format"), "damaged header"),
-        (lambda d: d.pop("seed"), "edited or damaged"),
+        (lambda d: d.pop("seed"), "'seed' is missing or of the wrong type"),
         (lambda d: d.pop("family"), "'family' is missing or of the wrong type"),
         (lambda d: d.update(parameters={"horizon": 99}), "edited or damaged"),
     ],
@@ -165,6 +229,149 @@ def test_a_sealed_file_with_broken_invariants_is_refused(path):
     resealed(path, arrays | {"level_ptr": np.zeros(0, np.int64)})
     with pytest.raises(InstanceFileError, match="holds no valid instance"):
         load(path)
+
+
+def sealed_header(path, **changes):
+    """The file with another header and a digest that fits it."""
+    arrays, document = load_file(path), header(path) | changes
+    document.pop("sha256")
+    try:
+        storage._save_arrays(arrays, document, path)
+    except ValueError:  # not JSON, and so without a digest
+        save_file(arrays, path, metadata={"treesim": json.dumps(document | {"sha256": ""})})
+
+
+ODD_HEADERS = [
+    {"graph": []}, {"graph": None}, {"graph": "forest"}, {"format": True}, {"format": None}, {"format": 10**400},
+    {"seed": 1.5}, {"seed": True}, {"seed": "7"}, {"names": "abc"}, {"names": [["a"]]}, {"names": [1]},
+    {"names": {"a": 1}}, {"vocabulary": [1]}, {"vocabulary": "ab"}, {"family": None},
+    {"family": "\ud800"}, {"parameters": None}, {"parameters": {"x": float("nan")}}, {"parameters": []},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ODD_HEADERS, ids=str)
+def test_odd_headers_are_refused_in_one_line(path, change):
+    sealed_header(path, **change)
+    with pytest.raises(InstanceFileError) as caught:
+        load(path)
+    assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["family", "parameters", "seed", "sha256", "names", "vocabulary", "graph", "format"])
+def test_a_missing_header_entry_is_named(path, key):
+    rewrite(path, change_header=lambda d: d.pop(key))
+    with pytest.raises(InstanceFileError, match=f"damaged header(: '{key}' is missing)?"):
+        load(path)
+
+
+def test_names_and_their_places_belong_together(tmp_path):
+    path = tmp_path / "n.safetensors"
+    tree = Tree(np.array([0, 1, 2]), np.array([0, 1]), np.array([1.0]), ("r", "x"))
+    save(Instance(tree, Scaled.from_float([1.0, 1.0])), path)
+    arrays = load_file(path)
+    resealed(path, {name: array for name, array in arrays.items() if name != "node_name"})
+    with pytest.raises(InstanceFileError, match="lacks the array 'node_name'"):
+        load(path)
+    resealed(path, arrays | {"node_name": arrays["node_name"][:1]})
+    with pytest.raises(InstanceFileError, match="sizes that do not fit together"):
+        load(path)
+    resealed(path, arrays | {"node_name": np.array([0, 2], np.int32)})
+    with pytest.raises(InstanceFileError, match="node_name holds a number that is not from -1 to 1"):
+        load(path)
+
+
+def test_names_of_format_1_are_texts_and_numbers(path):
+    for names in ([["a"]] * 31, ["a"], [{"tuple": []}] * 31):
+        sealed_header(path, format=1, names=names)
+        with pytest.raises(InstanceFileError, match="names"):
+            load(path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"format": 1e999}', "[]", "3", '{"format": ' + "9" * 5000 + "}"])
+def test_headers_that_are_no_document_are_refused(path, text):
+    save_file(load_file(path), path, metadata={"treesim": text})
+    with pytest.raises(InstanceFileError, match="damaged header"):
+        load(path)
+
+
+WRAPPING = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"level_ptr": [0, 1, WRAPPING, -WRAPPING, 15, 31]}, "level_ptr does not rise from 0 to 31"),
+        ({"level_ptr": [0]}, "level_ptr does not rise"),
+        ({"edge_ptr": [0, 2, WRAPPING, -WRAPPING, *range(8, 31, 2)]}, "edge_ptr does not rise from 0 to 30"),
+        ({"edge_ptr": []}, "edge_ptr does not rise"),
+    ],
+)
+def test_pointers_that_wrap_around_are_refused(path, change, message):
+    arrays = load_file(path)
+    resealed(path, arrays | {name: np.array(ptr, np.int64) for name, ptr in change.items()})
+    with pytest.raises(InstanceFileError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda a: a.update(layer_parents=a["layer_parents"][:0], layer_edges=a["layer_edges"][:0]), "0 and 0 sizes"),
+        (lambda a: a.update(order=np.array([0, 0, 0, 0])), "order does not name each of 2 layers"),
+        (lambda a: a["order"].__setitem__(0, 2), "order does not name each of 2 layers"),
+        (lambda a: a["order"].__setitem__(0, -1), "order does not name each of 2 layers"),
+        (lambda a: a["layer_edges"].__setitem__(0, WRAPPING), "layer_edges holds a number that is not from 1 to 12"),
+        (lambda a: a["layer_parents"].__setitem__(0, 2), "sizes of the layers do not fit"),
+        (lambda a: a["edge_ptr"].__setitem__(0, 1), "edge_ptr of layer 0 does not rise from 0 to 3"),
+        (lambda a: a["edge_ptr"].__setitem__(3, -WRAPPING), "edge_ptr of layer 1 does not rise from 0 to 9"),
+        (lambda a: a.update(edge_child=a["edge_child"][1:]), "not one child, or one token, for each of 12 edges"),
+        (lambda a: a.update(edge_token=a["edge_child"][1:]), "not one child, or one token, for each of 12 edges"),
+        (lambda a: a["edge_child"].__setitem__(0, 2**31 - 1), "leads to child 2147483647"),
+    ],
+)
+def test_a_trellis_that_points_elsewhere_is_refused(change, message, tmp_path):
+    path = tmp_path / "m.safetensors"
+    save(family("markov", horizon=4), path)
+    arrays = {name: array.copy() for name, array in load_file(path).items()}
+    change(arrays)
+    resealed(path, arrays)
+    with pytest.raises(InstanceFileError, match=message):
+        load(path)
+
+
+def test_a_layer_that_nothing_uses_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    save(family("markov", horizon=4), path)
+    arrays = load_file(path)
+    garbage = {
+        "layer_parents": [1], "layer_edges": [1], "edge_ptr": [0, 1], "edge_prob": [np.nan], "edge_child": [10**9],
+    }  # fmt: skip
+    more = {name: np.append(arrays[name], np.array(end, arrays[name].dtype)) for name, end in garbage.items()}
+    resealed(path, arrays | more)
+    with pytest.raises(InstanceFileError, match="order does not name each of 3 layers, and nothing else"):
+        load(path)
+
+
+@pytest.mark.parametrize(("mantissa", "exponent"), [(np.nan, 0), (np.inf, 0), (1.0, 512 * 2**21), (1.0, 1), (0.0, 512)])
+def test_values_that_kernels_cannot_take_are_refused(path, mantissa, exponent):
+    arrays = load_file(path)
+    arrays = {name: array.copy() for name, array in arrays.items()}
+    arrays["value_mantissa"][5], arrays["value_exponent"][5] = mantissa, exponent
+    resealed(path, arrays)
+    with pytest.raises(InstanceFileError, match=r"the value of node 5 is .*, expected canonical form"):
+        load(path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    assert not is_instance_file(tmp_path / "pipe")
+    with pytest.raises(InstanceFileError, match="is a device, pipe or socket, expected a file"):
+        load(tmp_path / "pipe")
+
+
+def test_a_name_that_no_file_can_have_is_one_line(tmp_path):
+    with pytest.raises(InstanceFileError, match=r"cannot read .*: File name too long"):
+        load(tmp_path / ("x" * 300))
 
 
 def test_foreign_files_are_refused(tmp_path):

@@ -14,6 +14,10 @@ from treesim.laws.pools import algorithm_2_law, good_event
 from treesim.testing.strategies import instances
 
 
+def algorithm_2(instance, pool, steps):
+    return algorithm_2_law(instance.graph, instance.value, instance.audit.log_partition, pool, steps)
+
+
 @given(instances(max_leaves=4), st.integers(1, 2), st.sampled_from([1, 2, 4]))
 @settings(max_examples=60)
 def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
@@ -25,20 +29,20 @@ def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
     law = [Fraction(0)] * instance.graph.n_leaves
     for (leaf, _), mass in zip(atoms, masses, strict=True):
         law[leaf] += mass
-    found = algorithm_2_law(instance, pool, steps).prob.to_float()
+    found = algorithm_2(instance, pool, steps).prob.to_float()
     np.testing.assert_allclose(found, [float(x) for x in law], rtol=1e-9, atol=1e-13)
 
 
 def test_a_child_that_cannot_be_drawn_does_not_matter_whatever_its_value():
     tree = Tree(np.array([0, 1, 4, 7]), np.array([0, 3, 4, 5, 6]), np.array([0.0, 0.5, 0.5, 1.0, 1.0, 1.0]))
     instance = Instance(tree, Scaled.from_float(np.array([0.0, 1e304, 1e-304, 0.0, 0.0, 1.0, 0.0])))
-    assert algorithm_2_law(instance, 1, 2).prob.to_float().tolist() == [0.0, 0.75, 0.25]
+    assert algorithm_2(instance, 1, 2).prob.to_float().tolist() == [0.0, 0.75, 0.25]
 
 
 def test_one_walk_is_the_pool_alone():
     instance = family("random-branching", horizon=3, perturbation="log-normal:sigma=0.5", seed=2)
     alone = GuidedSMC(pool=3).law(instance).prob.to_float()
-    np.testing.assert_allclose(algorithm_2_law(instance, 3, 1).prob.to_float(), alone, rtol=1e-11)
+    np.testing.assert_allclose(algorithm_2(instance, 3, 1).prob.to_float(), alone, rtol=1e-11)
 
 
 def test_many_walks_reach_the_target_at_any_pool_and_any_value():
@@ -71,7 +75,9 @@ def test_an_inverted_acceptance_ratio_would_be_caught(monkeypatch):
 @pytest.mark.parametrize(("horizon", "pool", "steps", "expected"), [(3, 64, 9, 0.99934236), (8, 512, 13, 0.99821820)])
 def test_the_good_event_has_the_known_probability(horizon, pool, steps, expected):
     instance = family("product", horizon=horizon, ratio=1.4)
-    assert good_event(instance, pool, 1 / (4 * horizon), steps) == pytest.approx(expected, abs=5e-9)
+    assert good_event(instance.graph, instance.value, pool, 1 / (4 * horizon), steps) == pytest.approx(
+        expected, abs=5e-9
+    )
 
 
 def test_the_good_event_is_that_of_simulated_pools():
@@ -87,7 +93,7 @@ def test_the_good_event_is_that_of_simulated_pools():
             good &= abs(value[pool].mean() / (prob @ value[kids]) - 1) <= 0.3
             v = rng.choice(pool, p=value[pool] / value[pool].sum())
         hits += good
-    exact = good_event(instance, 10, 0.3)
+    exact = good_event(instance.graph, instance.value, 10, 0.3)
     # 5.3 standard errors: a false alarm in 10^7.
     assert abs(hits / n - exact) < 5.3 * np.sqrt(exact * (1 - exact) / n)
     assert 0.1 < exact < 0.9

@@ -1,4 +1,4 @@
-"""Backtracking and random suffixes: laws against dense transition matrices, in rationals where that is quick."""
+"""Backtracking: the law against dense transition matrices, in rationals where that is quick."""
 
 from fractions import Fraction
 
@@ -8,22 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from tests.statistics import fits
 from treesim import (
     Backtracking,
-    Draws,
     Instance,
     NoExactLaw,
-    RandomSuffix,
     Scaled,
     Tree,
     family,
     sampler,
     spectral_gap,
     stationary_law,
-    unroll,
 )
-from treesim.samplers.backtracking import _moves, _visits
+from treesim.samplers.backtracking import expected_visits, moves_of
 from treesim.testing.strategies import instances
 
 INSTANCE = family("random-branching", horizon=3, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
@@ -73,7 +69,7 @@ def test_the_first_leaf_is_that_of_the_absorbing_chain():
     law = (fundamental @ matrix[:inner, inner:])[0]
     found = Backtracking(0, "first-leaf").law(INSTANCE)
     np.testing.assert_allclose(found.prob.to_float(), law, rtol=1e-10)
-    np.testing.assert_allclose(_visits(_moves(INSTANCE)), fundamental[0], rtol=1e-10)
+    np.testing.assert_allclose(expected_visits(moves_of(INSTANCE)), fundamental[0], rtol=1e-10)
 
 
 def test_where_no_leaf_can_be_reached_the_walk_returns_nothing():
@@ -110,46 +106,7 @@ def test_many_steps_leave_the_target_among_the_leaves():
     np.testing.assert_allclose(leaves / leaves.sum(), INSTANCE.target.prob.to_float(), rtol=1e-8)
 
 
-@given(instances(max_leaves=6), st.integers(0, 4))
-@settings(max_examples=60)
-def test_random_suffixes_are_their_transition_matrix(instance, steps):
-    tree = instance.graph
-    prob, reward = naive.reference(tree), naive.fractions(instance.reward.to_float())
-    paths = [tree.path(leaf) for leaf in range(tree.n_leaves)]
-    law = list(prob)
-    for _ in range(steps):
-        new = [Fraction(0)] * len(law)
-        for x, mass in enumerate(law):
-            if not mass:
-                continue
-            for t in range(tree.horizon):
-                below = [y for y in range(len(law)) if paths[y][t] == paths[x][t]]
-                total = sum(prob[y] for y in below)
-                for y in below:
-                    accept = Fraction(1) if reward[y] >= reward[x] else reward[y] / reward[x]
-                    chance = mass * prob[y] / total / tree.horizon
-                    new[y] += chance * accept
-                    new[x] += chance * (1 - accept)
-        law = new
-    found = RandomSuffix(steps).law(instance).prob.to_float()
-    np.testing.assert_allclose(found, [float(x) for x in law], rtol=1e-9, atol=1e-13)
-
-
-def test_the_target_is_stationary_for_random_suffixes():
-    law = RandomSuffix(400).law(INSTANCE)
-    assert law.tv(INSTANCE.target).lo < 1e-9
-
-
-def test_random_suffixes_on_a_trellis_follow_the_law_of_its_tree():
-    instance = family("markov", horizon=4, states=2, seed=3)
-    plain = unroll(instance)
-    place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
-    draws = RandomSuffix(3).simulate(instance, 60_000, seed=2)
-    leaf = np.array([place[tuple(draws.choices(instance.graph, i))] for i in range(60_000)])
-    assert fits(Draws(leaf, None, 0, 0), RandomSuffix(3).law(plain))
-
-
-@pytest.mark.parametrize("spec", ["vgb:steps=12", "vgb:steps=0,stop=first-leaf", "random-suffix:steps=5"])
+@pytest.mark.parametrize("spec", ["vgb:steps=12", "vgb:steps=0,stop=first-leaf"])
 def test_costs_are_what_simulation_spends(spec):
     n = 100_000
     draws = sampler(spec).simulate(INSTANCE, n, seed=3)
@@ -162,7 +119,5 @@ def test_what_needs_a_tree_says_so():
     trellis = family("markov", horizon=4)
     with pytest.raises(NoExactLaw, match="vgb walks on the prefixes of a tree"):
         Backtracking(3).law(trellis)
-    with pytest.raises(NoExactLaw, match="random-suffix has an exact law on trees"):
-        RandomSuffix(3).law(trellis)
     with pytest.raises(NoExactLaw, match="expected at most 2048"):
         spectral_gap(family("uniform", horizon=12))

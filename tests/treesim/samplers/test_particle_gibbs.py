@@ -9,7 +9,7 @@ from tests import naive
 from tests.statistics import FALSE_ALARM, fits
 from treesim import SMC, Draws, LeafLaw, NoExactLaw, ParticleGibbs, Scaled, SpecError, family, sampler
 from treesim.samplers import smc
-from treesim.samplers.base import draw_guided, edges_of
+from treesim.samplers.draws import draw_guided
 from treesim.samplers.particle_gibbs import transition
 from treesim.testing.strategies import instances
 
@@ -61,7 +61,7 @@ def one_sweep(instance, kind: SMC, n: int, seed: int) -> Draws:
     """One sweep from exact draws of the target."""
     rng = np.random.default_rng(seed)
     start = draw_guided(instance.graph, instance.twist, n, rng)
-    return kind.clouds(instance, n, rng, pinned=edges_of(instance.graph, *start)).draw()
+    return kind.clouds(instance, n, rng, pinned=instance.graph.path_edges(*start)).draw()
 
 
 @pytest.mark.parametrize("resampling", ["multinomial", "residual", "stratified", "systematic"])
@@ -73,9 +73,9 @@ def test_a_sweep_keeps_the_target(instance, resampling, threshold, proposal):
     assert fits(one_sweep(instance, kind, 40_000, seed=2), instance.target)
 
 
-def _saves_the_pinned_run_afterwards(child, below, least, scheme, apart, log_z, ess, largest, here, pin, state, rng):
+def _saves_the_pinned_run_afterwards(child, below, least, scheme, log_z, ess, largest, here, pin, state, rng):
     """Resamples as if nothing were pinned, then puts the pinned run back where it died."""
-    smc_resample(child, below, least, scheme, apart, log_z, ess, largest, here, np.full_like(pin, -1), state, rng)
+    smc_resample(child, below, least, scheme, log_z, ess, largest, here, np.full_like(pin, -1), state, rng)
     for r, own in enumerate(pin):
         kept = np.flatnonzero(here.origin[r, : here.size[r]] == own)
         pin[r] = kept[0] if len(kept) else 0
@@ -83,12 +83,13 @@ def _saves_the_pinned_run_afterwards(child, below, least, scheme, apart, log_z, 
             here.place[r, 0], here.origin[r, 0], here.value[r, 0] = below.place[r, own], own, below.value[r, own]
 
 
-def _keeps_the_weight_of_the_parent(where, is_optimal, apart, here, *rest):
+def _keeps_the_weight_of_the_parent(where, here, *rest):
     here.value[:] = 1.0
-    return smc_propose(where, is_optimal, apart, here, *rest)
+    return smc_propose(where, here, *rest)
 
 
-smc_resample, smc_propose = smc.resample, smc.propose
+PAIRS = ("reference", True)
+smc_propose, smc_resample = smc.PROPOSALS[PAIRS], smc.resample
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,10 @@ smc_resample, smc_propose = smc.resample, smc.propose
 )
 def test_a_planted_bug_is_caught(kernel, bug, monkeypatch):
     assert fits(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target)
-    monkeypatch.setattr(smc, kernel, bug)
+    if kernel == "propose":
+        monkeypatch.setitem(smc.PROPOSALS, PAIRS, bug)
+    else:
+        monkeypatch.setattr(smc, kernel, bug)
     assert not fits(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target)
 
 
@@ -121,7 +125,7 @@ def test_paths_of_a_trellis_keep_the_law_of_their_ends():
     rng, n = np.random.default_rng(3), 30_000
     kind = SMC(5, "stratified", 0.8)
     start = draw_guided(LONG.graph, LONG.twist, n, rng)
-    draws = kind.clouds(LONG, n, rng, keeps_ancestry=True, pinned=edges_of(LONG.graph, *start)).draw()
+    draws = kind.clouds(LONG, n, rng, keeps_ancestry=True, pinned=LONG.graph.path_edges(*start)).draw()
     for t in (3, 8, 11):
         node = LONG.graph.layer(t).ends(draws.edges[:, t].astype(np.int64))
         before = LONG.graph.layer(t).ends(start.edges[:, t].astype(np.int64))

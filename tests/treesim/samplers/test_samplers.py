@@ -13,7 +13,6 @@ from treesim import (
     GuidedSMC,
     Importance,
     Instance,
-    Rejection,
     SoftBestOfN,
     SpecError,
     Tree,
@@ -76,24 +75,6 @@ def test_selection_laws_are_the_rational_ones(instance, n):
 def test_soft_best_of_n_at_temperature_a_half_weighs_by_the_square(instance, n):
     prob, reward = rational(instance)
     close(SoftBestOfN(n, temperature=0.5).law(instance), naive.weighted_pick(prob, [r * r for r in reward], n))
-
-
-@given(instances(), st.integers(1, 4), st.sampled_from([1.0, 1.5, 4.0]))
-@settings(max_examples=40)
-def test_rejection_laws_are_the_rational_ones(instance, budget, slack):
-    prob, reward = rational(instance)
-    envelope = max(r for r, p in zip(reward, prob, strict=True) if p > 0)
-    for fallback in ("last", "base", "fail"):
-        exact, failure = naive.rejection(
-            prob,
-            [min(r, envelope) for r in reward],
-            envelope * naive.Fraction(slack),
-            budget,
-            fallback,
-        )
-        law = Rejection(budget, slack, fallback).law(instance)
-        np.testing.assert_allclose(law.prob.to_float(), [float(x) for x in exact], rtol=1e-11, atol=1e-15)
-        assert law.failure == pytest.approx(float(failure), abs=1e-13)
 
 
 @given(instances(), st.integers(1, 3))

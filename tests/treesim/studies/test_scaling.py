@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from treesim import SMC, Importance, SpecError, family
 from treesim.empirical.measure import distance
-from treesim.studies.scaling import fit, instance_at, least, scale, varying
+from treesim.studies.scaling import STUDENT, fit, instance_at, least, scale, varying
 
 
 def test_the_table_of_the_product_model():
@@ -80,3 +81,19 @@ def test_bad_questions_are_refused():
         varying("sp-gsmc", None)
     with pytest.raises(SpecError, match="unknown sampler 'luck'"):
         varying("luck", None)
+
+
+def test_intervals_of_slopes_are_students():
+    for freedom in range(1, len(STUDENT)):
+        assert STUDENT[freedom] == pytest.approx(stats.t.ppf(0.975, freedom), abs=6e-4)
+    for n in (5, 12, 16, 40):
+        horizons = np.arange(4, 4 + n)
+        counts = np.exp(0.7 * np.log(horizons) + np.random.default_rng(n).normal(0, 0.1, n))
+        power = fit(dict(zip(horizons.tolist(), counts.tolist(), strict=True))).power
+        line = stats.linregress(np.log(horizons), np.log(counts))
+        assert power.exponent == pytest.approx(line.slope)
+        assert power.high - power.exponent == pytest.approx(stats.t.ppf(0.975, n - 2) * line.stderr, rel=2e-3)
+        assert power.exponent - power.low == pytest.approx(power.high - power.exponent)
+        assert power.intercept == pytest.approx(line.intercept)
+        rest = np.log(counts) - line.intercept - line.slope * np.log(horizons)
+        assert power.aic == pytest.approx(n * math.log((rest**2).mean()) + 6)

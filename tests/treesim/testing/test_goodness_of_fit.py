@@ -100,7 +100,7 @@ def test_wrong_outputs_are_named(outputs, error, message):
 
 
 def test_wrong_targets_and_counts_are_named():
-    with pytest.raises(SpecError, match="expected a law on the leaves"):
+    with pytest.raises(SpecError, match="probabilities of the target sum to 8, expected 1"):
         check_sampler(drawing("base"), INSTANCE, np.ones(8))
     with pytest.raises(SpecError, match="returned 3 outputs, expected 20000"):
         check_sampler(lambda n, rng: [0, 1, 2], INSTANCE)
@@ -135,3 +135,33 @@ def test_the_plugin_gives_instances_and_the_check(treesim_instances, treesim_ins
     assert treesim_instance in treesim_instances.values()
     guided = sampler("sp-gsmc")
     assert treesim_check(lambda n, rng: guided.simulate(treesim_instance, n, 0), treesim_instance, "sp-gsmc").passed
+
+
+def test_the_p_value_is_three_times_the_least_of_three_bounds():
+    """On two leaves without a tree: Chernoff's bound for each of 3 events, the entropy's, McDiarmid's."""
+    n, heads, p = 1_000, 620, 0.5
+    verdict = goodness_of_fit(np.repeat([0, 1], [n - heads, heads]), LeafLaw(Scaled.from_float([1 - p, p])))
+    share = heads / n
+    entropy = share * math.log(share / p) + (1 - share) * math.log((1 - share) / (1 - p))
+    chernoff = 2 * 3 * math.exp(-n * entropy)
+    agrawal = math.exp(1 - n * entropy) * n * entropy
+    tv, floor = abs(share - p), math.sqrt(p * (1 - p) / n)
+    mcdiarmid = math.exp(-2 * n * (tv - floor) ** 2)
+    assert verdict.p_value == pytest.approx(3 * min(chernoff, agrawal, mcdiarmid), rel=1e-9)
+    assert (verdict.tv, verdict.floor) == pytest.approx((tv, floor))
+    spread = math.sqrt(math.log(3 / 1e-6) / (2 * n)) + math.sqrt(math.log(100) / (2 * n))
+    assert verdict.catches == pytest.approx(floor + spread)
+
+
+@pytest.mark.parametrize(("cells", "observed"), [(2, 0.5), (40, 0.5)])
+def test_each_of_the_bounds_is_the_least_somewhere(cells, observed):
+    """A single event is caught by Chernoff's bound, many small shifts by the entropy's."""
+    n = 100_000
+    law = np.full(cells, 1 / cells)
+    off = law * np.where(np.arange(cells) % 2, 1 + observed / 10, 1 - observed / 10)
+    count = np.round(n * off / off.sum()).astype(int)
+    verdict = goodness_of_fit(np.repeat(np.arange(cells), count), LeafLaw(Scaled.from_float(law)))
+    total = count.sum()
+    entropy = float((count * np.log(count / total / law)).sum())
+    free = cells - 1
+    assert verdict.p_value <= 3 * math.exp(free - entropy + free * math.log(entropy / free)) * (1 + 1e-9)

@@ -80,7 +80,9 @@ def test_pools_with_the_constant_eight_fail_too_often():
     ratio_bound = instance.audit.ratio_bound
     plan = algorithm_2_plan(2, 0.125, ratio_bound, 0.1, 0.1)
     eight = math.ceil(8 * ratio_bound * 1.125 * 4 * math.log(2 * plan.steps * 2 / 0.1))
-    failure, repaired = (1 - good_event(instance, pool, 1 / 8, plan.steps) for pool in (eight, plan.pool))
+    failure, repaired = (
+        1 - good_event(instance.graph, instance.value, pool, 1 / 8, plan.steps) for pool in (eight, plan.pool)
+    )
     assert failure > 0.105
     assert repaired < 0.1
 

@@ -1,0 +1,74 @@
+"""The exact law of SMC against every ordered population, on trees and trellises."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests import naive
+from treesim import SMC, Instance, NoExactLaw, PathListLaw, Scaled, Trellis, family, sampler, unroll
+from treesim.testing.strategies import instances, trellis_instances
+
+INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
+
+
+SMALL = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.7", seed=3)
+
+
+@given(instances(max_leaves=4), st.sampled_from(["reference", "optimal"]), st.integers(1, 2))
+@settings(max_examples=60)
+def test_the_law_is_that_of_every_ordered_population(instance, proposal, particles):
+    exact = naive.smc(instance.graph, naive.fractions(instance.value.to_float()), particles, proposal)
+    found = SMC(particles, proposal=proposal).law(instance).prob.to_float()
+    np.testing.assert_allclose(found, [float(x) for x in exact], rtol=1e-9, atol=1e-13)
+
+
+def test_three_particles_too():
+    instance = family("dirichlet", horizon=2, perturbation="log-normal:sigma=1", seed=4)
+    exact = naive.smc(instance.graph, naive.fractions(instance.value.to_float()), 3, "reference")
+    np.testing.assert_allclose(SMC(3).law(instance).prob.to_float(), [float(x) for x in exact], rtol=1e-11)
+
+
+def test_one_particle_with_the_optimal_proposal_is_guidance():
+    guided = sampler("sp-gsmc").law(INSTANCE).prob.to_float()
+    np.testing.assert_allclose(SMC(1, proposal="optimal").law(INSTANCE).prob.to_float(), guided, rtol=1e-12)
+
+
+@given(trellis_instances(max_edges=3, max_horizon=3), st.sampled_from(["reference", "optimal"]), st.integers(1, 3))
+@settings(max_examples=60)
+def test_the_law_of_every_path_of_a_trellis_is_that_of_its_leaf(instance, proposal, particles):
+    plain = unroll(instance)
+    place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
+    law, expected = (SMC(particles, proposal=proposal).law(one) for one in (instance, plain))
+    assert law.tv(instance.target).lo == pytest.approx(expected.tv(plain.target).lo, abs=1e-11)
+    np.testing.assert_allclose(law.expected(instance.reward), expected.expected(plain.reward), rtol=1e-9, atol=1e-13)
+    if isinstance(law, PathListLaw):
+        found = np.zeros(plain.graph.n_leaves)
+        found[[place[tuple(instance.graph.choices(path))] for path in law.edges]] = law.prob.to_float()
+        np.testing.assert_allclose(found, expected.prob.to_float(), rtol=1e-9, atol=1e-13)
+        if not (plain.target.prob.to_float()[expected.prob.to_float() == 0] > 0).any():
+            assert law.kl(instance.target) == pytest.approx(expected.kl(plain.target), rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("particles", [2, 16, 4096])
+def test_two_kinds_are_a_chain_of_binomials(particles):
+    """One hidden node of level 2 among four, boosted on the next step: particles on it, off it."""
+    trellis = Trellis.from_layers([[[0.5, 0.5]], [[0.5, 0.5], [0.0, 1.0]], np.eye(2), np.eye(2)])
+    value = Scaled.from_float(np.array([1, 1, 1, 1, 1, 2, 0.5, 4, 0.25]))
+    n = np.arange(particles + 1)
+    kept = n * 2 / (n * 2 + (particles - n) / 2)
+    mass = stats.binom.pmf(n, particles, 0.5)
+    for rho in (n / particles / 2, n / particles, kept):
+        mass = mass @ stats.binom.pmf(n, particles, rho[:, None])
+    law = SMC(particles).law(Instance(trellis, value))
+    assert law.expected(Scaled.from_float([1.0, 0.0])) == pytest.approx(float(mass @ kept), rel=1e-11)
+
+
+def test_laws_that_are_out_of_reach_say_what_they_would_cost():
+    with pytest.raises(NoExactLaw, match=r"the exact law of smc:particles=64 takes .* operations"):
+        SMC(64).law(SMALL)
+    with pytest.raises(NoExactLaw, match="multinomial resampling at every step"):
+        SMC(4, "systematic").law(SMALL)
+    with pytest.raises(NoExactLaw, match="paths or more through"):
+        SMC(8).law(family("markov", horizon=40, states=2))

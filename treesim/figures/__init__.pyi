@@ -1,0 +1,31 @@
+from .instance import draw_bellman_error, draw_graph, draw_value_profile, instance_figure
+from .runs import (
+    audit_figure,
+    diagnosis_figure,
+    draw_exponents,
+    draw_frequencies,
+    draw_genealogy,
+    draw_health,
+    draw_sizes,
+)
+from .studies import draw_curves, draw_surface, experiment_figure, scaling_figure
+from .style import save_figure
+
+__all__ = [
+    "audit_figure",
+    "diagnosis_figure",
+    "draw_bellman_error",
+    "draw_curves",
+    "draw_exponents",
+    "draw_frequencies",
+    "draw_genealogy",
+    "draw_graph",
+    "draw_health",
+    "draw_sizes",
+    "draw_surface",
+    "draw_value_profile",
+    "experiment_figure",
+    "instance_figure",
+    "save_figure",
+    "scaling_figure",
+]

@@ -1,0 +1,144 @@
+"""A networkx graph as arrays: its nodes numbered from the root, its edges in the order of their parents.
+
+The one place where a graph that somebody else made is checked: one root, no cycle, a probability on every edge, those
+of a node a distribution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+import numpy as np
+
+from treesim.arrays import FloatArray, IntArray
+from treesim.errors import TreeError, listed, quoted
+from treesim.graphs.distributions import SUM_TOLERANCE, Normaliser
+
+
+@dataclass(frozen=True, eq=False)
+class StepGraph:
+    """A graph without cycles and with one root.
+
+    Attributes
+    ----------
+    nodes : list, shape [n]
+        Its nodes, breadth first from the root.
+    ptr : ndarray of int64, shape [n + 1]
+        Edges of node ``v`` are ``ptr[v] .. ptr[v + 1]``.
+    child : ndarray of int64, shape [m]
+    prob : ndarray, shape [m]
+    """
+
+    nodes: list[Hashable]
+    ptr: IntArray
+    child: IntArray
+    prob: FloatArray
+
+    @property
+    def is_tree(self) -> bool:
+        """Whether no paths meet, whatever type the graph came in: then there is one edge less than nodes."""
+        return len(self.child) == len(self.nodes) - 1
+
+
+def step_graph(graph: nx.DiGraph, prob_attribute: str = "prob") -> StepGraph:
+    """The arrays of a graph whose edges carry probabilities.
+
+    Raises
+    ------
+    TreeError
+        If the graph has a cycle or several roots, an edge lacks its probability, or those of a node are none; the
+        message names node or edge.
+    """
+    nodes = [_root(graph)]
+    number = {nodes[0]: 0}
+    degrees: list[int] = []
+    child: list[int] = []
+    prob: list[float] = []
+    for node in nodes:
+        before = len(child)
+        for _, end, attributes in graph.out_edges(node, data=True):
+            if end not in number:
+                number[end] = len(nodes)
+                nodes.append(end)
+            child.append(number[end])
+            prob.append(_probability(node, end, attributes, prob_attribute))
+        degrees.append(len(child) - before)
+    normaliser = Normaliser()
+    inner = [node for node, degree in zip(nodes, degrees, strict=True) if degree]
+    checked = normaliser.groups(
+        np.cumsum([0, *filter(None, degrees)]),
+        np.array(prob),
+        lambda v: f"edge probabilities of node {quoted(inner[v])}",
+    )
+    normaliser.say()
+    return StepGraph(nodes, np.cumsum([0, *degrees]), np.array(child, np.int64), checked)
+
+
+def is_given(attribute: Any) -> bool:
+    """Whether an attribute says anything: None and NaN, the gaps of JSON and of pandas, do not.
+
+    Examples
+    --------
+    >>> is_given(0.0), is_given(None), is_given(float("nan"))
+    (True, False, False)
+    """
+    try:
+        return attribute is not None and bool(attribute == attribute)
+    except (TypeError, ValueError):
+        return False
+
+
+def number_of(attribute: Any) -> float:
+    """An attribute as a float, NaN if it is none; texts and whole numbers of any length are read.
+
+    Examples
+    --------
+    >>> number_of("0.5"), number_of(10**400), number_of("half")
+    (0.5, inf, nan)
+    """
+    try:
+        return float(attribute)
+    except OverflowError:
+        return float("inf") if attribute > 0 else float("-inf")
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def attributes_there(attributes: dict[str, Any]) -> str:
+    """What messages say of the attributes that are there where the wanted one is not."""
+    names = [name for name, value in attributes.items() if is_given(value)]
+    return f"it has {listed(names)}" if names else "it has no attributes"
+
+
+def _root(graph: nx.DiGraph) -> Hashable:
+    if not graph.is_directed():
+        raise TreeError("the graph is undirected, expected a directed one")
+    if len(graph) < 2:
+        raise TreeError(f"the graph has {len(graph)} nodes, expected a root and at least one child")
+    roots = [node for node, degree in graph.in_degree() if degree == 0]
+    if len(roots) != 1:
+        raise TreeError(
+            f"the graph has {len(roots)} nodes without a parent, expected one root"
+            + (f" (two of them: {quoted(roots[0])}, {quoted(roots[1])})" if roots else "")
+        )
+    if not nx.is_directed_acyclic_graph(graph):
+        raise TreeError("the graph has a cycle, expected a tree, or a graph without cycles")
+    return roots[0]
+
+
+def _probability(node: Hashable, end: Hashable, attributes: dict[str, Any], name: str) -> float:
+    given = attributes.get(name)
+    if not is_given(given):
+        raise TreeError(
+            f"edge {quoted(node)} -> {quoted(end)} has no {quoted(name)}, expected its probability; "
+            f"{attributes_there(attributes)} (--prob-attribute, or prob_attribute, takes another name)"
+        )
+    number = number_of(given)
+    if not 0 <= number <= 1 + SUM_TOLERANCE:
+        raise TreeError(
+            f"edge {quoted(node)} -> {quoted(end)} has {name} {quoted(given)}, expected a number between 0 and 1"
+        )
+    return number
