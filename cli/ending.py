@@ -56,11 +56,12 @@ class Speaker(io.TextIOBase):
 
     def __init__(self, stream: IO[str] | None) -> None:
         self._is_terminal = stream is not None and stream.isatty()
+        self._unbuffered: io.TextIOWrapper | None = None
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
             if isinstance(stream.buffer, io.RawIOBase):
                 # Python's unbuffered streams (PYTHONUNBUFFERED) forget what the system did not take at once.
-                stream = io.TextIOWrapper(
+                stream = self._unbuffered = io.TextIOWrapper(
                     io.BufferedWriter(stream.buffer), stream.encoding, stream.errors, line_buffering=True
                 )
         self._stream = stream
@@ -74,6 +75,12 @@ class Speaker(io.TextIOBase):
         if self._stream is not None:
             with self._told():
                 self._stream.flush()
+
+    def let_go(self) -> None:
+        """Leave the stream to Python as it was."""
+        if self._unbuffered is not None:
+            with contextlib.suppress(OSError):
+                self._unbuffered.detach().detach()  # type: ignore[attr-defined]
 
     def isatty(self) -> bool:
         return self._is_terminal
@@ -108,9 +115,7 @@ def own_process(run: Callable[[], int]) -> int:
     """Run the program, and make sure that what it said has arrived."""
     _occupy_standard_streams()
     speaker = Speaker(sys.stdout)
-    sys.stdout = speaker
-    warnings.showwarning = lambda message, *_, **__: note(f"Warning: {message}")
-    with _ends_on_interrupt():
+    with _spoken_by(speaker), _ends_on_interrupt():
         code = run()
         try:
             speaker.flush()
@@ -123,6 +128,18 @@ def own_process(run: Callable[[], int]) -> int:
                 code = error.exit_code
             _silence()
     return code
+
+
+@contextmanager
+def _spoken_by(speaker: Speaker) -> Iterator[None]:
+    stdout, show = sys.stdout, warnings.showwarning
+    sys.stdout = speaker
+    warnings.showwarning = lambda message, *_, **__: note(f"Warning: {message}")
+    try:
+        yield
+    finally:
+        sys.stdout, warnings.showwarning = stdout, show
+        speaker.let_go()
 
 
 def _occupy_standard_streams() -> None:
@@ -161,11 +178,14 @@ def _ends_on_interrupt() -> Iterator[None]:
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.set_wakeup_fd(previous)
+        mouth.close()
 
 
 def _listen(ear: socket.socket) -> None:
-    while signal.SIGINT not in ear.recv(64):
-        pass
+    with ear:
+        while signal.SIGINT not in (heard := ear.recv(64)):
+            if not heard:
+                return
     words = f"{_last_words()}\n"
     if "multiprocessing" in sys.modules:
         for child in sys.modules["multiprocessing"].active_children():

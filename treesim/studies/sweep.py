@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import logging
+import queue
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from typing import Any
@@ -31,8 +32,8 @@ __all__ = [
     "Cell", "SweepError", "compute", "failures", "missing", "open_store", "read_grid", "rows", "run", "run_on_dask",
 ]  # fmt: skip
 
-# Seconds to wait for a cluster to answer.
-DASK_PATIENCE = 10.0
+# Seconds to wait for a cluster to answer, and for it to have workers again.
+DASK_PATIENCE, DASK_DESERTED = 10.0, 120.0
 
 Row = tuple[str | None, ...]
 
@@ -76,17 +77,13 @@ def run_on_dask(cells: Sequence[Cell], store: Store, address: str) -> Generator[
     SweepError
         If the package ``distributed`` is missing, there is no cluster at the address, or it goes away.
     """
-    try:
-        from distributed import as_completed as dask_completed
-    except ImportError:
-        raise SweepError("--dask needs the package distributed: pip install 'treesim[dask]'") from None
     client = _dask_client(address)
     files = loaded()
     with client:
         try:
             futures = client.map(compute_there, [Task(cell, files) for cell in cells], pure=False)
             cell_of = dict(zip((future.key for future in futures), cells, strict=True))
-            for future in dask_completed(futures):
+            for future in _as_they_end(client, futures):
                 cell = cell_of[future.key]
                 if future.status == "finished":
                     commit(store, future.result())
@@ -103,8 +100,10 @@ def run_on_dask(cells: Sequence[Cell], store: Store, address: str) -> Generator[
 
 def _dask_client(address: str) -> Any:
     """A client of the cluster at an address; `SweepError` if there is none."""
-    from distributed import Client
-
+    try:
+        from distributed import Client
+    except ImportError:
+        raise SweepError("--dask needs the package distributed: pip install 'treesim[dask]'") from None
     # What it logs about connections is said by the error.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     outcome: list[Any] = []
@@ -127,6 +126,25 @@ def _dask_client(address: str) -> Any:
     if isinstance(outcome[0], Exception):
         raise SweepError(f"there is no Dask cluster at {address!r}: no address, or a server of another kind")
     return outcome[0]
+
+
+def _as_they_end(client: Any, futures: list[Any]) -> Iterator[Any]:
+    """Futures as they are finished or given up; Dask's own way to wait has no end where all workers are gone."""
+    ended: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    for future in futures:
+        future.add_done_callback(ended.put)
+    deserted = 0.0
+    left = len(futures)
+    while left:
+        try:
+            future = ended.get(timeout=DASK_PATIENCE)
+        except queue.Empty:
+            deserted = 0.0 if client.nthreads() else deserted + DASK_PATIENCE
+            if deserted >= DASK_DESERTED:
+                raise SweepError("the Dask cluster has no workers; the rows so far are safe, run it again") from None
+        else:
+            left -= 1
+            yield future
 
 
 def compute_there(task: Task) -> Row:

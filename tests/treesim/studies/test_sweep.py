@@ -257,12 +257,24 @@ def test_dask_has_the_users_samplers_and_survives_what_they_do(mine, tmp_path):
     distributed = pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
     path = tmp_path / "a.sqlite"
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        assert len(on_dask(read_grid(mine("os.kill(os.getpid(), signal.SIGKILL)"))[1::2], path, cluster)) == 2
+        cluster.scheduler.allowed_failures = 0
+        assert len(on_dask(read_grid(mine("os.kill(os.getpid(), signal.SIGKILL)"))[1:2], path, cluster)) == 1
         assert all("Dask gave it up: KilledWorker" in record["error"] for record in found_in(path).values())
         for child in (0, 1):
             assert len(on_dask(read_grid(mine(child=child)), path, cluster)) == 4
             finish(mine(child=child), tmp_path / f"{child}.sqlite")
             assert contents(path) == contents(tmp_path / f"{child}.sqlite")
+
+
+def test_a_cluster_without_workers_is_told(grid, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
+    monkeypatch.setattr(sweeps, "DASK_DESERTED", 0.1)
+    monkeypatch.setattr(sweeps, "DASK_PATIENCE", 1.0)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(SweepError, match="has no workers"),
+    ):
+        on_dask(read_grid(grid), tmp_path / "a.sqlite", cluster)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "", "http://x", "a\nb"])
