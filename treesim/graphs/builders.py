@@ -51,7 +51,7 @@ def complete_arrays(
             groups = np.full(sizes[t], branching)
             edge_prob[level_ptr[t + 1] - 1 : level_ptr[t + 2] - 1] = _dirichlet(concentration, groups, seed, t)
     else:
-        given = np.asarray(policy, np.float64)
+        given = np.array(policy, np.float64)
         if given.shape == (branching,):
             given = np.tile(given, n_edges // branching)
         if given.shape != (n_edges,):

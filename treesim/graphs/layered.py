@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import BoolArray, FloatArray, IntArray, read_only
+from treesim.arrays import BoolArray, FloatArray, IntArray, frozen, read_only
 from treesim.errors import NoExactLaw, TreeError, TreesimError
+from treesim.graphs.distributions import Normaliser
 from treesim.kernels.checks import first_bad_parent
 from treesim.kernels.forward import push_reach
 from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
@@ -243,25 +244,29 @@ class LayeredGraph(ABC):
         if self.names is not None and len(self.names) != self.n_nodes:
             raise TreeError(f"there are {len(self.names)} names, expected one for each of {self.n_nodes} nodes")
 
-    def _check_policy(self, t: int) -> None:
-        layer = self.layer(t)
-        parent, edge, total = first_bad_parent(layer.ptr, layer.prob, SMALLEST_PROBABILITY, SUM_TOLERANCE)
-        if parent < 0:
-            return
-        node = self.describe(self.level(t).start + parent)
-        if edge >= 0:
+    def _policy(self, t: int, layer: Layer, normaliser: Normaliser) -> FloatArray:
+        """pi_ref of the edges from level `t`, checked, and normalised where it nearly is a distribution."""
+        prob, first = layer.prob, self.level(t).start
+        parent, edge, _ = first_bad_parent(layer.ptr, prob, SMALLEST_PROBABILITY, SUM_TOLERANCE)
+        if parent >= 0 and edge < 0:
+            childless = np.flatnonzero(np.diff(layer.ptr) < 1)
+            if len(childless):
+                node = self.describe(first + int(min(childless[0], parent)))
+                raise TreeError(f"{node} has no children, expected at least one above the last level")
+            prob = normaliser.groups(layer.ptr, prob, lambda v: f"edge probabilities of {self.describe(first + v)}")
+            parent, edge, _ = first_bad_parent(layer.ptr, prob, SMALLEST_PROBABILITY, 2 * SUM_TOLERANCE)
+        if parent >= 0:
             raise TreeError(
-                f"edge {edge} of {node} has probability {layer.prob[edge + layer.ptr[parent] - layer.ptr[0]]!r}, "
+                f"edge {edge} of {self.describe(first + parent)} has probability "
+                f"{float(prob[edge + layer.ptr[parent] - layer.ptr[0]])!r}, "
                 "expected 0, or at least 2.3e-308 and at most 1"
             )
-        if layer.ptr[parent + 1] <= layer.ptr[parent]:
-            raise TreeError(f"{node} has no children, expected at least one above the last level")
-        raise TreeError(f"edge probabilities of {node} sum to {total:.12g}, expected 1")
+        return prob
 
 
 def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]
-    """A read-only contiguous one-dimensional array of a type; raises `TreeError` if it is something else."""
+    """A one-dimensional array of a type that nobody can write to; raises `TreeError` if it is something else."""
     given = np.asarray(array)
     if given.ndim != 1 or given.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
         raise TreeError(f"{name} has shape {given.shape} and type {given.dtype}, expected 1-d {kind.__name__}")
-    return read_only(np.ascontiguousarray(given, kind))
+    return frozen(np.asarray(given, kind))

@@ -18,9 +18,10 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import FloatArray, IntArray, frozen, own
 from treesim.errors import NoExactLaw, TreeError, TreesimError
-from treesim.graphs.builders import complete_arrays, random_arrays
+from treesim.graphs.builders import TreeArrays, complete_arrays, random_arrays
+from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import arborescence_arrays
 from treesim.graphs.from_policy import enumerate_policy
 from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array
@@ -72,8 +73,19 @@ class Tree(LayeredGraph):
             object.__setattr__(self, name, checked_array(name, getattr(self, name), kind))
         self._check_levels()
         self._check_edges()
-        for t in range(self.horizon):
-            self._check_policy(t)
+        normaliser = Normaliser()
+        policy = [self._policy(t, self.layer(t), normaliser) for t in range(self.horizon)]
+        if normaliser.scaled:
+            object.__setattr__(self, "edge_prob", frozen(np.concatenate(policy)))
+            normaliser.say()
+
+    @classmethod
+    def _of_new(cls, arrays: TreeArrays) -> Tree:
+        """Of arrays that nobody else has: they are not copied."""
+        return cls(own(arrays.level_ptr), own(arrays.edge_ptr), own(arrays.edge_prob))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.level_ptr, self.edge_ptr, self.edge_prob, self.names)
 
     @classmethod
     def complete(cls, branching: int, horizon: int, policy: str | float | ArrayLike = "uniform", seed: int = 0) -> Tree:
@@ -100,7 +112,7 @@ class Tree(LayeredGraph):
         >>> Tree.complete(3, 2, policy=[0.5, 0.5, 0.0]).layer(0).prob
         array([0.5, 0.5, 0. ])
         """
-        return cls(*complete_arrays(branching, horizon, policy, seed))
+        return cls._of_new(complete_arrays(branching, horizon, policy, seed))
 
     @classmethod
     def random(cls, horizon: int, branching: int, concentration: float = 1.0, stop: float = 0.0, seed: int = 0) -> Tree:
@@ -126,7 +138,7 @@ class Tree(LayeredGraph):
         >>> Tree.random(horizon=4, branching=3, stop=0.1, seed=1).horizon
         4
         """
-        return cls(*random_arrays(horizon, branching, concentration, stop, seed))
+        return cls._of_new(random_arrays(horizon, branching, concentration, stop, seed))
 
     @classmethod
     def from_policy(

@@ -17,8 +17,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import FloatArray, IntArray, frozen
 from treesim.errors import TreeError
+from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import unfold_trellis
 from treesim.graphs.layered import Layer, LayeredGraph, checked_array
 from treesim.graphs.steps import step_graph
@@ -313,7 +314,7 @@ class Trellis(LayeredGraph):
     def _check_layers(self) -> None:
         if len(self.order) != self.horizon:
             raise TreeError(f"order has {len(self.order)} entries, expected one for each of {self.horizon} steps")
-        checked = set()
+        checked, normaliser, layers = set(), Normaliser(), list(self.layers)
         for t, which in enumerate(self.order.tolist()):
             if not 0 <= which < len(self.layers):
                 raise TreeError(f"step {t} has layer {which}, expected one of 0 to {len(self.layers) - 1}")
@@ -326,7 +327,8 @@ class Trellis(LayeredGraph):
             if len(layer.child) != len(layer.prob):
                 raise TreeError(f"the layer of step {t} has {len(layer.child)} children for {len(layer.prob)} edges")
             if which not in checked:
-                self._check_policy(t)
+                prob = self._policy(t, layer, normaliser)
+                layers[which] = layer if prob is layer.prob else layer._replace(prob=frozen(prob))
                 checked.add(which)
             if layer.child.min() < 0 or layer.child.max() >= self.n_level(t + 1):
                 odd = layer.child.min() if layer.child.min() < 0 else layer.child.max()
@@ -334,6 +336,12 @@ class Trellis(LayeredGraph):
                     f"an edge of level {t} leads to child {odd}, expected one of the {self.n_level(t + 1)} nodes of "
                     f"level {t + 1}"
                 )
+        if normaliser.scaled:
+            object.__setattr__(self, "layers", tuple(layers))
+            normaliser.say()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.level_ptr, self.layers, self.order, self.names, self.tokens, self.vocabulary)
 
     def _check_tokens(self) -> None:
         if self.tokens is None:

@@ -160,7 +160,10 @@ def shares(where, start, stop, share):
         return 0.0, 0
     for k in range(start, stop):
         c = k if is_tree else child[k]
-        share[k - start] = prob[k] * shifted(value[c], (0 if is_plain else exponent[c]) - top)
+        # A forbidden child may have a value beyond all that count.
+        share[k - start] = 0.0
+        if prob[k] > 0.0:
+            share[k - start] = prob[k] * shifted(value[c], (0 if is_plain else exponent[c]) - top)
         total += share[k - start]
     if total > SMALL_SUM:
         return total, top

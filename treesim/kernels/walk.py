@@ -62,7 +62,9 @@ def step_guided(layer, ahead, node, log_weight, rng):
         norm = 0.0
         for k in range(start, stop):
             c = k if is_tree else child[k]
-            norm += prob[k] * shifted(mantissa[c], exponent[c] - top)
+            # A forbidden child may have a value beyond all that count.
+            if prob[k] > 0.0:
+                norm += prob[k] * shifted(mantissa[c], exponent[c] - top)
         if norm == 0.0:
             chosen = draw_edge(start, stop, prob, rng)
         else:
@@ -71,7 +73,7 @@ def step_guided(layer, ahead, node, log_weight, rng):
             for k in range(start, stop):
                 c = k if is_tree else child[k]
                 relative = shifted(mantissa[c], exponent[c] - top)
-                weight = prob[k] * relative
+                weight = prob[k] * relative if prob[k] > 0.0 else 0.0
                 if weight > 0.0:
                     chosen, kept = k, relative
                     left -= weight

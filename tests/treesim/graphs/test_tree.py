@@ -1,7 +1,10 @@
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
-from treesim import MemoryBudgetError, Tree, TreeError
+from treesim import MemoryBudgetError, Tree, TreeError, Trellis
 
 
 def test_complete_trees_have_the_right_counts_and_paths():
@@ -56,7 +59,7 @@ def test_trees_are_immutable_and_leave_the_caller_his_array():
     with pytest.raises(ValueError, match="read-only"):
         tree.edge_prob[0] = 1.0
     prob[0] = 0.5
-    assert np.shares_memory(prob, tree.edge_prob)
+    assert not np.shares_memory(prob, tree.edge_prob)
 
 
 @pytest.mark.parametrize(
@@ -129,3 +132,41 @@ def test_a_tree_takes_the_bytes_its_docstring_says():
 def test_zero_probabilities_cut_what_is_below_them():
     tree = Tree.complete(2, 2, policy=[1.0, 0.0, 0.5, 0.5, 0.5, 0.5])
     assert [level.tolist() for level in tree.reachable()] == [[True], [True, False], [True, True, False, False]]
+
+
+def test_a_tree_keeps_arrays_of_its_own():
+    levels, edges, prob = np.array([0, 1, 3]), np.array([0, 2]), np.array([0.25, 0.75])
+    tree = Tree(levels, edges, prob)
+    levels[:], edges[:], prob[:] = 7, 9, 0.0
+    assert tree.level_ptr.tolist() == [0, 1, 3]
+    assert tree.edge_ptr.tolist() == [0, 2]
+    assert tree.edge_prob.tolist() == [0.25, 0.75]
+    policy = np.full(6, 0.5)
+    complete = Tree.complete(2, 2, policy)
+    policy[:] = 0.0
+    assert complete.edge_prob.tolist() == [0.5] * 6
+    policy[:] = 1.0  # still the caller's
+
+
+@pytest.mark.parametrize("clone", [copy.copy, copy.deepcopy, lambda tree: pickle.loads(pickle.dumps(tree))])
+@pytest.mark.parametrize("build", [lambda: Tree.complete(2, 3), lambda: Trellis.markov([[0.9, 0.1], [0.2, 0.8]], 5)])
+def test_copies_are_equal_and_cannot_be_written_to(clone, build):
+    graph = build()
+    twin = clone(graph)
+    assert twin.same_as(graph)
+    for name, array in twin.arrays().items():
+        if name in ("level_ptr", "edge_ptr", "edge_prob", "order") and isinstance(twin, Tree):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1
+    with pytest.raises(ValueError, match="read-only"):
+        twin.layer(1).prob[0] = 1.0
+
+
+def test_probabilities_in_six_digits_are_normalised_and_that_is_said(caplog):
+    tree = Tree(np.array([0, 1, 4]), np.array([0, 3]), np.array([0.333333, 0.333333, 0.333333]))
+    assert tree.edge_prob.tolist() == pytest.approx([1 / 3] * 3, abs=1e-15)
+    assert "edge probabilities of node 0 (level 0) sum to 0.999999: they were normalised" in caplog.text
+    chain = Trellis.from_layers([np.float32([[0.1, 0.9]]), np.float32([[0.3, 0.7], [0.6, 0.4]])])
+    assert chain.layer(1).prob.sum() == pytest.approx(2.0, abs=1e-15)
+    with pytest.raises(TreeError, match=r"sum to 0\.999, expected 1"):
+        Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.499]))
