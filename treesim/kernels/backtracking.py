@@ -23,7 +23,7 @@ def backtracking_steps(steps, edge_ptr, parent, up, down, law, next_law):
 
 
 @njit(nogil=True, cache=True)
-def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, up, down, rng, node, reads):
+def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, degree, up, down, rng, node, reads):
     """Walks of `steps` steps, or if `stops` until the first leaf. Returns how many children were asked for."""
     asked = 0
     for i in range(node.shape[0]):
@@ -39,7 +39,7 @@ def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, up, down, rng,
                     continue
                 u = 2.0 * (u - 0.5)
             if v < first_leaf:
-                asked += edge_ptr[v + 1] - edge_ptr[v]
+                asked += degree[v]
             u -= up[v]
             if u < 0.0:
                 v = parent[v]

@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
-from treesim.errors import NoExactLaw
+from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
@@ -21,15 +21,41 @@ from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
 LARGEST_SPECTRUM = 2048
+# Values that one output may ask for in expectation, when it is simulated.
+LARGEST_WALK = 1e8
 
 
 class Moves(NamedTuple):
-    """The moves of the backtracking walk: up from each node, down each edge, given that it moves."""
+    """The moves of the backtracking walk, given that it moves.
+
+    Attributes
+    ----------
+    tree : Tree
+    parent : ndarray of int64, shape [n_nodes]
+    up : ndarray, shape [n_nodes]
+        The probability of going back; zero at the root.
+    down : ndarray, shape [n_edges]
+        That of each edge.
+    log_odds : ndarray, shape [n_internal]
+        log of the odds of going down, log b = log P V^ / V^; inf at the root.
+    log_share : ndarray, shape [n_edges]
+        log of the probability of each edge, given that it goes down.
+    degree : ndarray of int64, shape [n_internal]
+        Children that pi_ref can draw: what a step asks for.
+    """
 
     tree: Tree
     parent: IntArray
     up: FloatArray
     down: FloatArray
+    log_odds: FloatArray
+    log_share: FloatArray
+    degree: IntArray
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether no child of the root has value: the walk stays where it starts."""
+        return not self.down[: self.tree.n_level(1)].any()
 
 
 @dataclass(frozen=True)
@@ -71,20 +97,24 @@ class Backtracking(Sampler):
     def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf, and the probability of standing at none."""
         moves = moves_of(instance)
+        tree = moves.tree
+        if moves.is_stuck:
+            return LeafLaw(Scaled.zeros(tree.n_leaves), 1.0)
         if self.stop == "first-leaf":
-            first = _first_leaf(moves)
-            return LeafLaw(Scaled.from_float(first), 0.0 if first.any() else 1.0)
-        law, room = np.zeros(moves.tree.n_nodes), np.empty(moves.tree.n_nodes)
+            return LeafLaw(Scaled.from_log(_log_first_leaf(moves)))
+        law, room = np.zeros(tree.n_nodes), np.empty(tree.n_nodes)
         law[0] = 1.0
-        backtracking_steps(self.steps, moves.tree.edge_ptr, moves.parent, moves.up, moves.down, law, room)
-        leaves = law[moves.tree.leaves]
+        backtracking_steps(self.steps, tree.edge_ptr, moves.parent, moves.up, moves.down, law, room)
+        leaves = law[tree.leaves]
         return LeafLaw(Scaled.from_float(leaves), max(0.0, 1.0 - float(leaves.sum())))
 
     def cost(self, instance: Instance) -> Cost:
         """Children asked for in expectation, each a value query: at every step that moves from an inner node."""
         moves = moves_of(instance)
-        tree = moves.tree
-        degree = np.diff(tree.edge_ptr).astype(np.float64)
+        tree, degree = moves.tree, moves.degree.astype(np.float64)
+        if moves.is_stuck:
+            total = 0.0 if self.stop == "first-leaf" else 0.5 * self.steps * float(degree[0])
+            return Cost(total, total)
         if self.stop == "first-leaf":
             total = float(expected_visits(moves) @ degree)
             return Cost(total, total)
@@ -97,12 +127,19 @@ class Backtracking(Sampler):
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         moves = moves_of(instance)
-        first_leaf = moves.tree.leaves.start
-        if self.stop == "first-leaf" and not _first_leaf(moves).any():
+        first_leaf, stops = moves.tree.leaves.start, self.stop == "first-leaf"
+        if stops and moves.is_stuck:
             return Draws(np.full(n, -1), None, 0, 0)
+        if stops:
+            expected = self.cost(instance).value_queries
+            if expected > LARGEST_WALK:
+                raise SpecError(
+                    f"{self.name} asks for {expected:.2g} values until it reaches a leaf, expected at most "
+                    f"{LARGEST_WALK:.0e}; its law and its cost are known without running it"
+                )
         node, taken = np.empty(n, np.int64), np.empty(n, np.int64)
         asked = walk_backtracking(
-            self.steps, first_leaf, self.stop == "first-leaf", moves.tree.edge_ptr, moves.parent, moves.up, moves.down,
+            self.steps, first_leaf, stops, moves.tree.edge_ptr, moves.parent, moves.degree, moves.up, moves.down,
             rng, node, taken,
         )  # fmt: skip
         return Draws(np.where(node >= first_leaf, node - first_leaf, -1), None, asked, asked)
@@ -173,47 +210,66 @@ def moves_of(instance: Instance) -> Moves:
     value = instance.value
     parent = np.zeros(tree.n_nodes, np.int64)
     parent[1:] = np.repeat(np.arange(len(tree.edge_ptr) - 1), np.diff(tree.edge_ptr))
-    up, down = np.ones(tree.n_nodes), np.empty(tree.n_edges)
+    up, down, log_share = np.ones(tree.n_nodes), np.empty(tree.n_edges), np.empty(tree.n_edges)
+    log_odds = np.empty(len(tree.edge_ptr) - 1)
     steps = GuidedSteps(tree, value)
     for t in range(tree.horizon):
         here, edges = tree.level(t), slice(tree.level(t + 1).start - 1, tree.level(t + 1).stop - 1)
         ahead = expect_ahead(tree.layer(t), value[tree.level(t + 1)])
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            log_odds = ahead.log() - value[here].log()
-            up[here] = 1.0 / (1.0 + np.exp(np.nan_to_num(log_odds, nan=0.0, posinf=np.inf, neginf=-np.inf)))
-        if t == 0:
-            up[0] = 0.0
-        dead = ahead.mantissa == 0
-        goes_down = np.where(dead, 0.0, 1.0 - up[here])
-        down[edges] = steps.edges(t).to_float() * np.repeat(goes_down, np.diff(tree.layer(t).ptr))
-    return Moves(tree, parent, up, down)
+            log_odds[here] = np.nan_to_num(ahead.log() - value[here].log(), nan=-np.inf, posinf=np.inf, neginf=-np.inf)
+            if t == 0 and ahead.mantissa[0] > 0:
+                log_odds[0] = np.inf
+            up[here] = 1.0 / (1.0 + np.exp(log_odds[here]))
+            # From the odds themselves: one less a number near one has no digits left.
+            goes_down = 1.0 / (1.0 + np.exp(-log_odds[here]))
+        law = steps.edges(t)
+        degree = np.diff(tree.layer(t).ptr)
+        log_share[edges] = law.log()
+        down[edges] = law.to_float() * np.repeat(goes_down, degree)
+    up[0] = 0.0
+    alive = np.add.reduceat(tree.edge_prob > 0, tree.edge_ptr[:-1], dtype=np.int64)
+    return Moves(tree, parent, up, down, log_odds, log_share, alive)
 
 
-def _escape(moves: Moves) -> FloatArray:
-    """Probability, for each node but the root, of reaching a leaf below before its parent."""
+def _log_escape(moves: Moves) -> tuple[FloatArray, FloatArray]:
+    """log of the probability, for each node but the root, of reaching a leaf below before its parent; and of not."""
     tree = moves.tree
-    escape = np.ones(tree.n_nodes)
+    escape, back = np.zeros(tree.n_nodes), np.full(tree.n_nodes, -np.inf)
     for t in reversed(range(1, tree.horizon)):
-        children = tree.level(t + 1)
-        through = np.bincount(
-            moves.parent[children] - tree.level(t).start,
-            moves.down[children.start - 1 : children.stop - 1] * escape[children], tree.n_level(t),
-        )  # fmt: skip
-        total = through + moves.up[tree.level(t)]
-        escape[tree.level(t)] = np.where(total > 0, through / np.where(total > 0, total, 1.0), 0.0)
-    return escape
+        here, children = tree.level(t), tree.level(t + 1)
+        ahead = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
+        # x = odds of going down times the chance that this ends at a leaf; escape x / (1 + x).
+        with np.errstate(invalid="ignore"):
+            log_x = _impossible(moves.log_odds[here] + _log_sums(ahead, tree.layer(t).ptr))
+        escape[here], back[here] = -np.logaddexp(0.0, -log_x), -np.logaddexp(0.0, log_x)
+    return escape, back
 
 
-def _first_leaf(moves: Moves) -> FloatArray:
-    """Law of the first leaf reached from the root: at each node a child in proportion to down * escape."""
-    tree, escape = moves.tree, _escape(moves)
-    mass = np.ones(1)
+def _impossible(log_number: FloatArray) -> FloatArray:
+    """log of zero where something that never happens is weighed against something that is infinite."""
+    return np.where(np.isnan(log_number), -np.inf, log_number)
+
+
+def _log_sums(log_terms: FloatArray, ptr: IntArray) -> FloatArray:
+    """log of the sum of each group of neighbours."""
+    starts = ptr[:-1] - ptr[0]
+    top = np.maximum.reduceat(log_terms, starts)
+    safe = np.where(np.isneginf(top), 0.0, top)
+    with np.errstate(divide="ignore"):
+        return safe + np.log(np.add.reduceat(np.exp(log_terms - np.repeat(safe, np.diff(ptr))), starts))
+
+
+def _log_first_leaf(moves: Moves) -> FloatArray:
+    """log of the law of the first leaf reached: at each node a child in proportion to its share and its escape."""
+    tree, (escape, _) = moves.tree, _log_escape(moves)
+    mass = np.zeros(1)
     for t in range(tree.horizon):
-        children = tree.level(t + 1)
-        weight = moves.down[children.start - 1 : children.stop - 1] * escape[children]
-        source = tree.layer(t).sources()
-        total = np.bincount(source, weight, tree.n_level(t))
-        mass = (mass / np.where(total > 0, total, 1.0))[source] * weight
+        children, ptr = tree.level(t + 1), tree.layer(t).ptr
+        weight = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
+        total = _log_sums(weight, ptr)
+        with np.errstate(invalid="ignore"):
+            mass = np.repeat(mass - np.where(np.isneginf(total), 0.0, total), np.diff(ptr)) + weight
     return mass
 
 
@@ -222,12 +278,18 @@ def expected_visits(moves: Moves) -> FloatArray:
 
     By reversibility visits(c) / visits(v) is the ratio of their masses, down / up, times the chance of a way back.
     """
-    tree, escape = moves.tree, _escape(moves)
-    visits = np.zeros(tree.n_nodes)
-    leaving = float(moves.down[: tree.n_level(1)] @ escape[tree.level(1)])
-    visits[0] = 1.0 / leaving if leaving > 0 else 0.0
+    tree, (escape, back) = moves.tree, _log_escape(moves)
+    log_visits = np.full(tree.n_nodes, -np.inf)
+    first = tree.level(1)
+    log_visits[0] = -_log_sums(moves.log_share[: tree.n_level(1)] + escape[first], tree.layer(0).ptr)[0]
     for t in range(1, tree.horizon):
         here = tree.level(t)
-        odds = moves.down[here.start - 1 : here.stop - 1] / np.where(moves.up[here] > 0, moves.up[here], 1.0)
-        visits[here] = visits[moves.parent[here]] * odds * (1.0 - escape[here])
-    return visits[: len(tree.edge_ptr) - 1]
+        edge = slice(here.start - 1, here.stop - 1)
+        parent = moves.parent[here]
+        # Going down from the parent, and coming back: log of down / up, the root never going up.
+        log_down = moves.log_share[edge] - np.logaddexp(0.0, -moves.log_odds[parent])
+        log_up = -np.logaddexp(0.0, moves.log_odds[here])
+        with np.errstate(invalid="ignore"):
+            log_visits[here] = _impossible(log_visits[parent] + log_down - log_up + back[here])
+    with np.errstate(over="ignore"):
+        return np.exp(log_visits[: len(tree.edge_ptr) - 1])

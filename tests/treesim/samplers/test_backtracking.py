@@ -13,6 +13,7 @@ from treesim import (
     Instance,
     NoExactLaw,
     Scaled,
+    SpecError,
     Tree,
     family,
     sampler,
@@ -121,3 +122,35 @@ def test_what_needs_a_tree_says_so():
         Backtracking(3).law(trellis)
     with pytest.raises(NoExactLaw, match="expected at most 2048"):
         spectral_gap(family("uniform", horizon=12))
+
+
+@pytest.mark.parametrize("size", [1e-3, 1e-16, 1e-200, 1e-300])
+def test_the_first_leaf_is_reached_however_small_its_value(size):
+    """Root, one child of value 1, two leaves of value x and 3 x: b = 2 x, and (1 + b) / b visits of both nodes."""
+    tree = Tree(np.array([0, 1, 2, 4]), np.array([0, 1, 3]), np.array([1.0, 0.5, 0.5]))
+    instance = Instance(tree, Scaled.from_float([1.0, 1.0, size, 3 * size]))
+    kind = Backtracking(0, stop="first-leaf")
+    law = kind.law(instance)
+    assert law.failure == 0.0
+    np.testing.assert_allclose(law.prob.to_float(), [0.25, 0.75], rtol=1e-12)
+    assert kind.cost(instance).value_queries == pytest.approx(3 * (1 + 2 * size) / (2 * size), rel=1e-9)
+    if size < 1e-10:
+        with pytest.raises(SpecError, match="values until it reaches a leaf, expected at most 1e"):
+            kind.simulate(instance, 1, seed=0)
+
+
+def test_children_that_cannot_be_drawn_are_not_asked_for():
+    tree = Tree.complete(3, 1, policy=[0.5, 0.5, 0.0])
+    instance = Instance(tree, Scaled.from_float([1.0, 1.0, 1.0, 5.0]))
+    assert Backtracking(0, stop="first-leaf").cost(instance).value_queries == 2.0
+    assert Backtracking(0, stop="first-leaf").simulate(instance, 10, seed=0).value_queries == 20
+
+
+def test_a_root_without_a_live_child_asks_at_every_move():
+    tree = Tree.complete(2, 2, policy=[1.0, 0.0])
+    instance = Instance(tree, Scaled.from_float([1.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]))
+    kind = Backtracking(7)
+    assert kind.law(instance).failure == 1.0
+    assert kind.cost(instance).value_queries == 3.5
+    draws = kind.simulate(instance, 20_000, seed=1)
+    assert draws.value_queries / 20_000 == pytest.approx(3.5, abs=0.06)
