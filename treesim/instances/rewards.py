@@ -34,6 +34,7 @@ class Gaussian(Reward):
 
     Examples
     --------
+    >>> from treesim import Tree
     >>> Gaussian(beta=0.5).log_reward(Tree.complete(2, 1), seed=0).shape
     (2,)
     """
@@ -54,6 +55,7 @@ class Sparse(Reward):
 
     Examples
     --------
+    >>> from treesim import Tree
     >>> float(np.exp(Sparse(share=0.01).log_reward(Tree.complete(2, 2), seed=0)).sum())
     1.0
     """
@@ -84,6 +86,7 @@ class Additive(Reward):
 
     Examples
     --------
+    >>> from treesim import Tree
     >>> Additive().log_reward(Tree.complete(2, 3), seed=0).shape
     (8,)
     """
@@ -109,6 +112,7 @@ class RightSteps(Reward):
 
     Examples
     --------
+    >>> from treesim import Tree
     >>> np.exp(RightSteps(right=1, penalty=10.0).log_reward(Tree.complete(2, 1), seed=0)).round(3)
     array([0.1, 1. ])
     """

@@ -13,7 +13,7 @@ from treesim.samplers.smc import SCHEMES
 
 def _offspring(scheme, members, weight, n, rng, pin=-1) -> np.ndarray:
     """How often each run is an ancestor, in each of `n` resamplings."""
-    below, here = (Runs.room(n, members.sum()) for _ in range(2))
+    below, here = (Runs.room(n, members.sum(), has_powers=False) for _ in range(2))
     below.size[:] = len(members)
     below.members[:, : len(members)], below.weight[:, : len(members)] = members, weight
     room = [np.empty(n) for _ in range(3)]
