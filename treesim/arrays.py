@@ -30,6 +30,21 @@ def _writeable(base: object) -> bool:
     return not isinstance(base, np.ndarray) or base.flags.writeable or (base.base is not None and _writeable(base.base))
 
 
+def log_sums(log_terms: FloatArray, ptr: IntArray) -> FloatArray:
+    """log of the sum of each group of neighbours, shape [n_groups]; group ``v`` is ``ptr[v] .. ptr[v + 1]``, not empty.
+
+    Examples
+    --------
+    >>> log_sums(np.array([-1000.0, -1000.0, 0.0]), np.array([0, 2, 3])).round(4)
+    array([-999.3069,    0.    ])
+    """
+    starts = ptr[:-1] - ptr[0]
+    top = np.maximum.reduceat(log_terms, starts)
+    safe = np.where(np.isinf(top), 0.0, top)
+    with np.errstate(divide="ignore", over="ignore"):
+        return safe + np.log(np.add.reduceat(np.exp(log_terms - np.repeat(safe, np.diff(ptr))), starts))
+
+
 def read_only(array: NDArray) -> NDArray:  # type: ignore[type-arg]
     """A read-only view."""
     view = array.view()

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from treesim.arrays import FloatArray, log_sums
 from treesim.kernels.density_ratio import edge_log_ratios
 from treesim.laws.walks import Steps
+from treesim.scaled import exp_or_inf
+
+# Of log(p/q), beyond which q is negligible beside p.
+_LARGE = 40.0
 
 
 def path_divergences(p: Steps, q: Steps) -> tuple[float, float]:
@@ -15,22 +20,32 @@ def path_divergences(p: Steps, q: Steps) -> tuple[float, float]:
     second, and infinite where q goes and p does not.
     """
     graph = q.graph
-    kl, chi2 = np.zeros(graph.n_leaves), np.zeros(graph.n_leaves)
+    kl, log_chi2 = np.zeros(graph.n_leaves), np.full(graph.n_leaves, -np.inf)
     for t in reversed(range(graph.horizon)):
         layer = graph.layer(t)
         p_edge, q_edge = p.edges(t), q.edges(t)
         log_ratio = np.empty(len(q_edge))
         edge_log_ratios(p_edge.numbers, q_edge.numbers, log_ratio)
         used = ~np.isnan(log_ratio)
+        log_ratio[~used] = 0.0
         ends = layer.ends(np.arange(len(used)))
-        mass = q_edge.to_float()
-        with np.errstate(over="ignore", invalid="ignore"):
-            surprise = np.where(used, mass * (kl[ends] - np.where(used, log_ratio, 0.0)), 0.0)
-            # (q - p)^2 / p = q (q/p - 1) - (q - p)
-            excess = np.expm1(-np.where(used, log_ratio, 0.0))
-            own = np.where(used, mass * excess * -np.expm1(np.where(used, log_ratio, 0.0)), p_edge.to_float())
-            later = np.where(used & (chi2[ends] > 0), mass * (excess + 1.0) * chi2[ends], 0.0)
-        starts = layer.ptr[:-1] - layer.ptr[0]
-        kl = np.add.reduceat(surprise, starts)
-        chi2 = np.add.reduceat(own + later, starts)
-    return max(0.0, float(kl[0])), float(chi2[0])
+        with np.errstate(invalid="ignore"):
+            further = kl[ends] - log_ratio
+            # A mass that is too small for a float still makes the whole infinite where q goes and p does not.
+            surprise = np.where(used, np.where(np.isposinf(further), np.inf, q_edge.to_float() * further), 0.0)
+        with np.errstate(divide="ignore", over="ignore"):
+            log_growth = q_edge.log() - log_ratio
+            # (q - p)^2 / p = q^2 / p (1 - p/q)^2
+            log_own = np.where(used, log_growth + 2.0 * np.log(np.abs(np.expm1(log_ratio))), p_edge.log())
+        large = used & (log_ratio > _LARGE)
+        log_own[large] = p_edge.log()[large]
+        with np.errstate(invalid="ignore"):
+            log_later = np.where(used, log_growth, -np.inf) + np.where(used, log_chi2[ends], -np.inf)
+        kl = np.add.reduceat(surprise, layer.ptr[:-1] - layer.ptr[0])
+        log_chi2 = log_sums(np.logaddexp(log_own, _impossible(log_later)), layer.ptr)
+    return max(0.0, float(kl[0])), exp_or_inf(float(log_chi2[0]))
+
+
+def _impossible(log_number: FloatArray) -> FloatArray:
+    """log of zero where zero is multiplied by something infinite."""
+    return np.where(np.isnan(log_number), -np.inf, log_number)

@@ -25,6 +25,8 @@ from treesim.scaled import Scaled
 
 # What a listing of all paths may lack of one by rounding.
 MISSED = 1e-12
+# Of log(p/q), beyond which one is negligible beside the other.
+_FAR = 600.0
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class LeafLaw(Law):
             return math.inf
         extra = self.failure * math.log(self.failure / target.failure) if self.failure else 0.0
         mass, log_ratio = self._log_ratio(target)
+        if np.isposinf(log_ratio).any():
+            return math.inf
         return max(0.0, extra + float((mass * log_ratio).sum()))
 
     def chi2(self, target: Law) -> float | None:
@@ -168,14 +172,15 @@ class LeafLaw(Law):
             return math.inf
         own = self.prob.mantissa > 0
         missed = float(target.prob.to_float()[~own].sum())
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             # (p - q)^2 / q = p (1 - q/p) (p/q - 1): no cancellation where the two nearly agree.
             terms = mass * -np.expm1(-log_ratio) * np.expm1(log_ratio)
-        small = mass == 0.0
-        if small.any():
-            log_terms = self.log_prob[own][small] + log_ratio[small]
+        # Where one of p and q is beyond floats, the larger of the two decides.
+        far = (mass < np.finfo(np.float64).tiny) | (np.abs(log_ratio) > _FAR)
+        if far.any():
+            log_terms = self.log_prob[own][far] + np.abs(log_ratio[far])
             with np.errstate(over="ignore"):
-                terms[small] = np.exp(log_terms)
+                terms[far] = np.exp(log_terms)
         return extra + missed + float(terms.sum())
 
     def expected(self, reward: Scaled) -> float:

@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import FloatArray, IntArray, log_sums
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
@@ -241,7 +241,7 @@ def _log_escape(moves: Moves) -> tuple[FloatArray, FloatArray]:
         ahead = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
         # x = odds of going down times the chance that this ends at a leaf; escape x / (1 + x).
         with np.errstate(invalid="ignore"):
-            log_x = _impossible(moves.log_odds[here] + _log_sums(ahead, tree.layer(t).ptr))
+            log_x = _impossible(moves.log_odds[here] + log_sums(ahead, tree.layer(t).ptr))
         escape[here], back[here] = -np.logaddexp(0.0, -log_x), -np.logaddexp(0.0, log_x)
     return escape, back
 
@@ -251,15 +251,6 @@ def _impossible(log_number: FloatArray) -> FloatArray:
     return np.where(np.isnan(log_number), -np.inf, log_number)
 
 
-def _log_sums(log_terms: FloatArray, ptr: IntArray) -> FloatArray:
-    """log of the sum of each group of neighbours."""
-    starts = ptr[:-1] - ptr[0]
-    top = np.maximum.reduceat(log_terms, starts)
-    safe = np.where(np.isneginf(top), 0.0, top)
-    with np.errstate(divide="ignore"):
-        return safe + np.log(np.add.reduceat(np.exp(log_terms - np.repeat(safe, np.diff(ptr))), starts))
-
-
 def _log_first_leaf(moves: Moves) -> FloatArray:
     """log of the law of the first leaf reached: at each node a child in proportion to its share and its escape."""
     tree, (escape, _) = moves.tree, _log_escape(moves)
@@ -267,7 +258,7 @@ def _log_first_leaf(moves: Moves) -> FloatArray:
     for t in range(tree.horizon):
         children, ptr = tree.level(t + 1), tree.layer(t).ptr
         weight = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
-        total = _log_sums(weight, ptr)
+        total = log_sums(weight, ptr)
         with np.errstate(invalid="ignore"):
             mass = np.repeat(mass - np.where(np.isneginf(total), 0.0, total), np.diff(ptr)) + weight
     return mass
@@ -281,7 +272,7 @@ def expected_visits(moves: Moves) -> FloatArray:
     tree, (escape, back) = moves.tree, _log_escape(moves)
     log_visits = np.full(tree.n_nodes, -np.inf)
     first = tree.level(1)
-    log_visits[0] = -_log_sums(moves.log_share[: tree.n_level(1)] + escape[first], tree.layer(0).ptr)[0]
+    log_visits[0] = -log_sums(moves.log_share[: tree.n_level(1)] + escape[first], tree.layer(0).ptr)[0]
     for t in range(1, tree.horizon):
         here = tree.level(t)
         edge = slice(here.start - 1, here.stop - 1)

@@ -46,6 +46,9 @@ class Rejection(Sampler):
 
     def _acceptance(self, instance: Instance) -> float:
         """a = Z / C, the probability that one draw is accepted."""
+        reachable = instance.log_reward[instance.reference.prob.mantissa > 0]
+        if self.slack == 1.0 and (reachable == reachable[0]).all():
+            return 1.0
         return float(min(1.0, np.exp(instance.audit.log_partition - self._log_envelope(instance))))
 
     def law(self, instance: Instance) -> LeafLaw:

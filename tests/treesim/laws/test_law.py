@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
-from treesim import LeafLaw, Scaled
+from treesim import GuidedSMC, Instance, LeafLaw, Scaled, Trellis, unroll
 from treesim.testing.strategies import instances
 
 laws = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=8).filter(
@@ -76,3 +76,46 @@ def test_reference_and_target_are_the_rational_ones(instance):
     target = naive.target(instance.graph, reward)
     np.testing.assert_allclose(instance.reference.prob.to_float(), [float(x) for x in reference], rtol=1e-14)
     np.testing.assert_allclose(instance.target.prob.to_float(), [float(x) for x in target], rtol=1e-13, atol=1e-300)
+
+
+def far_apart(*log_prob):
+    """A law by logs of its probabilities."""
+    return LeafLaw(Scaled.from_log(np.array(log_prob)))
+
+
+def test_mass_below_floats_on_a_leaf_the_target_lacks_is_infinitely_far():
+    target = far_apart(0.0, -np.inf)
+    law = far_apart(0.0, -800.0)
+    assert law.kl(target) == law.chi2(target) == math.inf
+    assert far_apart(0.0, -np.inf).kl(target) == 0.0
+
+
+def test_chi2_is_known_wherever_it_is_a_float():
+    """p^2 / q: e^400 is a float, e^800 is none."""
+    law, target = far_apart(0.0, -300.0), far_apart(0.0, -1000.0)
+    assert math.log(law.chi2(target)) == pytest.approx(400.0, rel=1e-12)
+    assert law.kl(target) == pytest.approx(700 * math.exp(-300), rel=1e-9)
+    assert far_apart(0.0, -100.0).chi2(far_apart(0.0, -1000.0)) == math.inf
+
+
+def test_divergences_of_walks_reach_as_far_as_those_of_leaves():
+    """A trellis of two steps and its tree: V^ falls by e^-500 on one side, the target goes there too."""
+    layers = [np.array([[0.5, 0.5]]), np.array([[1.0, 0.0], [0.0, 1.0]])]
+    graph = Trellis.from_layers(layers)
+    for fall in (-30.0, -300.0, -600.0):
+        instance = Instance(graph, Scaled.from_log([0.0, 0.0, fall, 0.0, 0.0]))
+        tree = unroll(instance)
+        (law, target), (plain, plain_target) = ((GuidedSMC().law(x), x.target) for x in (instance, tree))
+        assert target.kl(law) == pytest.approx(plain_target.kl(plain), rel=1e-12)
+        assert law.chi2(target) == pytest.approx(plain.chi2(plain_target), rel=1e-12)
+        tv = GuidedSMC(mh=3).law(instance).tv(target)
+        assert tv.lo <= GuidedSMC(mh=3).law(tree).tv(plain_target).lo + 1e-12
+        assert tv.hi >= GuidedSMC(mh=3).law(tree).tv(plain_target).lo - 1e-12
+
+
+def test_a_chain_does_not_reach_what_guidance_gives_less_than_a_float_holds():
+    graph = Trellis.from_layers([np.array([[0.5, 0.5]]), np.array([[1.0, 0.0], [0.0, 1.0]])])
+    instance = Instance(graph, Scaled.from_log([0.0, 0.0, -1000.0, np.log(3.0), 0.0]))
+    tv = GuidedSMC(mh=2).law(instance).tv(instance.target)
+    assert tv.lo <= 0.25 <= tv.hi
+    assert tv.hi - tv.lo < 1e-6
