@@ -1,5 +1,6 @@
 """Stores: born whole or taken as new, patient with others, and never overwritten where they are not ours."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -140,6 +141,38 @@ def test_many_births_at_once_are_one(path):
     assert problems == []
     with open_store(path) as store:
         assert [record["seed"] for record in rows(store)] == list(range(8))
+
+
+def test_births_that_meet_do_not_wait_for_each_other(path, monkeypatch):
+    """Both have seen an empty file before either makes it a store."""
+    monkeypatch.setattr(stores, "PATIENCE", 5.0)
+    barrier, problems, looks = threading.Barrier(2), [], threading.local()
+    is_unfinished = stores._is_unfinished
+
+    def look(store):
+        answer = is_unfinished(store)
+        looks.count = getattr(looks, "count", 0) + 1
+        if looks.count == 2:
+            # They meet only where a transaction does not keep others out.
+            with contextlib.suppress(threading.BrokenBarrierError):
+                barrier.wait(0.5)
+        return answer
+
+    monkeypatch.setattr(stores, "_is_unfinished", look)
+
+    def make():
+        try:
+            with open_store(path, create=True):
+                pass
+        except SweepError as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=make) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
 
 
 def test_a_locked_store_is_waited_for_and_that_is_told(full, monkeypatch):

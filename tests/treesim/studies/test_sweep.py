@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from treesim import family, sampler
+from treesim import FAMILIES, family, sampler
 from treesim.runtime import user_code
 from treesim.studies import sweep as sweeps
 from treesim.studies.grid import Cell, SweepError, read_grid
@@ -198,6 +198,30 @@ def test_a_sampler_that_is_edited_is_run_again_and_its_rows_replaced(mine, tmp_p
     assert after["base", 2] == before["base", 2]
     assert after["mine", 2]["code"] != before["mine", 2]["code"]
     assert after["mine", 2]["tv.lo"] != before["mine", 2]["tv.lo"]
+
+
+FAMILY = """
+from treesim import family
+from treesim.instances.families import register
+
+@register("mine")
+def mine(horizon: int, seed: int = 0):
+    return family("product", horizon=horizon, ratio={})
+"""
+
+
+def test_a_family_that_is_edited_is_built_again(mine, tmp_path):
+    path, grid = tmp_path / "a.sqlite", tmp_path / "family.toml"
+    grid.write_text('[[grid]]\nfamily = "mine"\nsamplers = ["base"]\n[grid.parameters]\nhorizon = 2\n')
+    try:
+        for ratio, bound in ((1.5, 1.5), (1.75, 1.75)):
+            (tmp_path / "mine.py").write_text(FAMILY.format(ratio))
+            user_code.run_file(tmp_path / "mine.py")
+            assert len(finish(grid, path)) == 1
+            (record,) = found_in(path).values()
+            assert record["ratio_bound"] == pytest.approx(bound)
+    finally:
+        del FAMILIES["mine"]
 
 
 @pytest.mark.parametrize(
