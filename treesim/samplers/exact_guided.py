@@ -148,16 +148,20 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
     steps = GuidedSteps(graph, value)
     mass: FloatArray = np.ones(1)
     draws = 0.0
+    coins, weights = [], []
     for t in range(graph.horizon):
         b = _coins(graph, value, t)
         if t:
             reached: IntArray = np.flatnonzero(mass > 0)
             # Many prefixes have the same coin.
             coin, place = np.unique(b[reached], return_inverse=True)
-            draws += float(np.bincount(place, mass[reached]) @ expected_flips(coin / bound, scale, gap))
+            coins.append(coin)
+            weights.append(np.bincount(place, mass[reached]))
             mass = mass * b * (scale / bound)
         draws += float(mass @ (bound / b))
         layer = graph.layer(t)
         edge: FloatArray = steps.edges(t).to_float() * mass[layer.sources()]
         mass = np.bincount(layer.ends(np.arange(len(edge))), edge, minlength=graph.n_level(t + 1)).astype(np.float64)
+    if coins:
+        draws += float(np.concatenate(weights) @ expected_flips(np.concatenate(coins) / bound, scale, gap))
     return draws / float(mass.sum())

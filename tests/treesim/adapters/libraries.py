@@ -30,11 +30,11 @@ def main() -> int:
         venv.create(home, with_pip=True)
         python = home / "bin" / "python"
         first = [[options.torch]] if options.which == "torch" else []
-        for packages in [*first, PACKAGES[options.which], ["pytest", "hypothesis"]]:
+        for packages in [*first, PACKAGES[options.which], ["pytest", "pytest-xdist", "hypothesis"]]:
             subprocess.run([python, "-m", "pip", "install", "-q", *packages], cwd=ROOT, check=True)
         test = f"tests/treesim/adapters/{TESTS[options.which]}"
         # Of the tests' folder only this file is asked for: what else it needs is not installed here.
-        return subprocess.run([python, "-m", "pytest", "-rs", test], cwd=ROOT).returncode
+        return subprocess.run([python, "-m", "pytest", "-n", "0", "-rs", test], cwd=ROOT).returncode
 
 
 if __name__ == "__main__":
