@@ -2,8 +2,8 @@ import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
 
-# The same examples in every run; "--hypothesis-profile explore" looks for new ones.
-settings.register_profile("fixed", deadline=None, derandomize=True)
+# The same examples in every run; "--hypothesis-profile explore" looks for new ones, and for many more.
+settings.register_profile("fixed", deadline=None, derandomize=True, max_examples=50)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("fixed")
 

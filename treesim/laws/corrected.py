@@ -234,9 +234,9 @@ class MHLaw(Law):
             upper, lower = (np.log(mass) for mass in (law.upper_mass, law.lower_mass))
         high = Offers(law.upper_log_ratio, upper, self.steps, slack)
         low = Offers(law.lower_log_ratio, lower, self.steps, -slack)
-        # What p has where q's mass is too small for a float is out of reach too.
+        # What p has where q's mass is too small for a float is out of reach too, as is what was dropped.
         missed = 1.0 - escape - float(np.exp(upper + law.upper_log_ratio)[law.upper_log_ratio > -np.inf].sum())
-        hi = _shortfall(low, law.upper_log_ratio, upper) + escape + slack + max(0.0, missed)
+        hi = _shortfall(low, law.upper_log_ratio, upper) + escape + max(slack, missed + law.rounding)
         lo = _shortfall(high, law.lower_log_ratio, lower) + escape - slack + max(0.0, missed - 2.0 * slack)
         return max(0.0, lo), min(1.0, hi)
 

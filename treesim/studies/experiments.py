@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -79,6 +80,7 @@ class Experiment:
     surface: Surface | None = None
 
 
+@cache
 def bellman(seed: int = 0) -> Experiment:
     """How large is the Bellman error of a noisy value, step by step and against T, if its noise is of order 1/T?
 
@@ -107,6 +109,7 @@ def bellman(seed: int = 0) -> Experiment:
     )  # fmt: skip
 
 
+@cache
 def particles(delta: float = 0.05) -> Experiment:
     """How many particles are needed against T, with and without a value for prefixes?
 
@@ -138,6 +141,7 @@ def particles(delta: float = 0.05) -> Experiment:
     )  # fmt: skip
 
 
+@cache
 def corrections(horizon: int = 12, seed: int = 0) -> Experiment:
     """How many Metropolis-Hastings steps reach delta on constrained decoding, beside pools that are not corrected?
 
@@ -167,6 +171,7 @@ def corrections(horizon: int = 12, seed: int = 0) -> Experiment:
     )  # fmt: skip
 
 
+@cache
 def pools(horizon: int = 5) -> Experiment:
     """Is it better to enlarge the pool, or to correct a small one, on constrained decoding?
 
@@ -199,6 +204,7 @@ def pools(horizon: int = 5) -> Experiment:
     )  # fmt: skip
 
 
+@cache
 def acceptance(horizon: int = 5, epsilon: float = 0.2, seed: int = 0) -> Experiment:
     """How often are offers taken as the vocabulary grows?
 
@@ -221,6 +227,7 @@ def acceptance(horizon: int = 5, epsilon: float = 0.2, seed: int = 0) -> Experim
     )  # fmt: skip
 
 
+@cache
 def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
     """Is it better to ask for all B tokens of a step, or to draw a pool?
 
@@ -250,6 +257,7 @@ def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
     )  # fmt: skip
 
 
+@cache
 def phases(horizon: int = 12) -> Experiment:
     """One guided particle or N particles: which is nearer at equal query cost, over (epsilon T, budget)?
 
@@ -288,6 +296,7 @@ def phases(horizon: int = 12) -> Experiment:
     )  # fmt: skip
 
 
+@cache
 def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
     """Does the number of Metropolis-Hastings steps grow like log 1/delta or like log log 1/delta?
 

@@ -302,8 +302,9 @@ def test_a_cluster_without_workers_is_told(grid, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["nonsense", "", "http://x", "a\nb"])
-def test_no_cluster_is_told(grid, tmp_path, address):
+def test_no_cluster_is_told(grid, tmp_path, monkeypatch, address):
     pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
+    monkeypatch.setattr(sweeps, "DASK_PATIENCE", 0.5)
     with open_store(tmp_path / "a.sqlite", create=True) as store, pytest.raises(SweepError, match="no Dask cluster"):
         next(run_on_dask(read_grid(grid), store, address))
 
