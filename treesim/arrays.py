@@ -45,6 +45,11 @@ def log_sums(log_terms: FloatArray, ptr: IntArray) -> FloatArray:
         return safe + np.log(np.add.reduceat(np.exp(log_terms - np.repeat(safe, np.diff(ptr))), starts))
 
 
+def never(log_number: FloatArray) -> FloatArray:
+    """Logs of products: zero times something infinite, which is NaN, is zero, whose log is -inf."""
+    return np.where(np.isnan(log_number), -np.inf, log_number)
+
+
 def read_only(array: NDArray) -> NDArray:  # type: ignore[type-arg]
     """A read-only view."""
     view = array.view()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from treesim.arrays import FloatArray, log_sums
+from treesim.arrays import log_sums, never
 from treesim.kernels.density_ratio import edge_log_ratios
 from treesim.laws.walks import Steps
 from treesim.scaled import exp_or_inf
@@ -42,10 +42,5 @@ def path_divergences(p: Steps, q: Steps) -> tuple[float, float]:
         with np.errstate(invalid="ignore"):
             log_later = np.where(used, log_growth, -np.inf) + np.where(used, log_chi2[ends], -np.inf)
         kl = np.add.reduceat(surprise, layer.ptr[:-1] - layer.ptr[0])
-        log_chi2 = log_sums(np.logaddexp(log_own, _impossible(log_later)), layer.ptr)
+        log_chi2 = log_sums(np.logaddexp(log_own, never(log_later)), layer.ptr)
     return max(0.0, float(kl[0])), exp_or_inf(float(log_chi2[0]))
-
-
-def _impossible(log_number: FloatArray) -> FloatArray:
-    """log of zero where zero is multiplied by something infinite."""
-    return np.where(np.isnan(log_number), -np.inf, log_number)

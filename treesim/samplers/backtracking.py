@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray, log_sums
+from treesim.arrays import FloatArray, IntArray, log_sums, never
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
@@ -241,14 +241,9 @@ def _log_escape(moves: Moves) -> tuple[FloatArray, FloatArray]:
         ahead = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
         # x = odds of going down times the chance that this ends at a leaf; escape x / (1 + x).
         with np.errstate(invalid="ignore"):
-            log_x = _impossible(moves.log_odds[here] + log_sums(ahead, tree.layer(t).ptr))
+            log_x = never(moves.log_odds[here] + log_sums(ahead, tree.layer(t).ptr))
         escape[here], back[here] = -np.logaddexp(0.0, -log_x), -np.logaddexp(0.0, log_x)
     return escape, back
-
-
-def _impossible(log_number: FloatArray) -> FloatArray:
-    """log of zero where something that never happens is weighed against something that is infinite."""
-    return np.where(np.isnan(log_number), -np.inf, log_number)
 
 
 def _log_first_leaf(moves: Moves) -> FloatArray:
@@ -281,6 +276,6 @@ def expected_visits(moves: Moves) -> FloatArray:
         log_down = moves.log_share[edge] - np.logaddexp(0.0, -moves.log_odds[parent])
         log_up = -np.logaddexp(0.0, moves.log_odds[here])
         with np.errstate(invalid="ignore"):
-            log_visits[here] = _impossible(log_visits[parent] + log_down - log_up + back[here])
+            log_visits[here] = never(log_visits[parent] + log_down - log_up + back[here])
     with np.errstate(over="ignore"):
         return np.exp(log_visits[: len(tree.edge_ptr) - 1])
