@@ -107,7 +107,7 @@ class Scaled:
     def __len__(self) -> int:
         return len(self.mantissa)
 
-    def __getitem__(self, part: slice | NDArray[np.int64] | NDArray[np.bool_]) -> Scaled:
+    def __getitem__(self, part: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Scaled:
         return Scaled(self.mantissa[part], self.exponent[part])
 
     def __mul__(self, other: Scaled) -> Scaled:

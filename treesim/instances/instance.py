@@ -17,6 +17,7 @@ from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.steps import number_of
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, optimal_twist
+from treesim.laws.by_reward import RewardedLeaves, TargetLaw
 from treesim.laws.law import LeafLaw, descend_reference
 from treesim.scaled import Scaled
 
@@ -122,11 +123,14 @@ class Instance:
         return LeafLaw(descend_reference(self.graph))
 
     @cached_property
+    def rewarded_leaves(self) -> RewardedLeaves:
+        """The leaves, by pi_ref and by what they are worth."""
+        return RewardedLeaves(self.reference.prob, self.reward)
+
+    @cached_property
     def target(self) -> LeafLaw:
         """The target pi~ = pi_ref phi / Z."""
-        partition = self.twist[:1]
-        one = Scaled.from_float([1.0]).over(partition)
-        return LeafLaw((self.reference.prob * self.reward * one).frozen())
+        return TargetLaw(self.rewarded_leaves, self.twist[:1])
 
     @property
     def parameter_text(self) -> str:

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
 from treesim.runtime.reading import reason, require_file
@@ -130,12 +130,8 @@ class RightSteps(Reward):
         wrong = np.zeros(1, np.int64)
         for t in range(graph.horizon):
             degree = np.diff(graph.layer(t).ptr)
-            parent = np.repeat(np.arange(len(degree)), degree)
-            ticket = generator(seed, Stream.REWARD, t).random(len(parent))
-            by_ticket = np.lexsort((ticket, parent))
-            rank = np.empty(len(parent), np.int64)
-            rank[by_ticket] = np.arange(len(parent)) - np.repeat(np.cumsum(degree) - degree, degree)
-            wrong = np.repeat(wrong, degree) + (rank >= self.right)
+            ticket = generator(seed, Stream.REWARD, t).random(int(degree.sum()))
+            wrong = np.repeat(wrong, degree) + (ticket > _nth_smallest(ticket, degree, self.right))
         return -wrong * np.log(self.penalty)
 
 
@@ -194,3 +190,15 @@ def log_of_linear(reward: FloatArray) -> FloatArray:
         raise RewardError(f"reward of leaf {bad[0]} is {reward.flat[bad[0]]}, expected a number of at least 0")
     with np.errstate(divide="ignore"):
         return np.log(reward)
+
+
+def _nth_smallest(ticket: FloatArray, degree: IntArray, n: int) -> FloatArray:
+    """For every ticket the n-th smallest of those of its siblings, infinite where they are fewer."""
+    nth = np.full(len(degree), np.inf)
+    # Families of one size are rows of a table.
+    for size in np.unique(degree[degree >= n]).tolist():
+        families = np.flatnonzero(degree == size)
+        first = (np.cumsum(degree) - degree)[families]
+        rows = ticket[first[:, None] + np.arange(size)] if len(families) < len(degree) else ticket.reshape(-1, size)
+        nth[families] = np.partition(rows, n - 1, axis=1)[:, n - 1]
+    return np.repeat(nth, degree)

@@ -62,20 +62,21 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
 
 
 @njit(nogil=True, cache=True)
+def exponential(x):
+    """exp of a number in nats, as a scaled number."""
+    if x < LOWEST_LOG:
+        return 0.0, 0
+    block = int(BLOCK * math.floor(x / (BLOCK * LN2) + 0.5))
+    number = math.exp((x - block * LN2_HIGH) - block * LN2_LOW)
+    return (number, block) if LOWEST <= number < HIGHEST else canonical(number, block)
+
+
+@njit(nogil=True, cache=True)
 def exponentials(lo, hi, log_number, out):
     """exp of the numbers ``lo..hi``."""
     mantissa, exponent = out
     for i in range(lo, hi):
-        x = log_number[i]
-        if x < LOWEST_LOG:
-            mantissa[i], exponent[i] = 0.0, 0
-            continue
-        block = int(BLOCK * math.floor(x / (BLOCK * LN2) + 0.5))
-        number = math.exp((x - block * LN2_HIGH) - block * LN2_LOW)
-        if LOWEST <= number < HIGHEST:
-            mantissa[i], exponent[i] = number, block
-        else:
-            mantissa[i], exponent[i] = canonical(number, block)
+        mantissa[i], exponent[i] = exponential(log_number[i])
 
 
 @njit(nogil=True, cache=True)

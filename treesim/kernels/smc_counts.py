@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numba import njit
 
-from treesim.kernels.one_of_n import log_selection
+from treesim.kernels.one_of_n import select_by_log
 
 NEGLIGIBLE = 1e-19
 
@@ -48,7 +48,7 @@ def keep_one(lo, hi, rho, log_weight, draws, log_beside, has_one_beside, kept):
     for s in range(lo, hi):
         live = np.flatnonzero(rho[s] > 0.0)
         prob, weight, log_h = rho[s][live], log_weight[live], np.empty(len(live))
-        log_selection(prob, weight, draws, log_beside, log_h)
+        select_by_log(prob, weight, draws, log_beside, log_h)
         for j in range(len(live)):
             chance = prob[j] * math.exp(log_h[j])
             if has_one_beside and weight[j] == -math.inf:

@@ -13,7 +13,7 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.graphs.layered import LayeredGraph
-from treesim.kernels.one_of_n import log_selection
+from treesim.kernels.one_of_n import select_by_log
 from treesim.laws.walks import POOL_ERROR, Proposal, Steps
 from treesim.scaled import Scaled
 
@@ -35,7 +35,7 @@ def smc_as_walk(proposal: Proposal, particles: int) -> Steps | None:
             return None
         weights, chances, place = offers
         log_h = np.empty(len(weights))
-        log_selection(chances, weights, float(particles), -np.inf, log_h)
+        select_by_log(chances, weights, float(particles), -np.inf, log_h)
         log_factors.append(np.where(place >= 0, log_h[place], 0.0))
     return _CompetingSteps(graph, proposal.steps, log_factors, proposal.same_weight)
 

@@ -14,7 +14,7 @@ from treesim.arrays import FloatArray
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import expect_ahead
 from treesim.kernels.forward import guided_edges, push_mass
-from treesim.kernels.one_of_n import LARGEST_BINOMIAL_POOL, LARGEST_BINOMIAL_RANGE, pool_edges
+from treesim.kernels.one_of_n import LARGEST_BINOMIAL_POOL, SMALLEST_BINOMIAL_RATIO, pool_edges
 from treesim.runtime.threads import chunked
 from treesim.scaled import Scaled
 
@@ -101,17 +101,17 @@ class PoolSteps(Steps):
             return POOL_ERROR
         log_value = self.value.log()
         finite = log_value[np.isfinite(log_value)]
-        if np.ptp(finite) >= LARGEST_BINOMIAL_RANGE:
+        if np.ptp(finite) >= -np.log(SMALLEST_BINOMIAL_RATIO):
             return POOL_ERROR
         # A sum over the binomial counts: each of its masses is a product of at most `pool` quotients.
         return (6 * self.pool + 16) * _UNIT
 
     def edges(self, t: int) -> Scaled:
         layer = self.graph.layer(t)
-        log_value = self.value[self.graph.level(t + 1)].log()
+        ahead = self.value[self.graph.level(t + 1)].numbers
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: pool_edges(lo, hi, tuple(layer), log_value, self.pool, self.by_quadrature, out.numbers),
+            lambda lo, hi: pool_edges(lo, hi, tuple(layer), ahead, self.pool, self.by_quadrature, out.numbers),
             len(layer.ptr) - 1,
             100 * len(layer.prob),
         )

@@ -11,6 +11,7 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.instances.instance import Instance
 from treesim.kernels.walk import pick_best, pick_weighted
+from treesim.laws.by_reward import Levels, RewardLaw
 from treesim.laws.law import LeafLaw
 from treesim.laws.one_of_n import best_of, weighted_pick
 from treesim.samplers.base import Cost, Sampler
@@ -52,16 +53,16 @@ class _OneOfN(Sampler):
         require_at_least("n", self.n, 1)
 
     @abstractmethod
-    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
-        """log(law / pi_ref) at every leaf."""
+    def _log_density(self, levels: Levels) -> FloatArray:
+        """log(law / pi_ref) at every distinct reward."""
 
     @abstractmethod
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
         """The column of the leaf that each row keeps."""
 
-    def law(self, instance: Instance) -> LeafLaw:
-        base = instance.reference.prob
-        return LeafLaw(base * Scaled.from_log(self._log_factor(instance, base.to_float())))
+    def law(self, instance: Instance) -> RewardLaw:
+        leaves = instance.rewarded_leaves
+        return RewardLaw(leaves, Scaled.from_log(self._log_density(leaves.levels)))
 
     def cost(self, instance: Instance) -> Cost:
         return Cost(float(self.n * instance.graph.horizon), float(self.n))
@@ -84,8 +85,8 @@ class _WeightedOneOfN(_OneOfN):
     @abstractmethod
     def _power(self) -> float: ...
 
-    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
-        return weighted_pick(self._power * instance.log_reward, prob, self.n)
+    def _log_density(self, levels: Levels) -> FloatArray:
+        return weighted_pick(levels.reward, levels.mass.to_float(), self.n, self._power)
 
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
         pick_weighted(leaf, reward.numbers, self._power, rng, out)
@@ -111,8 +112,8 @@ class BestOfN(_OneOfN):
     n: int
     name: ClassVar[str] = "best-of-n"
 
-    def _log_factor(self, instance: Instance, prob: FloatArray) -> FloatArray:
-        return best_of(instance.reward, prob, self.n)
+    def _log_density(self, levels: Levels) -> FloatArray:
+        return best_of(levels.mass.to_float(), self.n)
 
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
         pick_best(leaf, reward.numbers, out)

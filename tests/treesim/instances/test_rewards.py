@@ -3,6 +3,7 @@ import pytest
 
 from treesim import REWARDS, RewardError, SpecError, Tree, family, optimal_twist
 from treesim.instances.rewards import Additive, Gaussian, RightSteps, Sparse
+from treesim.runtime.seeds import Stream, generator
 from treesim.spec import parse
 
 TREE = Tree.complete(2, 12)
@@ -43,6 +44,21 @@ def test_right_steps_mark_the_number_asked_for_at_every_node():
     marks = np.bincount(np.flatnonzero(wrong == 0) // 16, minlength=4)
     assert sorted(marks) == [0, 0, 4, 4]
     assert (RightSteps(right=9).log_reward(tree, seed=0) == 0).all()
+
+
+@pytest.mark.parametrize("right", [1, 2, 3])
+def test_right_steps_of_families_of_any_size_are_the_smallest_tickets(right):
+    ptr = np.array([0, 3, 4, 9, 11, 12, 14, 17, 21, 22, 23, 26, 27])
+    tree = Tree(np.array([0, 1, 4, 12, 28]), ptr, np.repeat(1 / np.diff(ptr), np.diff(ptr)))
+    wrong = np.zeros(1)
+    for t in range(tree.horizon):
+        ticket, below = iter(generator(0, Stream.REWARD, t).random(tree.n_level(t + 1))), []
+        for before, degree in zip(wrong, np.diff(tree.layer(t).ptr), strict=True):
+            family_tickets = [next(ticket) for _ in range(degree)]
+            below += [before + (x not in sorted(family_tickets)[:right]) for x in family_tickets]
+        wrong = np.array(below)
+    found = RightSteps(right=right, penalty=np.e).log_reward(tree, seed=0)
+    np.testing.assert_array_equal(-found, wrong)
 
 
 def test_given_rewards_are_read_from_text_and_npy(tmp_path):
