@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -50,9 +51,10 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: in
         tv_document = rows[-1]["tv"]
         if tv_document["wanted_budget"] is not None:
             gap, wanted = tv_document["hi"] - tv_document["lo"], tv_document["wanted_budget"]
-            click.echo(
-                f"{spec}: the interval is {gap:.2g} wide; for {width:g} raise --budget to about {wanted:.1g}", err=True
-            )
+            advice = f"for {width:g} raise --budget to about {wanted:.1g}"
+            if wanted == math.inf:
+                advice = "rounding allows no narrower one"
+            click.echo(f"{spec}: the interval is {gap:.2g} wide; {advice}", err=True)
     if as_json:
         print_json({"file": str(file), "rows": rows})
         return

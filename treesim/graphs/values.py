@@ -175,7 +175,7 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     """
     horizon = graph.horizon
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
-    worst, worst_node = -1.0, 0
+    worst, worst_node = (-1.0, 0.0), 0
     log_ratio, ratio_step = -1.0, (0, 1)
     parts = [
         (t, part)
@@ -186,8 +186,8 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], value, twist, *part), parts)
     for (t, _), part in zip(parts, audited, strict=True):
         sup[t] = max(sup[t], part.error)
-        if part.error > worst:
-            worst, worst_node = part.error, graph.level(t).start + part.parent
+        if (part.error, part.log_error) > worst:
+            worst, worst_node = (part.error, part.log_error), graph.level(t).start + part.parent
         mean_reference[t] += part.mean_reference
         mean_target[t] += part.mean_target
         if part.log_ratio > log_ratio:
@@ -209,9 +209,11 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
 
 
 class _Part(NamedTuple):
-    """What some parents of a level find: sup error and its parent, mean errors, largest log ratio and its edge."""
+    """What some parents of a level find: sup error, its log where it is beyond floats, and its parent, mean errors,
+    largest log ratio and its edge."""
 
     error: float
+    log_error: float
     parent: int
     mean_reference: float
     mean_target: float

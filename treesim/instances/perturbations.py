@@ -263,7 +263,7 @@ def perturb(
     kind : Perturbation
     epsilon : str or array_like, optional
         For bottom-up kinds, the Bellman error asked for: see `epsilon_schedule`. The audited one equals its
-        maximum to 1e-12 (relative, above 1).
+        maximum, and none of a level is above its own, to 1e-12 (relative, above 1).
     ratio_cap : float, optional
         For bottom-up kinds, an upper bound on L: the error of a node is cut where it would break it.
     seed : int
@@ -336,9 +336,10 @@ def _power(base: float, direction: FloatArray) -> FloatArray:
 
 
 def _meets(audit: Audit, epsilon: FloatArray, ratio_cap: float) -> bool:
-    """Whether the audited Bellman error is the one asked for, and L within the cap."""
+    """Whether the audited Bellman error is the one asked for, no level's is above its own, and L within the cap."""
     asked = epsilon.max()
-    error_fits = abs(audit.bellman_error - asked) <= TOLERANCE * max(1.0, asked)
+    attained = audit.bellman_error >= asked - TOLERANCE * max(1.0, asked)
+    error_fits = attained and bool((audit.sup <= epsilon + TOLERANCE * np.maximum(1.0, epsilon)).all())
     return error_fits and audit.ratio_bound <= ratio_cap * (1.0 + TOLERANCE)
 
 
@@ -376,8 +377,10 @@ def _conflict(
     for candidate in candidates:
         if asked > 0 and works(candidate):
             return PerturbationError(f"{conflict}: {candidate:.6g} is reachable under this cap")
+    level = int(np.argmax(least.sup - epsilon))
     return PerturbationError(
-        f"{conflict}: the cap alone forces a Bellman error of {least.bellman_error:.6g}; raise the cap"
+        f"{conflict}: the cap alone forces a Bellman error of {least.sup[level]:.6g} at level {level}, whose own is "
+        f"{epsilon[level]:.6g}; raise the cap"
     )
 
 

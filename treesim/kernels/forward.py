@@ -142,8 +142,8 @@ def look_ahead_shared(lo, hi, layer, below, out):
 def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
     """Bellman errors of the parents ``lo..hi`` and ratios along their edges, after a look ahead at the same parents.
 
-    Returns sup error and its parent, the error's mean under pi_ref and under pi~, log of the largest ratio and its
-    edge.
+    Returns sup error, log of sup max(rho, 1/rho) where that is beyond floats, and its parent, the error's mean under
+    pi_ref and under pi~, log of the largest ratio and its edge.
     """
     ptr, prob, child = layer
     value, value_exp = here
@@ -153,7 +153,7 @@ def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
     next_value, next_value_exp = below
     base = ptr[0]
     is_tree = child.shape[0] == 0
-    worst, worst_parent = -1.0, -1
+    worst, log_worst, worst_parent = -1.0, -1.0, -1
     mean_reference, mean_target = 0.0, 0.0
     log_ratio, ratio, ratio_edge = -1.0, 0.0, -1
     per_partition = 1.0 / partition
@@ -161,23 +161,27 @@ def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
     for v in range(lo, hi):
         if reach[v] == 0.0:
             continue
-        error = 0.0
+        error, log_error = 0.0, 0.0
         mean, least, most = ahead[v - lo], lowest[v - lo], highest[v - lo]
         shift = ahead_exp[v - lo] - value_exp[v]
         if mean == 0.0 or value[v] == 0.0:
             if mean != value[v]:
-                error = math.inf
+                error = log_error = math.inf
         elif shift > 0 or (shift == 0 and mean >= value[v]):
             error = shifted(mean / value[v], shift) - 1.0
         else:
             error = shifted(value[v] / mean, -shift) - 1.0
-        if error > worst:
-            worst, worst_parent = error, v
+        if error == math.inf and log_error == 0.0:
+            log_error = abs(math.log(mean / value[v]) + shift * LN2)
+        if error > worst or (error == worst and log_error > log_worst):
+            worst, log_worst, worst_parent = error, log_error, v
         if error > 0.0:
             mean_reference += reach[v] * error
             tilt = reach[v] * shifted(twist[v] * per_partition, twist_exp[v] - partition_exp)
             if tilt > 0.0:
                 mean_target += tilt * error
+            elif error == math.inf and twist[v] > 0.0:
+                mean_target = math.inf
         is_plain = least > 0.0 and value[v] > 0.0 and shift == 0
         if is_plain and most <= ratio * value[v] and value[v] <= ratio * least:
             continue
@@ -196,4 +200,4 @@ def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
                 here = math.exp(log_here)
             if log_here > log_ratio:
                 log_ratio, ratio, ratio_edge = log_here, here, k
-    return worst, worst_parent, mean_reference, mean_target, log_ratio, ratio_edge
+    return worst, log_worst, worst_parent, mean_reference, mean_target, log_ratio, ratio_edge

@@ -73,7 +73,8 @@ class Bounds:
     moves : int
         Cell moves spent.
     wanted : float or None
-        Where they are further apart than asked: the cell moves that would be enough, about.
+        Where they are further apart than asked: the cell moves that would be enough, about; infinite where rounding
+        alone keeps them apart.
     """
 
     lo: float
@@ -172,7 +173,8 @@ class DensityRatio:
         if self.lattice is not None:
             lo, hi, moves = run(self.lattice, 1e-17 / self.graph.horizon)
             exact = min(1.0, lo) if self.rounding <= EXACT else None
-            return Bounds(max(0.0, lo - rounding), min(1.0, hi + rounding), exact, moves, None)
+            wanted = None if exact is not None or hi - lo + 2 * rounding <= width else math.inf
+            return Bounds(max(0.0, lo - rounding), min(1.0, hi + rounding), exact, moves, wanted)
         step = self.first_step
         best_lo, best_hi, spent, wanted = 0.0, 1.0, 0, 0.0
         for _ in range(_ROUNDS):
@@ -181,10 +183,13 @@ class DensityRatio:
             gap = best_hi - best_lo
             if gap <= width:
                 return Bounds(best_lo, best_hi, None, spent, None)
-            # The gap is second order in the step, and moves go with its inverse.
-            enough = step * min(0.7, math.sqrt(SAFETY * width / gap))
+            # But for rounding the gap is second order in the step, and moves go with its inverse.
+            floor = 2 * self.rounding if 2 * self.rounding < width else 0.0
+            enough = step * min(0.7, math.sqrt(SAFETY * (width - floor) / (gap - floor)))
             wanted = spent + moves * step / enough
-            if wanted > budget or gap <= 4 * self.rounding:
+            if floor == 0.0 < self.rounding and (wanted > budget or gap <= 4 * self.rounding):
+                return Bounds(best_lo, best_hi, None, spent, math.inf)
+            if wanted > budget:
                 break
             step = max(0.02 * step, enough)
         return Bounds(best_lo, best_hi, None, spent, wanted)

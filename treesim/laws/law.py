@@ -38,13 +38,15 @@ class TV:
     lo, hi : float
         Bounds in [0, 1]; equal where the kind is ``exact``.
     kind : str
-        ``exact``: from enumeration or a closed form, in float64, off by less than 1e-12;
+        ``exact``: from enumeration or a closed form, in float64, off by less than 1e-12 (of pools with a chain of
+        corrections, and of corrected laws, while values stay within exp(+-10^4): beyond, in proportion to their logs);
         ``certified``: the interval provably contains the value;
         ``estimated``: a confidence interval, of the given `level`.
     level : float or None
         Confidence level of an estimate.
     wanted : float or None
-        Where the interval stayed wider than asked: the budget, in cell moves, that would have been enough, about.
+        Where the interval stayed wider than asked: the budget, in cell moves, that would have been enough, about;
+        infinite where rounding alone makes it that wide.
     """
 
     lo: float

@@ -197,3 +197,34 @@ def test_linear_values_of_a_large_tree_agree_with_numpy():
     for t in reversed(range(tree.horizon)):
         level = (tree.layer(t).prob * level).reshape(-1, 2).sum(axis=1)
     assert optimal_twist(tree, log_reward).to_float()[0] == pytest.approx(level[0], rel=1e-14)
+
+
+def test_an_infinite_error_of_tiny_target_mass_is_not_dropped():
+    # Half of pi_ref stands where V^ is zero and rewards are e^-800 of the other half's.
+    tree = Tree.complete(2, 2)
+    twist = optimal_twist(tree, [-800.0, -800.0, 0.0, 0.0])
+    value = Scaled.from_log([twist.log()[0], -np.inf, 0.0, -800.0, -800.0, 0.0, 0.0])
+    found = audit(tree, value, twist)
+    assert found.mean_target[1] == found.mean_reference[1] == found.bellman_error == math.inf
+    # Where the target has no mass at all the error is none of its own.
+    twist = optimal_twist(tree, [-np.inf, -np.inf, 0.0, 0.0])
+    value = Scaled.from_log([twist.log()[0], 0.0, 0.0, -np.inf, -np.inf, 0.0, 0.0])
+    found = audit(tree, value, twist)
+    assert found.mean_reference[1] == math.inf
+    assert found.mean_target[1] == 0.0
+
+
+@pytest.mark.parametrize("rising", [False, True])
+def test_of_errors_beyond_floats_the_largest_is_named(rising, monkeypatch):
+    tree = Tree.complete(4, 2)
+    log_value = np.zeros(tree.n_nodes)
+    log_value[1:5] = np.array([-800.0, -1000.0, -1400.0, -900.0]) * (-1 if rising else 1)
+    log_value[0] = log_value[1:5].max()
+    value, twist = Scaled.from_log(log_value), optimal_twist(tree, np.zeros(16))
+    assert audit(tree, value, twist).bellman_error_node == 3
+    # A value of zero is farther still, wherever it stands.
+    log_value[4] = -np.inf
+    assert audit(tree, Scaled.from_log(log_value), twist).bellman_error_node == 4
+    # The same across parts.
+    monkeypatch.setattr(threads, "SMALLEST_PART", 1)
+    assert audit(tree, value, twist).bellman_error_node == 3

@@ -88,6 +88,19 @@ def test_a_cap_that_cuts_some_nodes_still_attains_epsilon_elsewhere():
     assert not capped.equals(free)
 
 
+def test_a_cap_that_forces_a_level_above_its_own_epsilon_is_refused():
+    # The root's children stand at 1.3 and 2.08, so a cap of 1.3 leaves it from 1.6 on; P V^ is 1.378.
+    tree = Tree.complete(2, 2, policy=[0.9, 0.1])
+    twist = optimal_twist(tree, np.log([1.0, 1.0, 1.6, 1.6]))
+    assert audit(tree, perturb(tree, twist, ConstantUp(), [0.01, 0.3], ratio_cap=1.6), twist).sup == pytest.approx(
+        [0.01, 0.3]
+    )
+    with pytest.raises(PerturbationError, match=r"forces a Bellman error of 0\.161103 at level 0, whose own is 0\.01;"):
+        perturb(tree, twist, ConstantUp(), [0.01, 0.3], ratio_cap=1.3)
+    allowed = perturb(tree, twist, ConstantUp(), [0.17, 0.3], ratio_cap=1.3)
+    assert audit(tree, allowed, twist).sup == pytest.approx([0.17, 0.3])
+
+
 def test_zero_rewards_cannot_be_capped():
     tree = Tree.complete(2, 1)
     twist = optimal_twist(tree, [0.0, -np.inf])

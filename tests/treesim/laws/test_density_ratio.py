@@ -182,6 +182,25 @@ def test_a_budget_that_is_too_small_gives_a_wider_interval_that_still_contains_t
     assert fine.hi <= coarse.hi
 
 
+def test_a_width_below_rounding_is_said_to_be_out_of_reach():
+    instance = family("markov", horizon=50, perturbation="log-uniform", epsilon="1/T", seed=4)
+    law = GuidedSMC().law(instance)
+    rounding = law.problem(instance.target).rounding
+    near = law.tv(instance.target, width=3 * rounding, budget=1e12)
+    assert near.wanted is None
+    assert near.hi - near.lo <= 3 * rounding
+    below = law.tv(instance.target, width=rounding, budget=1e12)
+    assert below.wanted == math.inf
+    assert 2 * rounding <= below.hi - below.lo <= 4 * rounding
+    # On a lattice there is nothing to refine.
+    lattice = family("product", horizon=1000, ratio=1.001, form="trellis")
+    found = GuidedSMC().law(lattice).tv(lattice.target, width=1e-13)
+    assert found.kind == "certified"
+    assert found.hi - found.lo > 1e-13
+    assert found.wanted == math.inf
+    assert GuidedSMC().law(lattice).tv(lattice.target, width=1e-9).wanted is None
+
+
 def test_progress_is_told_level_by_level():
     instance = family("markov", horizon=7, perturbation="random-sign", epsilon=0.1)
     seen = []
