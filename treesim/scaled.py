@@ -17,10 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, read_only
-from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials
+from treesim.errors import TreesimError
+from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials, first_odd
 from treesim.runtime.threads import chunked
 
 BYTES_A_VALUE = 12
+# Sums and differences of two exponents stay far inside 32 bits.
+LARGEST_EXPONENT = 2**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,11 @@ class Scaled:
     ----------
     mantissa : ndarray of float64, shape [n]
     exponent : ndarray of int32, shape [n]
+
+    Raises
+    ------
+    TreesimError
+        If the arrays have other shapes or types, or a number is not canonical.
 
     Examples
     --------
@@ -44,20 +52,43 @@ class Scaled:
     mantissa: FloatArray
     exponent: NDArray[np.int32]
 
+    def __post_init__(self) -> None:
+        m, e = self.mantissa, self.exponent
+        if m.dtype != np.float64 or e.dtype != np.int32 or m.ndim != 1 or m.shape != e.shape:
+            raise TreesimError(
+                f"mantissas are {m.dtype} of shape {m.shape} and exponents {e.dtype} of shape {e.shape}, expected "
+                "as many float64 as int32"
+            )
+        odd = first_odd(m, e, LARGEST_EXPONENT)
+        if odd >= 0:
+            raise TreesimError(f"number {odd} is {m[odd]:g} * 2**{e[odd]}, expected canonical form")
+
+    @classmethod
+    def _of(cls, mantissa: FloatArray, exponent: NDArray[np.int32]) -> Scaled:
+        """Of arrays that are canonical, or will be."""
+        scaled = object.__new__(cls)
+        object.__setattr__(scaled, "mantissa", mantissa)
+        object.__setattr__(scaled, "exponent", exponent)
+        return scaled
+
     @classmethod
     def empty(cls, n: int) -> Scaled:
         """Room for `n` numbers, not yet set."""
-        return cls(np.empty(n), np.empty(n, np.int32))
+        return cls._of(np.empty(n), np.empty(n, np.int32))
 
     @classmethod
     def zeros(cls, n: int) -> Scaled:
         """`n` zeros."""
-        return cls(np.zeros(n), np.zeros(n, np.int32))
+        return cls._of(np.zeros(n), np.zeros(n, np.int32))
 
     @classmethod
     def from_log(cls, log_number: ArrayLike) -> Scaled:
         """From natural logs, shape [n]; ``-inf`` is zero, and so is what lies below -5e8."""
         log_number = np.asarray(log_number, np.float64)
+        # The maximum of anything and NaN is NaN.
+        if not np.max(log_number, initial=-np.inf) < np.inf:
+            odd = int(np.argmin(log_number < np.inf))
+            raise TreesimError(f"log of number {odd} is {log_number[odd]}, expected a finite number or -inf")
         result = cls.empty(len(log_number))
         chunked(
             lambda lo, hi: exponentials(lo, hi, log_number, result.numbers),
@@ -70,6 +101,9 @@ class Scaled:
     def from_float(cls, number: ArrayLike) -> Scaled:
         """From plain floats >= 0, shape [n]."""
         mantissa = np.array(number, np.float64)
+        if not (np.min(mantissa, initial=0.0) >= 0.0 and np.max(mantissa, initial=0.0) < np.inf):
+            odd = int(np.argmin((mantissa >= 0.0) & (mantissa < np.inf)))
+            raise TreesimError(f"number {odd} is {mantissa[odd]}, expected a finite number of at least 0")
         return cls._canonical(mantissa, np.zeros(len(mantissa), np.int32))
 
     @classmethod
@@ -82,7 +116,7 @@ class Scaled:
             block = BLOCK * ((power + BLOCK // 2) // BLOCK)
             mantissa[odd] = np.ldexp(fraction, power - block)
             exponent[odd] += block
-        return cls(mantissa, exponent)
+        return cls._of(mantissa, exponent)
 
     @property
     def numbers(self) -> tuple[FloatArray, NDArray[np.int32]]:
@@ -108,7 +142,7 @@ class Scaled:
         return len(self.mantissa)
 
     def __getitem__(self, part: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Scaled:
-        return Scaled(self.mantissa[part], self.exponent[part])
+        return Scaled._of(self.mantissa[part], self.exponent[part])
 
     def __mul__(self, other: Scaled) -> Scaled:
         mantissa = self.mantissa * other.mantissa
@@ -121,7 +155,7 @@ class Scaled:
 
     def frozen(self) -> Scaled:
         """The same numbers, read-only."""
-        return Scaled(read_only(self.mantissa), read_only(self.exponent))
+        return Scaled._of(read_only(self.mantissa), read_only(self.exponent))
 
     def equals(self, other: Scaled) -> bool:
         """Whether all numbers are the same, to the bit."""

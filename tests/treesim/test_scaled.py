@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from treesim import TreesimError
 from treesim.kernels import arithmetic
 from treesim.scaled import Scaled
 
@@ -55,3 +56,43 @@ def test_numbers_at_the_edges_of_the_canonical_range():
     assert is_canonical(x)
     assert x.exponent.tolist() == [0, -512, 512, 0, -1024]
     assert x.to_float().tolist() == edges
+
+
+@pytest.mark.parametrize(
+    ("mantissa", "exponent"),
+    [(np.inf, 0), (np.nan, 0), (-1.0, 0), (1.0, 1), (0.0, 512), (2.0**255, 0), (2.0**-258, 0), (1.0, 2**29 + 512)],
+)
+def test_numbers_that_are_not_canonical_are_refused(mantissa, exponent):
+    with pytest.raises(TreesimError, match=r"number 1 is .* \* 2\*\*.*, expected canonical form"):
+        Scaled(np.array([1.0, mantissa]), np.array([0, exponent], np.int32))
+
+
+def test_the_ends_of_the_canonical_form_are_in_it():
+    edges = np.array([2.0**-257, np.nextafter(2.0**255, 0.0), 0.0, 1.0])
+    assert is_canonical(Scaled(edges, np.array([512, -(2**29), 0, 2**29], np.int32)))
+
+
+@pytest.mark.parametrize(
+    ("mantissa", "exponent"),
+    [
+        (np.ones(2, np.float32), np.zeros(2, np.int32)),
+        (np.ones(2), np.zeros(2, np.int64)),
+        (np.ones(2), np.zeros(1, np.int32)),
+        (np.ones((2, 1)), np.zeros((2, 1), np.int32)),
+    ],
+)
+def test_arrays_of_other_shapes_and_types_are_refused(mantissa, exponent):
+    with pytest.raises(TreesimError, match="as many float64 as int32"):
+        Scaled(mantissa, exponent)
+
+
+@pytest.mark.parametrize("number", [-1.0, np.inf, np.nan])
+def test_floats_that_are_no_finite_size_are_refused(number):
+    with pytest.raises(TreesimError, match=rf"number 2 is {number}, expected a finite number of at least 0"):
+        Scaled.from_float([0.0, 1.0, number])
+
+
+@pytest.mark.parametrize("number", [np.inf, np.nan])
+def test_logs_that_are_no_number_are_refused(number):
+    with pytest.raises(TreesimError, match=rf"log of number 1 is {number}, expected"):
+        Scaled.from_log([-np.inf, number, 3.0])

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, FloatArray, IntArray, frozen, read_only
-from treesim.errors import NoExactLaw, TreeError, TreesimError
+from treesim.errors import NoExactLaw, TreeError, TreesimError, quoted
 from treesim.graphs.distributions import Normaliser
 from treesim.kernels.checks import first_bad_parent
 from treesim.kernels.forward import push_reach
@@ -232,7 +232,7 @@ class LayeredGraph(ABC):
 
     def describe(self, node: int) -> str:
         """How messages name a node."""
-        name = "" if self.names is None or self.names[node] is None else f" {self.names[node]!r}"
+        name = "" if self.names is None or self.names[node] is None else f" {quoted(self.names[node])}"
         return f"node {node}{name} (level {self.level_of(node)})"
 
     def _check_levels(self) -> None:
@@ -251,7 +251,10 @@ class LayeredGraph(ABC):
         if parent >= 0 and edge < 0:
             childless = np.flatnonzero(np.diff(layer.ptr) < 1)
             if len(childless):
-                node = self.describe(first + int(min(childless[0], parent)))
+                v = int(childless[0])
+                node, start, stop = self.describe(first + v), int(layer.ptr[v]), int(layer.ptr[v + 1])
+                if stop < start:
+                    raise TreeError(f"the edges of {node} run from {start} to {stop}: edge_ptr must not fall")
                 raise TreeError(f"{node} has no children, expected at least one above the last level")
             prob = normaliser.groups(layer.ptr, prob, lambda v: f"edge probabilities of {self.describe(first + v)}")
             parent, edge, _ = first_bad_parent(layer.ptr, prob, SMALLEST_PROBABILITY, 2 * SUM_TOLERANCE)

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.errors import TreesimError
-from treesim.kernels.arithmetic import BLOCK, HIGHEST, LOWEST
 from treesim.scaled import Scaled
 
 Arrays = dict[str, NDArray[Any]]
@@ -27,9 +26,6 @@ _TRELLIS = _TREE | {
 }
 LAYOUTS = {"tree": _TREE | _NODES, "trellis": _TRELLIS | _NODES}
 _OPTIONAL = {"edge_token", "node_name"}
-
-# Exponents of values: sums and differences of two stay far inside 32 bits.
-_LARGEST_EXPONENT = 2**29
 
 
 def check_layout(file: Any, graph: str) -> int:
@@ -72,7 +68,10 @@ def check_arrays(arrays: Arrays, graph: str) -> None:
         _check_pointers("edge_ptr", arrays["edge_ptr"], n_edges)
     else:
         _check_layers(arrays, n_edges)
-    _check_values(Scaled(arrays["value_mantissa"], arrays["value_exponent"]))
+    try:
+        Scaled(arrays["value_mantissa"], arrays["value_exponent"])
+    except TreesimError as error:
+        raise TreesimError(f"of the values of nodes {error}") from None
 
 
 def _check_pointers(name: str, ptr: NDArray[Any], last: int) -> None:
@@ -98,12 +97,3 @@ def _check_layers(arrays: Arrays, n_edges: int) -> None:
     for layer, (n_parents, size) in enumerate(zip(parents.tolist(), edges.tolist(), strict=True)):
         _check_pointers(f"edge_ptr of layer {layer}", arrays["edge_ptr"][start : start + n_parents + 1], size)
         start += n_parents + 1
-
-
-def _check_values(value: Scaled) -> None:
-    m, e = value.mantissa, value.exponent
-    canonical = (m >= LOWEST) & (m < HIGHEST) & (e % BLOCK == 0) & (np.abs(e) <= _LARGEST_EXPONENT)
-    good = canonical | ((m == 0) & (e == 0))
-    if not good.all():
-        node = int(np.argmin(good))
-        raise TreesimError(f"the value of node {node} is {m[node]:g} * 2**{e[node]}, expected canonical form")

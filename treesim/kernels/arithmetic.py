@@ -31,6 +31,19 @@ def canonical(mantissa, exponent):
 
 
 @njit(nogil=True, cache=True)
+def first_odd(mantissa, exponent, largest_exponent):
+    """The first number that is not in canonical form; -1 if all are."""
+    for i in range(mantissa.shape[0]):
+        if LOWEST <= mantissa[i] < HIGHEST:
+            if exponent[i] % BLOCK == 0 and abs(exponent[i]) <= largest_exponent:
+                continue
+        elif mantissa[i] == 0.0 and exponent[i] == 0:
+            continue
+        return i
+    return -1
+
+
+@njit(nogil=True, cache=True)
 def shifted(mantissa, shift):
     """``mantissa * 2**shift`` as a float, zero or infinite where floats end."""
     if shift == 0:

@@ -67,6 +67,12 @@ def test_trees_are_immutable_and_leave_the_caller_his_array():
     [
         ([0, 1, 3], [0, 2], [0.5, 0.44], r"edge probabilities of node 0 \(level 0\) sum to 0.94, expected 1"),
         ([0, 1, 3, 5], [0, 2, 4, 4], [0.5, 0.5, 0.5, 0.5], r"node 2 \(level 1\) has no children"),
+        (
+            [0, 1, 3, 5],
+            [0, 2, 5, 4],
+            [0.5, 0.5, 0.5, 0.5],
+            r"edges of node 2 \(level 1\) run from 5 to 4: edge_ptr must not fall",
+        ),
         ([0, 1, 3], [0, 2], [-0.5, 1.5], r"edge 0 of node 0 \(level 0\) has probability"),
         ([0, 1, 3], [0, 2], [np.nan, 1.0], r"edge 0 of node 0 \(level 0\) has probability"),
         ([0, 1, 3], [0, 2], [1.0, 1e-310], r"edge 1 of node 0 \(level 0\) has probability"),
@@ -76,7 +82,7 @@ def test_trees_are_immutable_and_leave_the_caller_his_array():
         ([0, 1, 3], [0, 1, 2], [0.5, 0.5], "edge_ptr has 3 entries, expected 2"),
         ([0, 1, 3], [0, 2], [1.0], "edge_prob has 1 entries"),
         ([0, 1, 3], [1, 2], [0.5, 0.5], "edge_ptr starts with 1"),
-        ([0, 1, 3, 6], [0, 2, 9, 5], [0.5, 0.5, 1.0, 1.0, 1.0], r"node 1 \(level 1\)"),
+        ([0, 1, 3, 6], [0, 2, 9, 5], [0.5, 0.5, 1.0, 1.0, 1.0], r"node 2 \(level 1\) run from 9 to 5"),
     ],
 )
 def test_arrays_that_are_no_tree_are_refused_by_name(level_ptr, edge_ptr, edge_prob, message):

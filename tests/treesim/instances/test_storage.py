@@ -224,7 +224,7 @@ def test_a_sealed_file_with_broken_invariants_is_refused(path):
     with pytest.raises(InstanceFileError, match=r"holds no valid instance: edge probabilities of node 0 \(level 0\)"):
         load(path)
     resealed(path, arrays | {"value_mantissa": -arrays["value_mantissa"]})
-    with pytest.raises(InstanceFileError, match="value of node 0"):
+    with pytest.raises(InstanceFileError, match="of the values of nodes number 0"):
         load(path)
     resealed(path, arrays | {"level_ptr": np.zeros(0, np.int64)})
     with pytest.raises(InstanceFileError, match="holds no valid instance"):
@@ -358,7 +358,7 @@ def test_values_that_kernels_cannot_take_are_refused(path, mantissa, exponent):
     arrays = {name: array.copy() for name, array in arrays.items()}
     arrays["value_mantissa"][5], arrays["value_exponent"][5] = mantissa, exponent
     resealed(path, arrays)
-    with pytest.raises(InstanceFileError, match=r"the value of node 5 is .*, expected canonical form"):
+    with pytest.raises(InstanceFileError, match=r"of the values of nodes number 5 is .*, expected canonical form"):
         load(path)
 
 

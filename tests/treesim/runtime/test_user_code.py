@@ -92,6 +92,19 @@ def test_an_edited_file_has_another_digest(tmp_path):
     assert digest([module(tmp_path, "a", source.format(2))["A"]]) != first
 
 
+def test_an_edit_is_seen_where_another_file_holds_the_text_it_had_or_gets(tmp_path):
+    source = "class A:\n    def simulate(self): return {}\n"
+    for name, number in (("x", 1), ("y", 2)):
+        (tmp_path / f"{name}.py").write_text(source.format(number))
+        run_file(tmp_path / f"{name}.py")
+    digests = []
+    for number in (1, 2):
+        kind = module(tmp_path, "a", source.format(number))["A"]
+        run_file(tmp_path / "a.py")
+        digests.append(digest([kind]))
+    assert digests[0] != digests[1]
+
+
 def test_a_function_beside_the_class_counts(tmp_path):
     source = "def helper(): return {}\nclass A:\n    def simulate(self): return helper()\n"
     digests = {digest([module(tmp_path, "a", source.format(n))["A"]]) for n in (1, 2)}
