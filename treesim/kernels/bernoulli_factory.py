@@ -21,8 +21,8 @@ def _coin(start, stop, prob, child, mantissa, exponent, here, power, log2_bound,
 
 
 @njit(nogil=True, cache=True)
-def factory_step(layer, value, ahead, log2_bound, scale, gap, node, passed, rng):
-    """For every replicate a coin of probability `scale` times that of the coin at its node; returns the draws made.
+def factory_step(layer, value, ahead, log2_bound, scale, gap, node, rng, passed, draws):
+    """For every replicate a coin of probability `scale` times that of the coin at its node; adds the draws made.
 
     Huber (2014), Algorithm 1: a walk on the exponents of x = scale p, for which x^i is harmonic.
     """
@@ -30,14 +30,13 @@ def factory_step(layer, value, ahead, log2_bound, scale, gap, node, passed, rng)
     here, here_power = value
     mantissa, exponent = ahead
     base = ptr[0]
-    draws = 0
     for i in range(node.shape[0]):
         start, stop = ptr[node[i]] - base, ptr[node[i] + 1] - base
         m, e = here[node[i]], here_power[node[i]]
         if scale <= 1.0:
             passed[i] = rng.random() < scale
             if passed[i]:
-                draws += 1
+                draws[i] += 1
                 _, passed[i] = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_bound, rng)
             continue
         place, factor, slack = 1, scale, gap
@@ -45,7 +44,7 @@ def factory_step(layer, value, ahead, log2_bound, scale, gap, node, passed, rng)
         # Heads come out with probability (factor p)^place: coins keep its mean, and so do thresholds with a new factor.
         while True:
             while 0 < place < limit:
-                draws += 1
+                draws[i] += 1
                 _, heads = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_bound, rng)
                 if heads:
                     place -= 1
@@ -60,24 +59,21 @@ def factory_step(layer, value, ahead, log2_bound, scale, gap, node, passed, rng)
             factor *= 1.0 + SHARE * slack
             slack *= 1.0 - SHARE
             limit /= 1.0 - SHARE
-    return draws
 
 
 @njit(nogil=True, cache=True)
-def rejection_step(layer, value, ahead, log2_bound, node, rng):
-    """Replace the node of every replicate by an edge, drawn until its coin shows heads; returns the draws made."""
+def rejection_step(layer, value, ahead, log2_bound, node, rng, draws):
+    """Replace the node of every replicate by an edge, drawn until its coin shows heads; adds the draws made."""
     ptr, prob, child = layer
     here, here_power = value
     mantissa, exponent = ahead
     base = ptr[0]
-    draws = 0
     for i in range(node.shape[0]):
         start, stop = ptr[node[i]] - base, ptr[node[i] + 1] - base
         m, e = here[node[i]], here_power[node[i]]
         heads = False
         k = start
         while not heads:
-            draws += 1
+            draws[i] += 1
             k, heads = _coin(start, stop, prob, child, mantissa, exponent, m, e, log2_bound, rng)
         node[i] = k
-    return draws

@@ -15,14 +15,12 @@ from treesim.instances.instance import Instance
 from treesim.kernels.backtracking import backtracking_steps, walk_backtracking
 from treesim.laws.law import LeafLaw
 from treesim.laws.walks import GuidedSteps
-from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.base import LARGEST_WALK, Cost, Sampler, remembered
 from treesim.samplers.draws import Draws
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
 LARGEST_SPECTRUM = 2048
-# Values that one output may ask for in expectation, when it is simulated.
-LARGEST_WALK = 1e8
 
 
 class Moves(NamedTuple):

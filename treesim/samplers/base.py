@@ -24,6 +24,8 @@ from treesim.samplers.draws import Draws
 BLOCK_DRAWS = 1 << 15
 # And the edges it keeps, on a trellis.
 BLOCK_EDGES = 1 << 22
+# Values that one output may ask for in expectation, when it is simulated.
+LARGEST_WALK = 1e8
 
 
 Answer = TypeVar("Answer")

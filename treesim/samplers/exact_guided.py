@@ -16,13 +16,15 @@ from treesim.instances.instance import Instance
 from treesim.kernels.bernoulli_factory import factory_step, rejection_step
 from treesim.laws.law import Law
 from treesim.laws.walks import GuidedSteps
-from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.base import LARGEST_WALK, Cost, Sampler, remembered
 from treesim.samplers.bernoulli_factory import expected_flips
 from treesim.samplers.draws import Draws, Paths
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least
 
 ROUNDING = 1e-9
+# Attempts made at once, so that outputs which few attempts give need no round each.
+SMALLEST_ROUND = 256
 
 
 @dataclass(frozen=True)
@@ -101,33 +103,46 @@ class ExactGuided(Sampler):
         return bound, bound / ((1.0 + epsilon) * (1.0 + 1.0 / horizon)), 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
+        expected = self.cost(instance).value_queries
+        if expected > LARGEST_WALK:
+            raise SpecError(
+                f"{self.name} asks for {expected:.2g} values for one output, expected at most {LARGEST_WALK:.0e}; "
+                "its law and its cost are known without running it"
+            )
+        out = Paths(np.zeros(n, np.int64), instance.graph.room_for_edges(n))
+        found = draws = 0
+        # Attempts are independent: outputs are their successes, in order, and what comes after the last is not made.
+        while found < n:
+            attempts, succeeded, made = self._attempts(instance, max(n - found, SMALLEST_ROUND), rng)
+            accepted = np.flatnonzero(succeeded)[: n - found]
+            out = out.put(np.arange(found, found + len(accepted)), attempts.take(accepted))
+            found += len(accepted)
+            draws += int(made[: accepted[-1] + 1 if found == n else None].sum())
+        return Draws(*out, draws, draws + n)
+
+    def _attempts(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[Paths, BoolArray, IntArray]:
+        """Independent attempts at an output: paths, which of them passed all coins, and the draws that each made."""
         graph = instance.graph
         bound, scale, gap = self._factory(instance)
-        log2_bound = math.log2(bound)
-        leaf = np.zeros(n, np.int64)
-        edges = graph.room_for_edges(n)
-        waiting, draws = np.arange(n), 0
-        while len(waiting):
-            walks = Paths(np.zeros(len(waiting), np.int64), None if edges is None else edges[waiting])
-            alive = np.arange(len(waiting))
-            for t in range(graph.horizon):
-                layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
-                node = walks.leaf[alive]
-                common = (tuple(layer), here.numbers, ahead.numbers, log2_bound)
-                if t:
-                    passed = np.zeros(len(node), np.bool_)
-                    draws += factory_step(*common, scale, gap, node, passed, rng)
-                    alive, node = alive[passed], node[passed]
-                draws += rejection_step(*common, node, rng)
-                if walks.edges is not None:
-                    walks.edges[alive, t] = node
-                walks.leaf[alive] = layer.ends(node)
-            done = waiting[alive]
-            leaf[done] = walks.leaf[alive]
-            if edges is not None and walks.edges is not None:
-                edges[done] = walks.edges[alive]
-            waiting = np.delete(waiting, alive)
-        return Draws(leaf, edges, draws, draws + n)
+        paths = Paths(np.zeros(n, np.int64), graph.room_for_edges(n))
+        alive, draws = np.arange(n), np.zeros(n, np.int64)
+        for t in range(graph.horizon):
+            layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
+            node, made = paths.leaf[alive], np.zeros(len(alive), np.int64)
+            common = (tuple(layer), here.numbers, ahead.numbers, math.log2(bound))
+            if t:
+                passed = np.zeros(len(node), np.bool_)
+                factory_step(*common, scale, gap, node, rng, passed, made)
+                draws[alive] += made
+                alive, node, made = alive[passed], node[passed], np.zeros(int(passed.sum()), np.int64)
+            rejection_step(*common, node, rng, made)
+            draws[alive] += made
+            if paths.edges is not None:
+                paths.edges[alive, t] = node
+            paths.leaf[alive] = layer.ends(node)
+        succeeded = np.zeros(n, np.bool_)
+        succeeded[alive] = True
+        return paths, succeeded, draws
 
 
 def _coins(graph: LayeredGraph, value: Scaled, t: int) -> FloatArray:
@@ -164,4 +179,5 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
         mass = np.bincount(layer.ends(np.arange(len(edge))), edge, minlength=graph.n_level(t + 1)).astype(np.float64)
     if coins:
         draws += float(np.concatenate(weights) @ expected_flips(np.concatenate(coins) / bound, scale, gap))
-    return draws / float(mass.sum())
+    success = float(mass.sum())
+    return draws / success if success > 0.0 else math.inf

@@ -11,6 +11,7 @@ from tests.statistics import fits
 from treesim import ExactGuided, GuidedSMC, SpecError, family, sampler
 from treesim.samplers import exact_guided
 from treesim.samplers.bernoulli_factory import expected_flips
+from treesim.samplers.draws import Paths
 from treesim.testing.strategies import bounded_instances
 
 INSTANCE = family("dirichlet", horizon=4, branching=3, perturbation="log-uniform", epsilon=0.3, seed=2)
@@ -106,3 +107,38 @@ def test_exact_steps_below_the_first_bound_need_no_factory():
         for t in (100, 200)
     ]
     assert costs[1] / costs[0] == pytest.approx(2.0, abs=0.02)
+
+
+def test_attempts_after_the_last_output_are_not_counted(monkeypatch):
+    """Every third attempt succeeds, at leaves 0, 3, 6, ...; attempt k makes k + 1 draws."""
+    rounds = []
+
+    def attempts(self, instance, n, rng):
+        rounds.append(n)
+        return Paths(np.arange(n), None), np.arange(n) % 3 == 0, np.arange(1, n + 1)
+
+    monkeypatch.setattr(ExactGuided, "_attempts", attempts)
+    monkeypatch.setattr(exact_guided, "SMALLEST_ROUND", 6)
+    few = ExactGuided().block(INSTANCE, 2, np.random.default_rng(0))
+    assert (few.leaf.tolist(), few.reference_draws, few.value_queries) == ([0, 3], 1 + 2 + 3 + 4, 12)
+    many = ExactGuided().block(INSTANCE, 12, np.random.default_rng(0))
+    assert rounds == [6, 12, 8, 6, 6, 6]
+    assert many.leaf.tolist() == [0, 3, 6, 9, 0, 3, 6, 0, 3, 0, 3, 0]
+    assert many.reference_draws == 78 + 36 + 21 + 21 + 1
+
+
+def test_work_without_end_is_refused_with_its_size():
+    instance = family("dirichlet", horizon=10, perturbation="random-sign", epsilon=1.9, seed=0)
+    cost = ExactGuided().cost(instance).value_queries
+    assert cost > 1e8
+    message = f"exact-guided asks for {cost:.2g} values for one output, expected at most 1e+08".replace("+", r"\+")
+    with pytest.raises(SpecError, match=message):
+        ExactGuided().simulate(instance, 1, seed=0)
+    assert ExactGuided().law(instance).tv(instance.target).hi == 0.0
+
+
+def test_a_success_too_rare_for_floats_costs_infinity():
+    instance = family("markov", horizon=2000, perturbation="constant-up", epsilon=3.0)
+    assert ExactGuided().cost(instance).value_queries == math.inf
+    with pytest.raises(SpecError, match="asks for inf values"):
+        ExactGuided().simulate(instance, 1, seed=0)
