@@ -59,7 +59,7 @@ class Scaled:
                 f"mantissas are {m.dtype} of shape {m.shape} and exponents {e.dtype} of shape {e.shape}, expected "
                 "as many float64 as int32"
             )
-        odd = first_odd(m, e, LARGEST_EXPONENT)
+        odd = first_odd(*self.numbers, LARGEST_EXPONENT)
         if odd >= 0:
             raise TreesimError(f"number {odd} is {m[odd]:g} * 2**{e[odd]}, expected canonical form")
 
@@ -91,7 +91,7 @@ class Scaled:
             raise TreesimError(f"log of number {odd} is {log_number[odd]}, expected a finite number or -inf")
         result = cls.empty(len(log_number))
         chunked(
-            lambda lo, hi: exponentials(lo, hi, log_number, result.numbers),
+            lambda lo, hi: exponentials(lo, hi, log_number, result.room),
             len(log_number),
             8 * len(log_number),
         )
@@ -120,7 +120,12 @@ class Scaled:
 
     @property
     def numbers(self) -> tuple[FloatArray, NDArray[np.int32]]:
-        """Mantissas and exponents: what the array is to a kernel."""
+        """Mantissas and exponents, for a kernel to read: always read-only, or it would be compiled once for each."""
+        return read_only(self.mantissa), read_only(self.exponent)
+
+    @property
+    def room(self) -> tuple[FloatArray, NDArray[np.int32]]:
+        """Mantissas and exponents, for a kernel to write."""
         return self.mantissa, self.exponent
 
     def log(self) -> FloatArray:

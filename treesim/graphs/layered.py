@@ -170,7 +170,7 @@ class LayeredGraph(ABC):
     @cached_property
     def reach(self) -> list[FloatArray]:
         """For each level but the last, pi_ref of being at each of its nodes; positive wherever it can be reached."""
-        reach = [np.ones(1)]
+        reach = [read_only(np.ones(1))]
         for t in range(self.horizon - 1):
             reach.append(read_only(self._reach_below(t, reach[-1])))
         return reach
@@ -256,7 +256,9 @@ class LayeredGraph(ABC):
                 if stop < start:
                     raise TreeError(f"the edges of {node} run from {start} to {stop}: edge_ptr must not fall")
                 raise TreeError(f"{node} has no children, expected at least one above the last level")
-            prob = normaliser.groups(layer.ptr, prob, lambda v: f"edge probabilities of {self.describe(first + v)}")
+            prob = read_only(
+                normaliser.groups(layer.ptr, prob, lambda v: f"edge probabilities of {self.describe(first + v)}")
+            )
             parent, edge, _ = first_bad_parent(layer.ptr, prob, SMALLEST_PROBABILITY, 2 * SUM_TOLERANCE)
         if parent >= 0:
             raise TreeError(

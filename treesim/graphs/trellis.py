@@ -17,7 +17,7 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treesim.arrays import FloatArray, IntArray, frozen
+from treesim.arrays import FloatArray, IntArray, frozen, read_only
 from treesim.errors import TreeError
 from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import unfold_trellis
@@ -270,7 +270,7 @@ class Trellis(LayeredGraph):
         for t in reversed(range(self.horizon)):
             ptr, prob, child = self.layer(t)
             above = Scaled.empty(self.n_level(t))
-            expect_children(0, len(above), (ptr, np.ones_like(prob), child), count.numbers, above.numbers)
+            expect_children(0, len(above), (ptr, read_only(np.ones_like(prob)), child), count.numbers, above.room)
             count = above
         return math.log2(count.mantissa[0]) + int(count.exponent[0])
 

@@ -78,8 +78,8 @@ def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scal
     """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
     if out is None:
         out = Scaled.empty(len(layer.ptr) - 1)
-    arrays, numbers, out_numbers = tuple(layer), ahead.numbers, out.numbers
-    is_uniform, common = common_exponent(ahead.exponent) if len(layer.child) else (False, 0)
+    arrays, numbers, out_numbers = tuple(layer), ahead.numbers, out.room
+    is_uniform, common = common_exponent(ahead.numbers[1]) if len(layer.child) else (False, 0)
 
     def expect(lo: int, hi: int) -> None:
         if is_uniform:
@@ -228,11 +228,11 @@ def _audit_part(
     layer, here, below, here_twist = (
         graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)], twist[graph.level(t)]
     )  # fmt: skip
-    is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.exponent)[0]
+    is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.numbers[1])[0]
     look = look_ahead_shared if is_shared else look_ahead
     size = part[1] - part[0]
     arrays, root = tuple(layer), (twist.mantissa[0], twist.exponent[0])
-    seen = (*Scaled.empty(size).numbers, np.empty(size), np.empty(size))
+    seen = (*Scaled.empty(size).room, np.empty(size), np.empty(size))
     look(*part, arrays, below.numbers, seen)
     return _Part(*audit_parents(*part, arrays, reach, here.numbers, here_twist.numbers, root, seen, below.numbers))
 

@@ -322,10 +322,10 @@ def _climb(
         expect_level(graph, t, value)
         here = value[graph.level(t)]
         factor = _power(1.0 + epsilon[t], directions(t))
-        multiply(factor, here.numbers)
+        multiply(factor, here.room)
         if ratio_cap is not None:
             ahead = value[graph.level(t + 1)]
-            cap_ratios(tuple(graph.layer(t)), ahead.numbers, ratio_cap, here.numbers)
+            cap_ratios(tuple(graph.layer(t)), ahead.numbers, ratio_cap, here.room)
     return value
 
 

@@ -72,7 +72,7 @@ class RewardedLeaves:
         of_leaf[reached[order]] = np.cumsum(is_new) - 1
         first = np.flatnonzero(is_new)
         mass = Scaled.zeros(len(first))
-        level_masses(of_leaf, self.reference.numbers, mass.numbers)
+        level_masses(of_leaf, self.reference.numbers, mass.room)
         return Levels(Scaled(ascending[first], blocks[first]), mass, of_leaf)
 
 

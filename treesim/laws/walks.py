@@ -75,7 +75,7 @@ class GuidedSteps(Steps):
         norm = expect_ahead(layer, ahead)
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: guided_edges(lo, hi, tuple(layer), norm.numbers, ahead.numbers, out.numbers),
+            lambda lo, hi: guided_edges(lo, hi, tuple(layer), norm.numbers, ahead.numbers, out.room),
             len(layer.ptr) - 1,
             5 * len(layer.prob),
         )
@@ -111,7 +111,7 @@ class PoolSteps(Steps):
         ahead = self.value[self.graph.level(t + 1)].numbers
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: pool_edges(lo, hi, tuple(layer), ahead, self.pool, self.by_quadrature, out.numbers),
+            lambda lo, hi: pool_edges(lo, hi, tuple(layer), ahead, float(self.pool), self.by_quadrature, out.room),
             len(layer.ptr) - 1,
             100 * len(layer.prob),
         )
@@ -201,7 +201,7 @@ def marginals(steps: Steps) -> Iterator[tuple[Scaled, float]]:
     for t in range(graph.horizon):
         edge = steps.edges(t)
         below = Scaled.zeros(graph.n_level(t + 1))
-        children = push_mass(tuple(graph.layer(t)), mass.numbers, edge.numbers, below.numbers)
+        children = push_mass(tuple(graph.layer(t)), mass.numbers, edge.numbers, below.room)
         mass = below
         yield mass, children
 
