@@ -23,7 +23,7 @@ import numpy as np
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
-from treesim.laws.law import TV
+from treesim.laws.tv import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
 from treesim.samplers.base import Sampler

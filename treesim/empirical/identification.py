@@ -13,7 +13,7 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
-from treesim.laws.law import TV
+from treesim.laws.tv import TV
 from treesim.samplers import Sampler
 
 DEFAULT_RUNS = 2_000

@@ -13,7 +13,8 @@ from treesim.errors import NoExactLaw
 from treesim.instances.instance import Instance
 from treesim.instances.merging import unroll
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import TV, Law
+from treesim.laws.law import Law
+from treesim.laws.tv import TV
 from treesim.samplers import Cost, Sampler
 from treesim.spec import spell
 

@@ -25,8 +25,9 @@ import numpy as np
 from treesim.arrays import FloatArray
 from treesim.errors import NoExactLaw
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import TV, Law, LeafLaw, WalkLaw
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.ratio_law import RatioLaw
+from treesim.laws.tv import TV
 from treesim.laws.walks import Covered, descend
 from treesim.scaled import Scaled
 

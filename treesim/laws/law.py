@@ -6,7 +6,6 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -20,6 +19,7 @@ from treesim.kernels.arithmetic import LN2
 from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, DensityRatio, Effort, Progress
 from treesim.laws.divergences import path_divergences
 from treesim.laws.ratio_law import RatioLaw
+from treesim.laws.tv import TV
 from treesim.laws.walks import GuidedSteps, ReferenceSteps, Steps, descend
 from treesim.scaled import Scaled
 
@@ -27,43 +27,6 @@ from treesim.scaled import Scaled
 MISSED = 1e-12
 # Of log(p/q), beyond which one is negligible beside the other.
 _FAR = 600.0
-
-
-@dataclass(frozen=True)
-class TV:
-    """A total variation distance between `lo` and `hi`, and how it was obtained.
-
-    Attributes
-    ----------
-    lo, hi : float
-        Bounds in [0, 1]; equal where the kind is ``exact``.
-    kind : str
-        ``exact``: from enumeration or a closed form, in float64, off by less than 1e-12;
-        ``certified``: the interval provably contains the value;
-        ``estimated``: a confidence interval, of the given `level`.
-    level : float or None
-        Confidence level of an estimate.
-    wanted : float or None
-        Where the interval stayed wider than asked: the budget, in cell moves, that would have been enough, about.
-    """
-
-    lo: float
-    hi: float
-    kind: Literal["exact", "certified", "estimated"]
-    level: float | None = None
-    wanted: float | None = None
-
-    def document(self) -> dict[str, Any]:
-        """What JSON documents say of it.
-
-        Examples
-        --------
-        >>> TV(0.25, 0.25, "exact").document()
-        {'lo': 0.25, 'hi': 0.25, 'kind': 'exact', 'level': None, 'wanted_budget': None}
-        """
-        return {
-            "lo": self.lo, "hi": self.hi, "kind": self.kind, "level": self.level, "wanted_budget": self.wanted
-        }  # fmt: skip
 
 
 class Law(ABC):
