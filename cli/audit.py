@@ -71,7 +71,7 @@ def audit(
     if as_json:
         print_json({
             "library": title, "algorithm": spell(kind), "says": says, "runs": runs,
-            "instance": instance.parameter_text,
+            "instance": instance.title,
             "seed": seed, "verdict": identified.verdict, "floor": identified.floor,
             "rows": [{
                 "size": row.size, "tv": row.tv.document(),
@@ -86,7 +86,7 @@ def audit(
         })  # fmt: skip
         return
     click.echo(
-        f"{name}, untouched, on {instance.parameter_text}.\nThe library: {says}.\n{runs} runs of each size; exact "
+        f"{name}, untouched, on {instance.title}.\nThe library: {says}.\n{runs} runs of each size; exact "
         f"draws would be at TV {identified.floor:.3f} from their own law.\n"
     )
     print_table(

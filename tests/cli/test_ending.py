@@ -153,7 +153,7 @@ def test_an_interrupt_of_another_kind_ends_alike(run, instance, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("treesim.studies.describe.describe_instance", interrupt)
+    monkeypatch.setattr("treesim.instances.inspection.describe_instance", interrupt)
     result = run("inspect", instance, code=130)
     assert (result.stdout, result.stderr) == ("", "interrupted\n")
 
@@ -198,13 +198,13 @@ def test_whatever_is_raised_is_one_line(run, instance, monkeypatch, error, messa
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("treesim.studies.describe.describe_instance", fail)
+    monkeypatch.setattr("treesim.instances.inspection.describe_instance", fail)
     monkeypatch.delenv("TREESIM_TRACEBACK", raising=False)
     assert message in run.error("inspect", instance)
 
 
 def test_a_traceback_can_be_had(run, instance, monkeypatch):
-    monkeypatch.setattr("treesim.studies.describe.describe_instance", lambda _: 1 / 0)
+    monkeypatch.setattr("treesim.instances.inspection.describe_instance", lambda _: 1 / 0)
     monkeypatch.setenv("TREESIM_TRACEBACK", "1")
     with pytest.raises(ZeroDivisionError):
         run("inspect", instance)

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.decoding.automata import LARGEST_TABLE, Automaton, Product, containing, product, why_no_token
 from treesim.decoding.ngram import NGram, learn
 from treesim.decoding.regex import matching, unheard_of
@@ -35,8 +35,8 @@ class PartialValue(ABC):
         """V^ at every node, shape [n_nodes]."""
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(Brief):
     """A model, what constrains it, and the trellis of both.
 
     Attributes

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.instances.instance import Instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
@@ -23,8 +23,8 @@ MOST_PARTICLES = 1 << 22
 MOST_DRAWN = 128
 
 
-@dataclass(frozen=True, eq=False)
-class Diagnosis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Brief):
     """What runs of a sampler look like inside.
 
     Attributes

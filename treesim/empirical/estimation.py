@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.laws.tv import TV
@@ -173,8 +173,8 @@ def _margin(values: FloatArray, log_tails: float) -> float:
     return math.sqrt(2.0 * float(values.var(ddof=1)) * log_tails / n) + 7.0 * log_tails / (3.0 * (n - 1))
 
 
-@dataclass(frozen=True, eq=False)
-class _ConditionalLaws:
+@dataclass(frozen=True, eq=False, repr=False)
+class _ConditionalLaws(Brief):
     """Mean and mean square over runs of the conditional law of the output, by leaf, and the populations.
 
     The last place, one past the leaves, is that of nothing.

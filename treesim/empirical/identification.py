@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.laws.tv import TV
@@ -80,8 +80,8 @@ class SizeRow:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Identification:
+@dataclass(frozen=True, eq=False, repr=False)
+class Identification(Brief):
     """What runs say of a sampler's law.
 
     Attributes

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.errors import NoExactLaw
 from treesim.laws.density_ratio import Effort
 from treesim.laws.law import Law, LeafLaw, WalkLaw
@@ -35,8 +35,8 @@ from treesim.scaled import Scaled
 ROUNDING = 1e-13
 
 
-@dataclass(frozen=True, eq=False)
-class Offers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Offers(Brief):
     """T_H for the law of r that a set of atoms has.
 
     Parameters

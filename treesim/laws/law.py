@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray, brief
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import optimal_twist
@@ -21,16 +21,31 @@ from treesim.laws.divergences import path_divergences
 from treesim.laws.ratio_law import RatioLaw
 from treesim.laws.tv import TV
 from treesim.laws.walks import GuidedSteps, ReferenceSteps, Steps, descend
+from treesim.notebook import bars, card
 from treesim.scaled import Scaled
+from treesim.tables import number
 
 # What a listing of all paths may lack of one by rounding.
 MISSED = 1e-12
+# How many outcomes notebooks show as bars.
+MOST_BARS = 256
 # Of log(p/q), beyond which one is negligible beside the other.
 _FAR = 600.0
 
 
-class Law(ABC):
+class Law(Brief, ABC):
     """The law of one output of a sampler."""
+
+    def _repr_html_(self) -> str:
+        prob = getattr(self, "prob", None)
+        if prob is None:
+            return card(type(self).__name__, [("known by", brief(self))])
+        mass = prob.to_float()
+        facts = [("outcomes", f"{len(mass):,}"), ("largest", f"{number(mass.max())}, of outcome {mass.argmax()}")]
+        if failure := getattr(self, "failure", 0.0):
+            facts.append(("nothing", number(failure)))
+        drawn = bars(mass.tolist(), "probability of each outcome") if len(mass) <= MOST_BARS else ""
+        return card(type(self).__name__, facts, drawn)
 
     def tv(
         self,
@@ -277,7 +292,7 @@ class WalkLaw(Law):
         return divergences[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PathListLaw(Law):
     """A law on a trellis that is no walk, known path by path.
 

@@ -9,6 +9,8 @@ from numbers import Real
 from typing import Any, Literal
 
 from treesim.errors import Undecided
+from treesim.notebook import card, span
+from treesim.tables import distance
 
 _REMEDIES = {"certified": "a smaller width, or a larger budget", "estimated": "more runs"}
 
@@ -75,6 +77,12 @@ class TV:
         return {
             "lo": self.lo, "hi": self.hi, "kind": self.kind, "level": self.level, "wanted_budget": self.wanted
         }  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        facts: list[tuple[str, Any]] = [("TV", distance(self.lo, self.hi)), ("kind", self.kind)]
+        if self.level is not None:
+            facts.append(("level", self.level))
+        return card("Total variation distance", facts, span(self.lo, self.hi, self._place()))
 
     def __float__(self) -> float:
         return self.mid
