@@ -22,10 +22,10 @@ from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_at_least
+from treesim.spec import Parameters, parse, require_at_least, require_whole
 
 
-class PartialValue(ABC):
+class PartialValue(Parameters, ABC):
     """An approximate value that sees only part of what a prefix is."""
 
     name: ClassVar[str]
@@ -80,7 +80,7 @@ def pose(
     ConstraintError
         If there is no constraint, it is malformed, too large, or no text of this length meets it.
     """
-    require_at_least("horizon", horizon, 1)
+    require_whole("horizon", horizon, 1)
     contains, excludes = ((texts,) if isinstance(texts, str) else texts for texts in (contains, excludes))
     if not 0.0 <= violation < 1.0:
         raise ConstraintError(f"violation is {violation}, expected at least 0 and below 1, the reward of the others")

@@ -11,6 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any, ClassVar
 
 import networkx as nx
@@ -158,7 +159,7 @@ class Trellis(LayeredGraph):
         k, size = step.ndim - 1, step.shape[-1] if step.ndim else 0
         if k < 1 or size < 1 or step.shape != (size,) * (k + 1):
             raise TreeError(f"transition has shape {step.shape}, expected (K, ..., K), two axes at least")
-        if horizon != int(horizon) or horizon < 1:
+        if not isinstance(horizon, Integral) or horizon < 1:
             raise TreeError(f"horizon is {horizon}, expected a whole number of at least 1")
         first = np.full((size,) * k, float(size) ** -k) if initial is None else np.asarray(initial, np.float64)
         if first.shape != (size,) * k:

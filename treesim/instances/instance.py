@@ -203,6 +203,22 @@ class Instance:
         )
 
 
+def require_instance(thing: Any, who: str) -> None:
+    """Raise `SpecError` unless it is an instance: a graph alone has no reward, and no value to be guided by.
+
+    Examples
+    --------
+    >>> from treesim import Tree
+    >>> require_instance(Tree.complete(2, 3), "sp-gsmc.law")
+    Traceback (most recent call last):
+    treesim.errors.SpecError: sp-gsmc.law wants an Instance, not a Tree; Instance(tree, value) makes one
+    """
+    if not isinstance(thing, Instance):
+        is_graph = isinstance(thing, LayeredGraph)
+        remedy = f"Instance({thing.kind}, value) makes one" if is_graph else "load(path) reads one"
+        raise SpecError(f"{who} wants an Instance, not a {type(thing).__name__}; {remedy}")
+
+
 def _own(array: NDArray[Any]) -> NDArray[Any]:
     """A read-only array that nobody can write to, the same one if it is that already."""
     owner: Any = array
