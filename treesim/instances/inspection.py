@@ -8,7 +8,7 @@ from typing import Any
 from treesim.graphs.layered import paths_text
 from treesim.instances.instance import Instance
 from treesim.notebook import card, picture
-from treesim.tables import number, table
+from treesim.tables import escaped, number, table
 
 
 def describe_instance(instance: Instance) -> dict[str, Any]:
@@ -57,7 +57,6 @@ class Inspection:
     >>> print(family("product", horizon=2, ratio=1.5).inspect())
     product(horizon=2, ratio=1.5, form=auto)
     horizon 2, 7 nodes, 4 paths, seed 0
-    <BLANKLINE>
     log Z          0.4462871026
     Bellman error  0.25, attained at node 0 (level 0)
     ratio bound L  1.5, attained from node 0 (level 0) to node 2 (level 1, prefix 1)
@@ -76,7 +75,7 @@ class Inspection:
 
     def __str__(self) -> str:
         facts = "\n".join(f"{name:<15}{value}" for name, value in self._facts())
-        return f"{self.instance.title}\n{self._size()}\n\n{facts}\n\n{table(*self._levels())}"
+        return f"{escaped(self.instance.title)}\n{self._size()}\n{facts}\n\n{table(*self._levels())}"
 
     def __repr__(self) -> str:
         return str(self)
