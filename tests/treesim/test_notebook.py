@@ -121,6 +121,13 @@ def test_a_tree_of_one_value_and_dead_ends_is_drawn():
     assert "<svg" in (instance_svg(Instance(tree, Scaled.from_float([1, 1, 0, 1, 1, 0, 0]))) or "")
 
 
+def test_laws_too_large_to_look_at_are_told_by_their_repr(monkeypatch):
+    monkeypatch.setattr("treesim.laws.law.MOST_LISTED", 7)
+    html = family("uniform", horizon=3).target._repr_html_()
+    assert "LeafLaw(prob=Scaled(8 numbers" in html
+    assert "<svg" not in html
+
+
 def test_bars_and_spans_are_within_the_picture():
     assert 'height="60.00"' in shown.bars([0.0, 2.0, 1.0], "three")
     assert shown.bars([], "none").count("<rect") == 0

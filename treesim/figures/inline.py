@@ -38,4 +38,6 @@ def instance_svg(instance: Instance) -> str | None:
 
 def graph_svg(graph: LayeredGraph) -> str | None:
     """A graph alone, as one whose every value is 1."""
-    return instance_svg(Instance(graph, Scaled.from_float(np.ones(graph.n_nodes))))
+    return (
+        instance_svg(Instance(graph, Scaled.from_float(np.ones(graph.n_nodes)))) if graph.n_nodes <= LARGEST else None
+    )

@@ -27,8 +27,8 @@ from treesim.tables import number
 
 # What a listing of all paths may lack of one by rounding.
 MISSED = 1e-12
-# How many outcomes notebooks show as bars.
-MOST_BARS = 256
+# How many outcomes notebooks look at, and show as bars.
+MOST_LISTED, MOST_BARS = 1 << 20, 256
 # Of log(p/q), beyond which one is negligible beside the other.
 _FAR = 600.0
 
@@ -38,7 +38,7 @@ class Law(Brief, ABC):
 
     def _repr_html_(self) -> str:
         prob = getattr(self, "prob", None)
-        if prob is None:
+        if prob is None or len(prob) > MOST_LISTED:
             return card(type(self).__name__, [("known by", brief(self))])
         mass = prob.to_float()
         facts = [("outcomes", f"{len(mass):,}"), ("largest", f"{number(mass.max())}, of outcome {mass.argmax()}")]

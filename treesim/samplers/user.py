@@ -76,12 +76,10 @@ class UserSampler(Sampler):
         return Draws(leaf, edges, draws, queries)
 
     def _built(self) -> OracleSampler:
-        if self._given is not None:
-            # Each block of runs has its own, so that what one leaves in it does not reach another.
-            return copy.copy(self._given)
+        """An object for a block of runs, so that what one block leaves in it does not reach another."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         try:
-            return self.kind(**given)
+            return self.kind(**given) if self._given is None else copy.copy(self._given)
         except TreesimError:
             raise
         except (Exception, SystemExit) as error:

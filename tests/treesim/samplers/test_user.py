@@ -101,6 +101,18 @@ def test_what_a_run_leaves_in_an_object_does_not_reach_the_user():
     assert counting.runs == 0
 
 
+def test_an_object_that_cannot_be_copied_is_one_sentence():
+    class Single:
+        def __copy__(self):
+            raise TypeError("there is one of me")
+
+        def simulate(self, oracle, rng):
+            return None
+
+    with pytest.raises(SpecError, match="'Single' cannot be made: TypeError: there is one of me"):
+        sampler(Single()).simulate(INSTANCE, 1, 0)
+
+
 def test_what_is_no_sampler_is_told_what_one_is():
     for thing in (7, None, [reference]):
         with pytest.raises(SpecError, match=r"is no sampler, expected a spec, or a class or object with simulate"):
