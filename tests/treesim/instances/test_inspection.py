@@ -1,5 +1,7 @@
 """What is said of an instance, and by which name its nodes and files go."""
 
+import copy
+import pickle
 import re
 
 import numpy as np
@@ -79,6 +81,7 @@ def test_an_instance_of_no_family_is_called_by_its_file(tmp_path):
     again = load(tmp_path / "mine $5.safetensors")
     assert again.same_as(instance)
     assert (instance.title, again.title) == ("given values", "mine $5.safetensors")
+    assert copy.copy(again).title == pickle.loads(pickle.dumps(again)).title == again.title
     assert str(again.inspect()).splitlines()[0] == again.title
     assert instance_figure(again).get_suptitle() == r"mine \$5.safetensors"
     built = family("product", horizon=2, ratio=2.0)

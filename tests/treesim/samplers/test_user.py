@@ -20,7 +20,7 @@ from treesim import (
 from treesim.empirical.identification import identify_law
 from treesim.empirical.measure import distance, measure
 from treesim.runtime.user_code import digest
-from treesim.samplers import Base, Importance, Sampler
+from treesim.samplers import Base, Importance
 from treesim.testing import check_sampler
 
 INSTANCE = family("dirichlet", horizon=3, seed=1)
@@ -146,24 +146,18 @@ def test_so_does_what_asks_it(what):
         what(Base(), INSTANCE.graph)
 
 
-class Odd(Sampler):
-    """A sampler of somebody who knows the base class."""
-
-    name = "odd"
+class Other(Base):
+    """A base policy that claims another law."""
 
     def law(self, instance):
         return instance.target
 
-    def cost(self, instance):
-        return None
 
-    def block(self, instance, n, rng):
-        raise NotImplementedError
-
-
-def test_samplers_of_that_kind_are_told_apart_by_their_own_code():
-    assert digest([Odd]) != ""
+def test_kinds_of_samplers_are_told_apart_by_the_code_of_their_laws():
+    assert digest([Other]) != ""
     assert digest([Base]) == ""
+    with pytest.raises(SpecError, match="wants an Instance"):
+        Other().law(INSTANCE.graph)
 
 
 def test_errors_say_where_in_the_users_code_they_came_up():
