@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from treesim.cli.options import json_option, seed_option
-from treesim.cli.output import Failure, print_json, print_table, progress, whole_numbers
+from treesim.cli.output import Failure, note, print_json, print_table, progress, whole_numbers
 from treesim.tables import number
 
 OWN = "treesim"
@@ -23,13 +23,14 @@ PARAMETERS: dict[str, Any] = {"horizon": 3, "reward": "gaussian:beta=1", "seed":
               help="A tree with its values; default: binary, T = 3, exact twist.")  # fmt: skip
 @click.option("--runs", type=click.IntRange(min=100), default=2_000, show_default=True, help="Of each size.")
 @click.option("--sizes", default="4,16,64", show_default=True, help="Particles N, separated by commas.")
+@click.option("--expect", metavar="LAW", help="Exit with code 1 unless this candidate is the verdict, such as: target.")
 @seed_option()
 @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("audit.png"), show_default=True,
               help="The figure.")  # fmt: skip
 @json_option
 def audit(
-    library_name: str | None, listed: bool, algorithm: str | None, path: Path | None, runs: int, sizes: str, seed: int,
-    output: Path, as_json: bool,
+    library_name: str | None, listed: bool, algorithm: str | None, path: Path | None, runs: int, sizes: str,
+    expect: str | None, seed: int, output: Path, as_json: bool,
 ) -> None:  # fmt: skip
     """Run the sampler of LIBRARY, untouched, with a tree as its language and reward model, and say which law it draws
     from. Our own samplers are audited as LIBRARY `treesim`."""
@@ -43,12 +44,12 @@ def audit(
     from treesim.spec import spell
 
     if listed or library_name is None:
-        for each in LIBRARIES.values():
+        for name in LIBRARIES:
             try:
-                names = ", ".join(each.algorithms)
-                click.echo(f"{each.name} {each.version}: {names}")
+                each = library(name)
+                click.echo(f"{each.title}: {', '.join(each.algorithms)}")
             except SpecError as error:
-                click.echo(f"{each.name}: {error}")
+                click.echo(f"{name}: {error}")
         click.echo(f"{OWN}: {', '.join(samplers.SAMPLERS)}")
         return
     counts = whole_numbers(sizes, "sizes")
@@ -60,18 +61,20 @@ def audit(
         says = "the law that `treesim tv` computes"
     else:
         found_library = library(library_name)
-        kind, says = found_library.sampler(algorithm), found_library.says
-        title = f"{library_name} {found_library.version}"
+        kind, says, title = found_library.sampler(algorithm), found_library.says, found_library.title
     instance = families.family("uniform", **PARAMETERS) if path is None else storage.load(path)
     identified = identify_law(
         kind, instance, runs, counts, seed, lambda items: progress(list(items), "sizes", shown=True)
     )
+    best, laws = identified.candidates[0].name, [each.name for each in identified.candidates]
+    if expect is not None and expect not in laws:
+        raise Failure(f"expect is {expect!r}, expected one of: {', '.join(map(repr, sorted(laws)))}")
     name = f"{title}, {spell(kind)}"
     save_figure(audit_figure(identified, name), output)
     if as_json:
         print_json({
             "library": title, "algorithm": spell(kind), "says": says, "runs": runs,
-            "instance": instance.parameter_text,
+            "instance": instance.title,
             "seed": seed, "verdict": identified.verdict, "floor": identified.floor,
             "rows": [{
                 "size": row.size, "tv": row.tv.document(),
@@ -84,9 +87,10 @@ def audit(
             "exponents": [vars(each) for each in identified.exponents], "fit_tv": identified.fit_tv,
             "frequencies": identified.frequencies.tolist(), "target": identified.target.tolist(), "figure": str(output),
         })  # fmt: skip
+        _end(best, expect)
         return
     click.echo(
-        f"{name}, untouched, on {instance.parameter_text}.\nThe library: {says}.\n{runs} runs of each size; exact "
+        f"{name}, untouched, on {instance.title}.\nThe library: {says}.\n{runs} runs of each size; exact "
         f"draws would be at TV {identified.floor:.3f} from their own law.\n"
     )
     print_table(
@@ -108,3 +112,11 @@ def audit(
          for each in identified.exponents],
     )  # fmt: skip
     click.echo(f"\nVerdict: {identified.verdict}.\n\nfigure: {output}")
+    _end(best, expect)
+
+
+def _end(best: str, expect: str | None) -> None:
+    """Exit with code 1 where another law was expected."""
+    if expect not in (None, best):
+        note(f"the verdict is '{best}', expected '{expect}'")
+        raise click.exceptions.Exit(1)

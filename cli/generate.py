@@ -86,11 +86,10 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
     from treesim.errors import quoted
-    from treesim.instances import families, storage
+    from treesim.instances import families, inspection, storage
     from treesim.instances.graph_files import read_graph
     from treesim.instances.networkx_io import instance_from_graph
     from treesim.runtime.reading import exists, require_file
-    from treesim.studies import describe as documents
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
     if exists(output) and not storage.is_instance_file(output):
@@ -110,7 +109,7 @@ def generate(family: str, source: Path | None, seed: int, output: Path, as_json:
             instance = instance_from_graph(read_graph(source), seed=seed, source=source.name, **given)
         else:
             instance = families.family(family, seed=seed, **given)
-        document = documents.describe_instance(instance)
+        document = inspection.describe_instance(instance)
     with working("saving it, and reading it back"):
         storage.save(instance, output)
     if as_json:

@@ -10,6 +10,7 @@ from treesim.cli.experiment import experiment
 from treesim.cli.export import export
 from treesim.cli.generate import generate
 from treesim.cli.inspect import inspect
+from treesim.cli.options import traceback_option
 from treesim.cli.output import Group
 from treesim.cli.results import results
 from treesim.cli.sample import sample
@@ -29,6 +30,7 @@ from treesim.cli.verify import verify
     metavar="FILE.py",
     help="Run a Python file first, such as one that registers samplers of your own; may be given again.",
 )
+@traceback_option()
 def main(modules: tuple[Path, ...]) -> None:
     """The exact laboratory for inference-time scaling.
 
@@ -44,3 +46,5 @@ def main(modules: tuple[Path, ...]) -> None:
 
 for command in (generate, inspect, tv, sample, verify, scale, sweep, results, experiment, export, audit, demo):
     main.add_command(command)
+    for each in (command, *getattr(command, "commands", {}).values()):
+        traceback_option(hidden=True)(each)

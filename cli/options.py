@@ -8,10 +8,20 @@ from typing import Any, TypeVar
 
 import click
 
+from treesim.cli.output import want_traceback
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def traceback_option(hidden: bool = False) -> Callable[[Command], Command]:
+    """``--traceback``; it may stand before the command or behind it."""
+    return click.option(
+        "--traceback", is_flag=True, is_eager=True, expose_value=False, hidden=hidden, callback=want_traceback,
+        help="Where an error comes from, in your code too; or set TREESIM_TRACEBACK=1.",
+    )  # fmt: skip
 
 
 def seed_option(of: str | None = None) -> Callable[[Command], Command]:

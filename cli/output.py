@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ import click
 from treesim.tables import escaped, table
 
 Item = TypeVar("Item")
+
+_TRACEBACK = "treesim.traceback"
 
 
 class Failure(click.ClickException):
@@ -91,11 +94,24 @@ def one_line_errors() -> Iterator[None]:
     except MemoryError:
         raise Failure("out of memory; choose a smaller instance") from None
     except SystemExit as error:
+        _show_traceback(error)
         raise Failure(f"code that is not treesim's ended the program by sys.exit({error.code!r})") from None
     except Exception as error:
-        if os.environ.get("TREESIM_TRACEBACK"):
-            raise
+        _show_traceback(error)
         raise Failure(_reason(error)) from None
+
+
+def want_traceback(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    """What ``--traceback`` does: errors of this call show where they come from, before the line that says what."""
+    if wanted:
+        context.meta[_TRACEBACK] = True
+
+
+def _show_traceback(error: BaseException) -> None:
+    context = click.get_current_context(silent=True)
+    if os.environ.get("TREESIM_TRACEBACK") or (context is not None and context.meta.get(_TRACEBACK)):
+        text = "".join(traceback.format_exception(error))
+        click.echo(escaped(text, keep="\n"), err=True, nl=False)
 
 
 def _reason(error: Exception) -> str:
@@ -104,7 +120,9 @@ def _reason(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename is not None else error.strerror
-    return f"{type(error).__name__}: {error}; treesim did not expect this, TREESIM_TRACEBACK=1 shows where"
+    if "treesim.runtime.user_code" in sys.modules and sys.modules["treesim.runtime.user_code"].place(error):
+        return sys.modules["treesim.runtime.user_code"].reason(error)
+    return f"{type(error).__name__}: {error}; treesim did not expect this, --traceback shows where"
 
 
 def note(text: str) -> None:

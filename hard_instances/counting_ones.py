@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from treesim.errors import TreeError
-from treesim.spec import require_at_least, require_one_of
+from treesim.spec import require_one_of, require_whole
 
 LARGEST_TREE = 12
 
@@ -17,7 +17,7 @@ def is_tree(horizon: int, form: str) -> bool:
 
 def check_bits(horizon: int, least: int, ratio: float, form: str) -> None:
     """Raise an error unless the parameters are in range."""
-    require_at_least("horizon", horizon, least)
+    require_whole("horizon", horizon, least)
     require_one_of("form", form, ("auto", "tree", "trellis"))
     if not 1 < ratio < math.inf:
         raise TreeError(f"ratio is {ratio}, expected a number above 1")

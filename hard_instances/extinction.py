@@ -10,7 +10,7 @@ from treesim.errors import SpecError
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
-from treesim.spec import require_at_least
+from treesim.spec import require_whole
 
 
 def extinction(horizon: int, bad: float = 0.5, floor: float = 0.0, seed: int = 0) -> Instance:
@@ -41,7 +41,7 @@ def extinction(horizon: int, bad: float = 0.5, floor: float = 0.0, seed: int = 0
     >>> round(SMC(4).law(instance).tv(instance.target).hi, 9) == round(1 - (1 - 0.5**4) ** 10, 9)
     True
     """
-    require_at_least("horizon", horizon, 1)
+    require_whole("horizon", horizon, 1)
     if not (0 < bad < 1 and 0 <= floor < 1):
         raise SpecError(f"bad is {bad} and floor {floor}, expected both below 1, bad above 0 and floor at least 0")
     first, later = np.array([[1 - bad, bad]]), np.array([[1 - bad, bad], [0.0, 1.0]])

@@ -12,7 +12,7 @@ from treesim.graphs.trellis import Trellis
 from treesim.hard_instances.certificate import Certificate, certifies
 from treesim.instances.instance import Instance
 from treesim.scaled import Scaled
-from treesim.spec import require_at_least
+from treesim.spec import require_whole
 
 # Draws at which best-of-N returns the overrated string nearly always.
 MANY = 4
@@ -41,8 +41,8 @@ def reward_hacking(horizon: int, ratio: float = 2.0, branching: int = 2, seed: i
     >>> [round(sampler(f"best-of-n:n={n}").law(instance).tv(instance.target).lo, 3) for n in (1, 16, 256, 4096)]
     [0.004, 0.053, 0.625, 0.992]
     """
-    require_at_least("horizon", horizon, 1)
-    require_at_least("branching", branching, 2)
+    require_whole("horizon", horizon, 1)
+    require_whole("branching", branching, 2)
     if not 1 < ratio < math.inf:
         raise TreeError(f"ratio is {ratio}, expected a number above 1")
     stay = 1.0 / branching

@@ -16,6 +16,7 @@ FLOORS = (
     ("errors", "arrays", "_version"),
     ("kernels",),
     ("spec", "registry", "tables", "runtime"),
+    ("notebook",),
     ("scaled",),
     ("graphs",),
     ("laws",),

@@ -15,6 +15,7 @@ from .errors import (
     SpecError,
     TreeError,
     TreesimError,
+    Undecided,
 )
 from .graphs.layered import Layer
 from .graphs.tree import Tree
@@ -28,7 +29,8 @@ from .instances.networkx_io import graph_from_instance, instance_from_graph
 from .instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
 from .instances.rewards import REWARDS, Reward
 from .instances.storage import load, save
-from .laws.law import TV, Law, LeafLaw, PathListLaw, WalkLaw
+from .laws.law import Law, LeafLaw, PathListLaw, WalkLaw
+from .laws.tv import TV
 from .samplers import (
     SAMPLERS,
     SMC,
@@ -104,6 +106,7 @@ __all__ = [
     "TreeError",
     "TreesimError",
     "Trellis",
+    "Undecided",
     "WalkLaw",
     "__version__",
     "audit",

@@ -1,6 +1,9 @@
-"""Types of arrays, and arrays that cannot be written to."""
+"""Types of arrays, arrays that cannot be written to, and objects that hold arrays without printing them."""
 
 from __future__ import annotations
+
+import dataclasses
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +11,49 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+
+
+_FEW, _LONGEST = 6, 80
+
+
+class Brief:
+    """A dataclass, made with ``repr=False``, whose repr is a line: of long arrays and lists it says how long they are.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(repr=False)
+    ... class Row(Brief):
+    ...     name: str
+    ...     numbers: FloatArray
+    >>> Row("short", np.array([1.0, 1 / 3])), Row("long", np.zeros((3, 8)))
+    (Row(name='short', numbers=[1, 0.333333]), Row(name='long', numbers=float64[3, 8]))
+    """
+
+    def __repr__(self) -> str:
+        fields = [field.name for field in dataclasses.fields(self) if field.repr]  # type: ignore[arg-type]
+        return f"{type(self).__name__}({', '.join(f'{name}={brief(getattr(self, name))}' for name in fields)})"
+
+
+def brief(value: Any) -> str:
+    """A value in a few words.
+
+    Examples
+    --------
+    >>> brief(np.arange(3)), brief(np.arange(99)), brief(["a"] * 99), brief(1 / 3), brief("x" * 99)[:4]
+    ('[0, 1, 2]', 'int64[99]', '99 of str', '0.333333', "'xxx")
+    """
+    if isinstance(value, np.ndarray):
+        if value.ndim == 1 and len(value) <= _FEW:
+            return f"[{', '.join(map(brief, value.tolist()))}]"
+        return f"{value.dtype}{list(value.shape)}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple | dict | set | frozenset) and value:
+        text = repr(value) if len(value) <= _FEW else ""
+        return text if 0 < len(text) <= _LONGEST else f"{len(value)} of {type(next(iter(value))).__name__}"
+    if isinstance(value, str) and len(value) > _LONGEST:
+        return f"{value[:_LONGEST]!r}..."
+    return repr(value)
 
 
 def own(array: NDArray) -> NDArray:  # type: ignore[type-arg]

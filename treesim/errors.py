@@ -44,6 +44,10 @@ class OracleError(TreesimError):
     """A sampler asked the oracle what it may not, or returned what it never reached."""
 
 
+class Undecided(TreesimError):
+    """A distance is known too loosely to answer a comparison."""
+
+
 class NoExactLaw(TreesimError):
     """The sampler's exact law is out of reach here; the message says what would do instead."""
 

@@ -25,8 +25,8 @@ class Registry(MutableMapping[str, Thing]):
     --------
     >>> shapes = Registry("treesim.doc.shapes")
     >>> shapes["round"] = "o"
-    >>> list(shapes), "square" in shapes
-    (['round'], False)
+    >>> shapes, "square" in shapes
+    (Registry(treesim.doc.shapes: round), False)
     """
 
     def __init__(self, group: str, accept: Callable[[str, Any], Thing] | None = None) -> None:
@@ -34,6 +34,9 @@ class Registry(MutableMapping[str, Thing]):
         self._accept = accept
         self._known: dict[str, Thing] = {}
         self._offers: dict[str, EntryPoint] | None = None
+
+    def __repr__(self) -> str:
+        return f"Registry({self.group}: {', '.join(self) or 'nothing'})"
 
     def offers(self) -> dict[str, EntryPoint]:
         """What packages offer under names that are not taken, read once."""

@@ -26,7 +26,7 @@ BYTES_A_VALUE = 12
 LARGEST_EXPONENT = 2**29
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scaled:
     """An array of numbers ``mantissa * 2**exponent >= 0`` in canonical form.
 
@@ -47,10 +47,16 @@ class Scaled:
     array([-10000., 0., -inf])
     >>> (x * x).log()
     array([-20000., 0., -inf])
+    >>> x
+    Scaled(3 numbers, logs -1e+04, 0, -inf)
     """
 
     mantissa: FloatArray
     exponent: NDArray[np.int32]
+
+    def __repr__(self) -> str:
+        first = ", ".join(f"{log_number:.4g}" for log_number in self[:3].log())
+        return f"Scaled({len(self)} numbers, logs {first}{', ...' if len(self) > 3 else ''})"
 
     def __post_init__(self) -> None:
         m, e = self.mantissa, self.exponent

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
+from functools import wraps
+from numbers import Integral, Real
 from typing import Any, TypeVar, get_type_hints
 
 from treesim.errors import SpecError, quoted
@@ -12,6 +14,30 @@ from treesim.errors import SpecError, quoted
 LARGEST_WHOLE = 2**53
 
 Thing = TypeVar("Thing")
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "int": (Integral, "a whole number"), "float": (Real, "a number"), "str": (str, "a text")
+}  # fmt: skip
+
+
+class Parameters:
+    """Base of the dataclasses that specs name: before a class checks its parameters by itself, their types are."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        own = vars(cls).get("__post_init__")
+        if own is not None:
+
+            @wraps(own)
+            def check(self: Any) -> None:
+                Parameters.__post_init__(self)
+                own(self)
+
+            cls.__post_init__ = check  # type: ignore[method-assign]
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            require_kind(field.name, getattr(self, field.name), field.type)
 
 
 def parse(text: str, kinds: Mapping[str, type[Thing]], what: str) -> Thing:
@@ -65,6 +91,26 @@ def spell(thing: Any) -> str:
         if getattr(thing, field.name) != field.default
     ]
     return ":".join(filter(None, [thing.name, ",".join(changed)]))
+
+
+def require_kind(what: str, value: Any, annotation: Any) -> None:
+    """Raise `SpecError` where a parameter that is annotated ``int``, ``float`` or ``str`` is something else.
+
+    Examples
+    --------
+    >>> require_kind("horizon", 4.0, int)
+    Traceback (most recent call last):
+    treesim.errors.SpecError: horizon is 4.0, expected a whole number
+    """
+    kind, words = _KINDS.get(getattr(annotation, "__name__", annotation), (object, ""))
+    if not isinstance(value, kind):
+        raise SpecError(f"{what} is {quoted(value)}, expected {words}")
+
+
+def require_whole(what: str, number: int, least: int) -> None:
+    """Raise `SpecError` unless `number` is a whole number of at least `least`."""
+    require_kind(what, number, int)
+    require_at_least(what, number, least)
 
 
 def require_at_least(what: str, number: float, least: float) -> None:

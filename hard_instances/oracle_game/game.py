@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.errors import SpecError
 from treesim.hard_instances.certificate import certificate
 from treesim.hard_instances.hidden_prefix import hidden_at, hidden_prefix, hidden_prefix_certificate
@@ -57,8 +57,8 @@ class SequentialSearch:
 Search = adapter(SEARCH, SequentialSearch)
 
 
-@dataclass(frozen=True, eq=False)
-class SuccessCurve:
+@dataclass(frozen=True, eq=False, repr=False)
+class SuccessCurve(Brief):
     """How likely a strategy is to return the hidden prefix, against what it may spend.
 
     Attributes

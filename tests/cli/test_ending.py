@@ -1,5 +1,6 @@
 """How the program ends: Ctrl-C, streams that are closed, full or narrow, users' code, terminals."""
 
+import math
 import os
 import resource
 import select
@@ -153,7 +154,7 @@ def test_an_interrupt_of_another_kind_ends_alike(run, instance, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("treesim.studies.describe.describe_instance", interrupt)
+    monkeypatch.setattr("treesim.instances.inspection.describe_instance", interrupt)
     result = run("inspect", instance, code=130)
     assert (result.stdout, result.stderr) == ("", "interrupted\n")
 
@@ -188,8 +189,8 @@ def test_users_code_that_ends_or_raises_is_one_line(run, instance, case):
     ("error", "message"),
     [
         (SystemExit(0), r"code that is not treesim's ended the program by sys.exit(0)"),
-        (RecursionError("too deep\nfor us"), r"RecursionError: too deep\nfor us; treesim did not expect this"),
-        (OverflowError("int too large"), "OverflowError: int too large; treesim did not expect this"),
+        (RecursionError("too deep\nfor us"), r"RecursionError: too deep\nfor us"),
+        (OverflowError("int too large"), r"OverflowError: int too large (test_ending.py, line "),
         (OSError(28, "No space left on device", "a.txt"), "Error: a.txt: No space left on device"),
         (MemoryError(), "out of memory"),
     ],
@@ -198,16 +199,85 @@ def test_whatever_is_raised_is_one_line(run, instance, monkeypatch, error, messa
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("treesim.studies.describe.describe_instance", fail)
+    monkeypatch.setattr("treesim.instances.inspection.describe_instance", fail)
     monkeypatch.delenv("TREESIM_TRACEBACK", raising=False)
     assert message in run.error("inspect", instance)
 
 
-def test_a_traceback_can_be_had(run, instance, monkeypatch):
-    monkeypatch.setattr("treesim.studies.describe.describe_instance", lambda _: 1 / 0)
-    monkeypatch.setenv("TREESIM_TRACEBACK", "1")
-    with pytest.raises(ZeroDivisionError):
-        run("inspect", instance)
+FAILING = """import treesim
+from treesim import Prefix
+
+
+def deep(x):
+    return 1 / x
+
+
+@treesim.register_sampler("mine")
+class Mine:
+    def simulate(self, oracle, rng):
+        return deep(0)
+
+
+@treesim.register_sampler("guess")
+class Guess:
+    def simulate(self, oracle, rng):
+        return oracle.draw(Prefix((0, 0), 0, (0, 0)))
+"""
+
+
+@pytest.mark.parametrize("way", ["before", "behind", "environment"])
+@pytest.mark.parametrize("command", [("sample", "mine"), ("tv", "mine"), ("sample", "mine", "--diagnose")])
+def test_a_traceback_can_be_had(run, instance, monkeypatch, way, command):
+    Path("mine.py").write_text(FAILING)
+    name, *rest = command
+    if "--diagnose" in rest:
+        monkeypatch.setattr("treesim.empirical.diagnosis.diagnose", lambda *_, **__: deep_fail())
+    if way == "environment":
+        monkeypatch.setenv("TREESIM_TRACEBACK", "1")
+    before, behind = (["--traceback"] if way == place else [] for place in ("before", "behind"))
+    result = run(*before, "--import", "mine.py", name, instance, *rest, *behind, code=2)
+    assert result.stdout == ""
+    assert result.stderr.startswith("Traceback (most recent call last):\n")
+    assert "deep" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    # It is of this call alone.
+    monkeypatch.delenv("TREESIM_TRACEBACK", raising=False)
+    run.error("--import", "mine.py", name, instance, *rest)
+
+
+def deep_fail():
+    raise ZeroDivisionError
+
+
+def test_the_line_of_an_error_names_file_and_line_of_the_users_code(run, instance):
+    Path("mine.py").write_text(FAILING)
+    for command in ("tv", "sample"):
+        assert run.error("--import", "mine.py", command, instance, "mine").endswith(
+            "sampler 'mine' failed: ZeroDivisionError: division by zero (mine.py, line 6)"
+        )
+        assert run.error("--import", "mine.py", command, instance, "guess").endswith("from it (mine.py, line 18)")
+    Path("broken.py").write_text("import json\n\njson.loads('x')\n")
+    assert "(broken.py, line 3)" in run.error("--import", "broken.py", "inspect", instance)
+
+
+def test_a_family_of_a_users_that_fails_is_told_with_its_place(run):
+    Path("mine.py").write_text(
+        "from treesim.instances.families import register\n\n@register('mine')\ndef mine(seed=0):\n    return 1 / 0\n"
+    )
+    assert run.error("--import", "mine.py", "generate", "mine", "-o", "a.st").endswith(
+        "ZeroDivisionError: division by zero (mine.py, line 5)"
+    )
+
+
+@pytest.mark.parametrize("command", [("demo", "blowup"), ("results",), ("experiment",), ("verify",), ("audit",)])
+def test_every_command_takes_the_option(run, command):
+    assert "Usage" in run(*command, "--traceback", "--help").stdout
+
+
+def test_what_nobody_expected_says_how_to_see_where(run, instance, monkeypatch):
+    monkeypatch.setattr("treesim.instances.inspection.describe_instance", math.sqrt)  # which wants a number
+    monkeypatch.delenv("TREESIM_TRACEBACK", raising=False)
+    assert "treesim did not expect this, --traceback shows where" in run.error("inspect", instance)
 
 
 @pytest.mark.parametrize("arguments", [("--luck",), ("inspect", "x" * 300), ("inspect", "a\nError: b"), ("x\x1b[2J",)])

@@ -103,7 +103,7 @@ def test_cells_that_fail_give_exit_code_1_and_are_tried_again(run):
         if code:
             assert done.stderr == (
                 "4 of them failed and will be tried again: sampler 'mine' failed: ZeroDivisionError: division by zero "
-                "...\n"
+                "(mine.py, line 9) ...\n"
             )
 
 

@@ -1,4 +1,4 @@
 from .draws import pick, seeded
-from .libraries import LIBRARIES, Library, library
+from .libraries import LIBRARIES, Library, library, register_library
 
-__all__ = ["LIBRARIES", "Library", "library", "pick", "seeded"]
+__all__ = ["LIBRARIES", "Library", "library", "pick", "register_library", "seeded"]

@@ -12,7 +12,22 @@ from numpy.typing import ArrayLike
 
 
 def pick(log_weights: ArrayLike, rng: np.random.Generator) -> int | None:
-    """The place of one particle, drawn in proportion to the weights; None if all are zero."""
+    """The place of one particle, drawn in proportion to the weights; None if all are zero.
+
+    Parameters
+    ----------
+    log_weights : array_like, shape [n]
+        Of any size: only their differences count.
+    rng : numpy.random.Generator
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> [pick([-2000.0, -2000.0 + np.log(9.0)], rng) for _ in range(8)]
+    [1, 1, 0, 0, 1, 1, 1, 1]
+    >>> pick([-np.inf, -np.inf], rng) is None
+    True
+    """
     logs = np.asarray(log_weights, np.float64)
     if not np.isfinite(logs.max()):
         return None
@@ -25,7 +40,24 @@ _ONE_AT_A_TIME = threading.RLock()
 
 @contextmanager
 def seeded(rng: np.random.Generator) -> Iterator[None]:
-    """Let a library draw from the global generators: seeded here, restored afterwards, no other thread meanwhile."""
+    """Let a library draw from the global generators of ``random`` and ``numpy.random``.
+
+    They are seeded from `rng`, so that the run is the same for any number of threads, and restored afterwards. No other
+    thread is in such a block meanwhile.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        What ``simulate(oracle, rng)`` was given.
+
+    Examples
+    --------
+    >>> def one():
+    ...     with seeded(np.random.default_rng(7)):
+    ...         return random.random(), float(np.random.rand())
+    >>> one() == one()
+    True
+    """
     with _ONE_AT_A_TIME:
         python, numpy = random.getstate(), np.random.get_state()
         seed = int(rng.integers(2**32))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import ConstraintError
 from treesim.graphs.layered import Layer
 from treesim.graphs.trellis import Trellis
@@ -19,8 +19,8 @@ LARGEST_AUTOMATON = 100_000
 LARGEST_TABLE = 1 << 25
 
 
-@dataclass(frozen=True, eq=False)
-class Automaton:
+@dataclass(frozen=True, eq=False, repr=False)
+class Automaton(Brief):
     """A deterministic automaton; state 0 is the first.
 
     Parameters
@@ -278,8 +278,8 @@ def containing(text: str, alphabet: str) -> Automaton:
     return Automaton(rows, np.arange(len(text) + 1) == len(text))
 
 
-@dataclass(frozen=True, eq=False)
-class TokenChain:
+@dataclass(frozen=True, eq=False, repr=False)
+class TokenChain(Brief):
     """A chain of states that writes a token at each step.
 
     Parameters
@@ -295,8 +295,8 @@ class TokenChain:
     start: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Product:
+@dataclass(frozen=True, eq=False, repr=False)
+class Product(Brief):
     """A trellis whose nodes are pairs of a chain's state and an automaton's, the same on every level but the root's.
 
     Attributes

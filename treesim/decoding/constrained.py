@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.decoding.automata import LARGEST_TABLE, Automaton, Product, containing, product, why_no_token
 from treesim.decoding.ngram import NGram, learn
 from treesim.decoding.regex import matching, unheard_of
@@ -22,10 +22,10 @@ from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_at_least
+from treesim.spec import Parameters, parse, require_at_least, require_whole
 
 
-class PartialValue(ABC):
+class PartialValue(Parameters, ABC):
     """An approximate value that sees only part of what a prefix is."""
 
     name: ClassVar[str]
@@ -35,8 +35,8 @@ class PartialValue(ABC):
         """V^ at every node, shape [n_nodes]."""
 
 
-@dataclass(frozen=True, eq=False)
-class Problem:
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem(Brief):
     """A model, what constrains it, and the trellis of both.
 
     Attributes
@@ -80,7 +80,7 @@ def pose(
     ConstraintError
         If there is no constraint, it is malformed, too large, or no text of this length meets it.
     """
-    require_at_least("horizon", horizon, 1)
+    require_whole("horizon", horizon, 1)
     contains, excludes = ((texts,) if isinstance(texts, str) else texts for texts in (contains, excludes))
     if not 0.0 <= violation < 1.0:
         raise ConstraintError(f"violation is {violation}, expected at least 0 and below 1, the reward of the others")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.decoding.automata import TokenChain
 from treesim.decoding.tokens import as_numbers, by_frequency, most_frequent, pieces
 from treesim.errors import ConstraintError
@@ -22,8 +22,8 @@ LARGEST_COUNT = 1 << 33
 LARGEST_MEMORY = 1 << 26
 
 
-@dataclass(frozen=True, eq=False)
-class NGram:
+@dataclass(frozen=True, eq=False, repr=False)
+class NGram(Brief):
     """A chain whose states are the contexts it has seen, and what its tokens write.
 
     Attributes

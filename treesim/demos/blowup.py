@@ -16,7 +16,7 @@ from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
-from treesim.laws.law import TV
+from treesim.laws.tv import TV
 from treesim.samplers import BestOfN, GuidedSMC, Importance, Sampler
 from treesim.studies.scaling import least, slope
 from treesim.tables import number, table

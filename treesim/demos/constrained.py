@@ -17,7 +17,8 @@ from treesim.errors import ConstraintError
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.instance import Instance
-from treesim.laws.law import TV, WalkLaw
+from treesim.laws.law import WalkLaw
+from treesim.laws.tv import TV
 from treesim.laws.walks import ReferenceSteps, marginals
 from treesim.samplers import Base, GuidedSMC, Sampler
 from treesim.tables import distance, number, table

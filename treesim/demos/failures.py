@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from treesim.arrays import Brief
 from treesim.demos.page import Track
 from treesim.empirical.diagnosis import Diagnosis, diagnose
 from treesim.figures.style import BLUE, GREEN, ORANGE, dress, legend
@@ -19,8 +20,8 @@ from treesim.samplers import SMC
 from treesim.studies.scaling import scale
 
 
-@dataclass(frozen=True, eq=False)
-class Failures:
+@dataclass(frozen=True, eq=False, repr=False)
+class Failures(Brief):
     """Three ways in which samplers fail, side by side.
 
     Attributes

@@ -11,10 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
-from treesim.instances.instance import Instance
+from treesim.arrays import Brief, FloatArray, IntArray
+from treesim.instances.instance import Instance, require_instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
+from treesim.samplers.registry import SamplerLike
+from treesim.samplers.registry import sampler as sampler_of
 from treesim.samplers.smc import Clouds
 
 FEW = 0.1  # below a tenth of the particles the verdict is spoken
@@ -23,8 +25,8 @@ MOST_PARTICLES = 1 << 22
 MOST_DRAWN = 128
 
 
-@dataclass(frozen=True, eq=False)
-class Diagnosis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Diagnosis(Brief):
     """What runs of a sampler look like inside.
 
     Attributes
@@ -57,12 +59,12 @@ class Diagnosis:
     verdict: tuple[str, ...]
 
 
-def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) -> Diagnosis:
+def diagnose(sampler: SamplerLike, instance: Instance, n: int = 200, seed: int = 0) -> Diagnosis:
     """Look into `n` runs of a sampler.
 
     Parameters
     ----------
-    sampler : Sampler
+    sampler : Sampler, or what `treesim.sampler` makes one of
         SMC, particle Gibbs and guided chains show their insides; of other samplers nothing is known.
     instance : Instance
     n : int
@@ -75,7 +77,8 @@ def diagnose(sampler: Sampler, instance: Instance, n: int = 200, seed: int = 0) 
     >>> diagnose(SMC(100), instance).verdict
     ('particle collapse: the last population descends from 2.3 of 100 particles at level 1',)
     """
-    rng = generator(seed, Stream.DIAGNOSIS)
+    sampler, rng = sampler_of(sampler), generator(seed, Stream.DIAGNOSIS)
+    require_instance(instance, "diagnose")
     if isinstance(sampler, SMC):
         return _of_particles(sampler, instance, n, rng)
     if isinstance(sampler, ParticleGibbs):

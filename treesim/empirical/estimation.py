@@ -20,14 +20,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.instances.instance import Instance
-from treesim.laws.law import TV
+from treesim.instances.instance import Instance, require_instance
+from treesim.laws.tv import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
 from treesim.samplers.base import Sampler
 from treesim.samplers.draws import draw_guided
+from treesim.samplers.registry import SamplerLike
+from treesim.samplers.registry import sampler as sampler_of
+from treesim.spec import require_kind
 
 DEFAULT_RUNS = 100_000
 DEFAULT_LEVEL = 0.99
@@ -57,13 +60,14 @@ class Estimate:
 
 
 def estimate(
-    sampler: Sampler, instance: Instance, n: int = DEFAULT_RUNS, seed: int = 0, level: float = DEFAULT_LEVEL
+    sampler: SamplerLike, instance: Instance, n: int = DEFAULT_RUNS, seed: int = 0, level: float = DEFAULT_LEVEL
 ) -> Estimate:
     """Estimate a sampler's TV to the target from `n` runs.
 
     Parameters
     ----------
-    sampler : Sampler
+    sampler : Sampler, or what `treesim.sampler` makes one of
+        A spec, or a class, object or function of yours.
     instance : Instance
     n : int
         Runs, at least 20.
@@ -83,7 +87,12 @@ def estimate(
     >>> tv = estimate(SMC(particles=4), instance, n=20_000).tv
     >>> tv.kind, tv.lo < 0.0707 < tv.hi
     ('estimated', True)
+    >>> estimate("smc:particles=4", instance, n=20_000).tv == tv
+    True
     """
+    sampler = sampler_of(sampler)
+    require_instance(instance, "estimate")
+    require_kind("n", n, int)
     if n < LEAST_RUNS or not 0 < level < 1:
         raise SpecError(f"n is {n} and the level {level}, expected at least {LEAST_RUNS} runs and a level below 1")
     if not instance.graph.keeps_edges:
@@ -173,8 +182,8 @@ def _margin(values: FloatArray, log_tails: float) -> float:
     return math.sqrt(2.0 * float(values.var(ddof=1)) * log_tails / n) + 7.0 * log_tails / (3.0 * (n - 1))
 
 
-@dataclass(frozen=True, eq=False)
-class _ConditionalLaws:
+@dataclass(frozen=True, eq=False, repr=False)
+class _ConditionalLaws(Brief):
     """Mean and mean square over runs of the conditional law of the output, by leaf, and the populations.
 
     The last place, one past the leaves, is that of nothing.

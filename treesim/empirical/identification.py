@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.instances.instance import Instance
-from treesim.laws.law import TV
+from treesim.instances.instance import Instance, require_instance
+from treesim.laws.tv import TV
 from treesim.samplers import Sampler
+from treesim.samplers.registry import SamplerLike
+from treesim.samplers.registry import sampler as sampler_of
 
 DEFAULT_RUNS = 2_000
 DEFAULT_SIZES = (4, 16, 64)
@@ -80,8 +82,8 @@ class SizeRow:
     seconds: float
 
 
-@dataclass(frozen=True, eq=False)
-class Identification:
+@dataclass(frozen=True, eq=False, repr=False)
+class Identification(Brief):
     """What runs say of a sampler's law.
 
     Attributes
@@ -123,7 +125,7 @@ class Identification:
 
 
 def identify_law(
-    sampler: Sampler,
+    sampler: SamplerLike,
     instance: Instance,
     runs: int = DEFAULT_RUNS,
     sizes: Sequence[int] = DEFAULT_SIZES,
@@ -134,7 +136,8 @@ def identify_law(
 
     Parameters
     ----------
-    sampler : Sampler
+    sampler : Sampler, or what `treesim.sampler` makes one of
+        A spec, or a class, object or function of yours.
         Its parameter `particles`, or `n`, takes the sizes; without either it runs as it is.
     instance : Instance
         On a tree.
@@ -156,6 +159,8 @@ def identify_law(
     >>> identified.candidates[0].name, [round(exponent.estimate) for exponent in identified.exponents]
     ('target', [0, 1])
     """
+    sampler = sampler_of(sampler)
+    require_instance(instance, "identify_law")
     instance.graph.require_tree("an audit lists the leaves of a tree; unroll the trellis first", SpecError)
     if runs < 100:
         raise SpecError(f"runs is {runs}, expected at least 100")

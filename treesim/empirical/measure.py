@@ -13,8 +13,11 @@ from treesim.errors import NoExactLaw
 from treesim.instances.instance import Instance
 from treesim.instances.merging import unroll
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import TV, Law
+from treesim.laws.law import Law
+from treesim.laws.tv import TV
 from treesim.samplers import Cost, Sampler
+from treesim.samplers.registry import SamplerLike
+from treesim.samplers.registry import sampler as sampler_of
 from treesim.spec import spell
 
 # Trellises of no more paths than 2 to this are unrolled for samplers that have a law on trees only.
@@ -61,13 +64,14 @@ class Measurement:
 
 
 def measure(
-    sampler: Sampler, instance: Instance, effort: Effort | None = None, runs: int = DEFAULT_RUNS, seed: int = 0
+    sampler: SamplerLike, instance: Instance, effort: Effort | None = None, runs: int = DEFAULT_RUNS, seed: int = 0
 ) -> Measurement:
     """Measure a sampler: distances to the target, expected reward and cost.
 
     Parameters
     ----------
-    sampler : Sampler
+    sampler : Sampler, or what `treesim.sampler` makes one of
+        A spec, or a class, object or function of yours.
     instance : Instance
     effort : Effort, optional
         How near the bounds on a TV must be that can only be enclosed, and what they may cost.
@@ -88,6 +92,7 @@ def measure(
     >>> measure(sampler("sp-gsmc"), instance).tv.kind, measure(sampler("smc:particles=99"), instance).tv.kind
     ('exact', 'exact')
     """
+    sampler = sampler_of(sampler)
     at, known = _law_or_runs(sampler, instance, runs, seed)
     cost = sampler.cost(at)
     if isinstance(known, Estimate):
@@ -105,10 +110,10 @@ def measure(
 
 
 def distance(
-    sampler: Sampler, instance: Instance, effort: Effort | None = None, runs: int = DEFAULT_RUNS, seed: int = 0
+    sampler: SamplerLike, instance: Instance, effort: Effort | None = None, runs: int = DEFAULT_RUNS, seed: int = 0
 ) -> TV:
     """The TV of `measure`, alone."""
-    at, known = _law_or_runs(sampler, instance, runs, seed)
+    at, known = _law_or_runs(sampler_of(sampler), instance, runs, seed)
     return known.tv if isinstance(known, Estimate) else known.tv(at.target, *(effort or Effort()))
 
 

@@ -22,7 +22,7 @@ def instance_figure(instance: Instance) -> Figure:
     """Bellman error by level, value profile, and the graph."""
     drawn = not instance.graph.keeps_edges or instance.graph.n_nodes <= LARGEST_TRELLIS
     figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
-    headline(figure, instance.parameter_text)
+    headline(figure, instance.title)
     grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
     draw_bellman_error(instance, figure.add_subplot(grid[0, 0]))
     draw_value_profile(instance, figure.add_subplot(grid[0, 1]))

@@ -1,5 +1,6 @@
 """Arrays of new trees: complete ones and random ones. `Tree` checks and wraps them."""
 
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -108,5 +109,5 @@ def _dirichlet(concentration: float, groups: IntArray, seed: int, *key: int) -> 
 
 
 def _check_whole(name: str, number: int) -> None:
-    if not 1 <= number <= LARGEST_WHOLE or number != int(number):
+    if not isinstance(number, Integral) or not 1 <= number <= LARGEST_WHOLE:
         raise TreeError(f"{name} is {quoted(number)}, expected a whole number from 1 to {LARGEST_WHOLE}")

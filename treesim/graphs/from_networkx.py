@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import networkx as nx
 import numpy as np
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import TreeError, quoted
 from treesim.graphs.builders import TreeArrays
 from treesim.graphs.layered import Layer
@@ -26,8 +26,8 @@ _BYTES_A_PLACE, _BYTES_A_STEP, _BYTES_A_LEVEL = 2 * BYTES_A_VALUE + 56, 24, 1000
 _ZERO = np.zeros(1, np.int64)
 
 
-@dataclass(frozen=True, eq=False)
-class Places:
+@dataclass(frozen=True, eq=False, repr=False)
+class Places(Brief):
     """Where the nodes of a graph stand, level by level.
 
     Attributes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,9 @@ def enumerate_policy(
 
     See `treesim.Tree.from_policy`.
     """
-    if horizon < 1 or not len(vocabulary):
-        raise TreeError(f"horizon is {horizon} and the vocabulary has {len(vocabulary)} tokens, expected at least 1")
+    if not isinstance(horizon, Integral) or horizon < 1 or not len(vocabulary):
+        sizes = f"horizon is {quoted(horizon)} and the vocabulary has {len(vocabulary)} tokens"
+        raise TreeError(f"{sizes}, expected whole numbers of at least 1")
     if not 0.0 <= least < 1.0:
         raise TreeError(f"least is {least}, expected a probability below 1")
     names: list[tuple[Any, ...]] = [()]

@@ -20,6 +20,7 @@ from treesim.errors import NoExactLaw, TreeError, TreesimError, quoted
 from treesim.graphs.distributions import Normaliser
 from treesim.kernels.checks import first_bad_parent
 from treesim.kernels.forward import push_reach
+from treesim.notebook import card, picture
 from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
 SUM_TOLERANCE = 1e-12
+# log2 of the number of paths up to which it is written out.
+_COUNTED = 20
+# Longer ways to a node are not written out.
+_SHOWN = 16
 
 NO_CHILD = read_only(np.empty(0, np.int32))
 
@@ -48,6 +53,9 @@ class Layer(NamedTuple):
     ptr: IntArray
     prob: FloatArray
     child: NDArray[np.int32]
+
+    def __repr__(self) -> str:
+        return f"Layer({len(self.ptr) - 1} parents, {len(self.prob)} edges)"
 
     def ends(self, edge: IntArray | BoolArray) -> IntArray:
         """The children that edges lead to; edges by number, or as a mask."""
@@ -79,6 +87,14 @@ class LayeredGraph(ABC):
     keeps_edges: ClassVar[bool]
     level_ptr: IntArray
     names: Sequence[Hashable] | None
+
+    def __repr__(self) -> str:
+        named = "" if self.names is None else ", named"
+        return f"{type(self).__name__}(horizon={self.horizon}, {self.n_nodes:,} nodes, {paths_text(self)} paths{named})"
+
+    def _repr_html_(self) -> str:
+        facts = [("horizon T", self.horizon), ("nodes", f"{self.n_nodes:,}"), ("paths", paths_text(self))]
+        return card(type(self).__name__, facts, picture("graph", self, repr(self)))
 
     @abstractmethod
     def layer(self, t: int) -> Layer:
@@ -235,6 +251,13 @@ class LayeredGraph(ABC):
         name = "" if self.names is None or self.names[node] is None else f" {quoted(self.names[node])}"
         return f"node {node}{name} (level {self.level_of(node)})"
 
+    def place(self, node: int) -> str:
+        """How reports name a node: like messages, and what leads there."""
+        return self.describe(node)
+
+    def _describe_after(self, node: int, what: str) -> str:
+        return f"node {node} (level {self.level_of(node)}, {what})"
+
     def _check_levels(self) -> None:
         levels = self.level_ptr
         if len(levels) < 3 or levels[0] != 0 or levels[1] != 1:
@@ -267,6 +290,32 @@ class LayeredGraph(ABC):
                 "expected 0, or at least 2.3e-308 and at most 1"
             )
         return prob
+
+
+def paths_text(graph: LayeredGraph) -> str:
+    """How many paths there are, as people read it.
+
+    Examples
+    --------
+    >>> from treesim import Tree, Trellis
+    >>> paths_text(Tree.complete(3, 2)), paths_text(Trellis.markov([[0.5, 0.5], [0.5, 0.5]], horizon=1000))
+    ('9', '2^1000')
+    """
+    small = graph.log2_paths < _COUNTED
+    return f"{round(2.0**graph.log2_paths):,}" if small else f"2^{graph.log2_paths:.4g}"
+
+
+def steps_text(choices: Sequence[int]) -> str:
+    """The children taken on the way to a node, of long ways the last.
+
+    Examples
+    --------
+    >>> steps_text([0, 1, 1]), steps_text(range(20))
+    ('0-1-1', '...-12-13-14-15-16-17-18-19')
+    """
+    if len(choices) > _SHOWN:
+        return f"...-{steps_text(choices[-8:])}"
+    return "-".join(map(str, choices))
 
 
 def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]

@@ -13,14 +13,14 @@ from typing import Any
 import networkx as nx
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import TreeError, listed, quoted
 from treesim.graphs.distributions import SUM_TOLERANCE, Normaliser
 from treesim.graphs.layered import SMALLEST_PROBABILITY
 
 
-@dataclass(frozen=True, eq=False)
-class StepGraph:
+@dataclass(frozen=True, eq=False, repr=False)
+class StepGraph(Brief):
     """A graph without cycles and with one root.
 
     Attributes

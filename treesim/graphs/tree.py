@@ -24,10 +24,10 @@ from treesim.graphs.builders import TreeArrays, complete_arrays, random_arrays
 from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import arborescence_arrays
 from treesim.graphs.from_policy import enumerate_policy
-from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array
+from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array, steps_text
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Tree(LayeredGraph):
     """A finite tree of prefixes with reference policy pi_ref, immutable and checked once.
 
@@ -54,8 +54,8 @@ class Tree(LayeredGraph):
     Examples
     --------
     >>> tree = Tree.complete(branching=2, horizon=3)
-    >>> tree.horizon, tree.n_nodes, tree.n_leaves
-    (3, 15, 8)
+    >>> tree
+    Tree(horizon=3, 15 nodes, 8 paths)
     >>> Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.4]))
     Traceback (most recent call last):
     treesim.errors.TreeError: edge probabilities of node 0 (level 0) sum to 0.9, expected 1
@@ -258,6 +258,19 @@ class Tree(LayeredGraph):
         """
         path = self.path(leaf, level)
         return [c - 1 - int(self.edge_ptr[v]) for v, c in itertools.pairwise(path)]
+
+    def place(self, node: int) -> str:
+        """How reports name a node: by its name, or by the children taken on the way.
+
+        Examples
+        --------
+        >>> Tree.complete(2, 3).place(12)
+        'node 12 (level 3, prefix 1-0-1)'
+        """
+        level = self.level_of(node)
+        if self.names is not None or not level:
+            return self.describe(node)
+        return self._describe_after(node, f"prefix {steps_text(self.choices(node - self.level(level).start, level))}")
 
     def edges_to(self, leaf: IntArray) -> NDArray[np.int32]:
         """The edge of each step on the way to some leaves, numbered within its layer, shape [n, horizon].

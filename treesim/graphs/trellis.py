@@ -11,6 +11,7 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any, ClassVar
 
 import networkx as nx
@@ -18,19 +19,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, IntArray, frozen, read_only
-from treesim.errors import TreeError
+from treesim.errors import TreeError, quoted
 from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import unfold_trellis
-from treesim.graphs.layered import Layer, LayeredGraph, checked_array
+from treesim.graphs.layered import Layer, LayeredGraph, checked_array, steps_text
 from treesim.graphs.steps import step_graph
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE, Scaled
 
+# Characters of a text that reports show.
+_SHOWN = 40
 NO_EDGES = "a path of a trellis is known by its edges, and they were not given"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Trellis(LayeredGraph):
     """A layered graph with reference policy pi_ref, immutable and checked once; parallel edges are different steps.
 
@@ -156,7 +159,7 @@ class Trellis(LayeredGraph):
         k, size = step.ndim - 1, step.shape[-1] if step.ndim else 0
         if k < 1 or size < 1 or step.shape != (size,) * (k + 1):
             raise TreeError(f"transition has shape {step.shape}, expected (K, ..., K), two axes at least")
-        if horizon != int(horizon) or horizon < 1:
+        if not isinstance(horizon, Integral) or horizon < 1:
             raise TreeError(f"horizon is {horizon}, expected a whole number of at least 1")
         first = np.full((size,) * k, float(size) ** -k) if initial is None else np.asarray(initial, np.float64)
         if first.shape != (size,) * k:
@@ -310,6 +313,33 @@ class Trellis(LayeredGraph):
         if self.tokens is None or self.vocabulary is None:
             raise TreeError("the edges of this trellis have no tokens, so its paths have no text")
         return "".join(self.vocabulary[self.tokens[self.order[t]][edge]] for t, edge in enumerate(path))
+
+    def place(self, node: int) -> str:
+        """How reports name a node: by its name, or by the end of a likely prefix that leads there.
+
+        Examples
+        --------
+        >>> Trellis.markov([[0.9, 0.1], [0.2, 0.8]], horizon=3).place(4)
+        'node 4 (level 2, as after 1-1)'
+        """
+        if self.names is not None or not self.level_of(node):
+            return self.describe(node)
+        path = self.likely_path(node)
+        if self.tokens is None:
+            return self._describe_after(node, f"as after {steps_text(self.choices(path))}")
+        text = self.text(path)
+        return self._describe_after(node, f"as after {quoted(text if len(text) <= _SHOWN else f'...{text[-_SHOWN:]}')}")
+
+    def likely_path(self, node: int) -> IntArray:
+        """The edges of a way to a node, numbered within their layers, shape [level]: going back, the likeliest each."""
+        level = self.level_of(node)
+        end, path = node - self.level(level).start, np.empty(level, np.int64)
+        for t in reversed(range(level)):
+            layer = self.layer(t)
+            into, source = np.flatnonzero(layer.child == end), layer.sources()
+            path[t] = into[np.argmax(self.reach[t][source[into]] * layer.prob[into])]
+            end = int(source[path[t]])
+        return path
 
     def _check_layers(self) -> None:
         if len(self.order) != self.horizon:

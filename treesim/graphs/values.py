@@ -19,14 +19,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import Layer, LayeredGraph
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.backward import common_exponent, expect_children, expect_shared
 from treesim.kernels.forward import audit_parents, look_ahead, look_ahead_shared
+from treesim.notebook import bars, card
 from treesim.runtime.threads import chunked, parts_of, thread_map
 from treesim.scaled import Scaled, as_scaled, exp_or_inf
+from treesim.tables import number
 
 
 def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -111,8 +113,8 @@ def checked_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scale
     return as_scaled(log_reward)
 
 
-@dataclass(frozen=True, eq=False)
-class Audit:
+@dataclass(frozen=True, eq=False, repr=False)
+class Audit(Brief):
     """How far an approximate value is from a martingale under pi_ref, and how fast it moves.
 
     Attributes
@@ -143,6 +145,21 @@ class Audit:
     log_ratio_bound: float
     ratio_bound_step: tuple[int, int]
     log_partition: float
+
+    def _repr_html_(self) -> str:
+        start, end = self.ratio_bound_step
+        return card(
+            "Audit",
+            [
+                ("log Z", number(self.log_partition)),
+                ("Bellman error", f"{number(self.bellman_error)}, at node {self.bellman_error_node}"),
+                (
+                    "ratio bound L",
+                    f"{number(self.ratio_bound)}, from node {start} to {end}",
+                ),
+            ],
+            bars(np.where(np.isfinite(self.sup), self.sup, 0.0).tolist(), "Bellman error by level"),
+        )
 
 
 def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:

@@ -20,7 +20,7 @@ from treesim.registry import Registry
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_at_least, require_countable, require_one_of, require_positive
+from treesim.spec import parse, require_countable, require_kind, require_one_of, require_positive, require_whole
 
 Builder = Callable[..., Instance]
 Planter = Callable[..., LayeredGraph]
@@ -67,8 +67,7 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
     """
     if name not in FAMILIES:
         raise SpecError(f"unknown family {name!r}, expected one of: {', '.join(FAMILIES)}")
-    if seed < 0:
-        raise SpecError(f"seed is {seed}, expected at least 0")
+    require_whole("seed", seed, 0)
     known = {key: p for key, p in inspect.signature(FAMILIES[name]).parameters.items() if key != "seed"}
     unknown = sorted(set(parameters) - set(known))
     if unknown:
@@ -76,6 +75,8 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
     missing = [key for key, p in known.items() if p.default is p.empty and key not in parameters]
     if missing:
         raise SpecError(f"family {name!r} needs {missing[0]}")
+    for key, value in parameters.items():
+        require_kind(key, value, known[key].annotation)
     settings = {key: parameters.get(key, p.default) for key, p in known.items()}
     for key, value in settings.items():
         require_countable(key, value)
@@ -135,7 +136,7 @@ def random_branching(
 def markov(*, horizon: int, states: int = 3, order: int = 1, concentration: float = 1.0, seed: int = 0) -> Trellis:
     """A Markov chain of random transitions, as a trellis of states^order nodes a level: any horizon."""
     for name, number in (("horizon", horizon), ("states", states), ("order", order)):
-        require_at_least(name, number, 1)
+        require_whole(name, number, 1)
     require_positive("concentration", concentration)
     require_memory(8.0 * float(states) ** (order + 1), f"a chain of order {order} over {states} states")
     rng = generator(seed, Stream.POLICY)
@@ -159,7 +160,7 @@ def product(
     horizon 16. With a perturbation V^ is made from V* instead, the reward staying ratio^(number of ones).
     """
     require_positive("ratio", ratio)
-    require_at_least("horizon", horizon, 1)
+    require_whole("horizon", horizon, 1)
     require_one_of("form", form, ("auto", "tree", "trellis"))
     graph: LayeredGraph
     if form == "tree" or (form == "auto" and horizon <= LARGEST_PRODUCT_TREE):

@@ -6,23 +6,34 @@ import copy
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray
-from treesim.errors import RewardError, quoted
+from treesim.errors import RewardError, SpecError, quoted
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.steps import number_of
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, optimal_twist
 from treesim.laws.by_reward import RewardedLeaves, TargetLaw
 from treesim.laws.law import LeafLaw, descend_reference
+from treesim.notebook import PICTURES, card
 from treesim.scaled import Scaled
+from treesim.tables import escaped
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from treesim.instances.inspection import Inspection
+
+# Characters of a title in a repr, and up to how many nodes notebooks show the audit.
+_LONGEST, _AUDITED = 120, 1 << 20
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Instance:
     """A sampling problem whose every quantity is known: target pi~ = pi_ref phi / Z, guided by V^.
 
@@ -37,6 +48,8 @@ class Instance:
         With which parameters, as JSON values.
     seed : int or None
         And which seed.
+    source : str or None
+        The name of the file it was read from.
 
     Raises
     ------
@@ -51,6 +64,8 @@ class Instance:
     >>> instance = Instance(tree, optimal_twist(tree, np.log([1.0, 2.0, 3.0, 6.0])))
     >>> np.exp(instance.target.log_prob).round(4)
     array([0.0833, 0.1667, 0.25  , 0.5   ])
+    >>> instance
+    Instance(given values, seed=None, Tree(horizon=2, 7 nodes, 4 paths))
     """
 
     graph: LayeredGraph
@@ -58,6 +73,7 @@ class Instance:
     family: str = "given"
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
+    source: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.value) != self.graph.n_nodes:
@@ -69,7 +85,16 @@ class Instance:
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles are built, and checked, like any other: their arrays are read-only too.
-        return type(self), (self.graph, self.value, self.family, dict(self.parameters), self.seed)
+        return type(self), (self.graph, self.value, self.family, dict(self.parameters), self.seed, self.source)
+
+    def __repr__(self) -> str:
+        title = self.title if len(self.title) <= _LONGEST else f"{self.title[:_LONGEST]}..."
+        return f"Instance({escaped(title)}, seed={self.seed}, {self.graph!r})"
+
+    def _repr_html_(self) -> str:
+        if self.graph.n_nodes <= _AUDITED:
+            return self.inspect()._repr_html_()
+        return card(self.title, [("graph", repr(self.graph)), ("seed", self.seed)])
 
     @classmethod
     def from_scores(cls, tree: Tree, score: Callable[[Hashable], float]) -> Instance:
@@ -96,6 +121,11 @@ class Instance:
                     f"the score of {quoted(name)} is {quoted(given)}, expected a finite number of at least 0"
                 )
         return cls(tree, Scaled.from_float(value))
+
+    @property
+    def horizon(self) -> int:
+        """T, the length of every path."""
+        return self.graph.horizon
 
     @property
     def reward(self) -> Scaled:
@@ -138,6 +168,36 @@ class Instance:
         settings = ", ".join(f"{key}={value}" for key, value in self.parameters.items() if value is not None)
         return f"{self.family}({settings})"
 
+    @property
+    def title(self) -> str:
+        """What figures and reports call it: family and parameters, or where it comes from if no family built it."""
+        return self.parameter_text if self.family != "given" or self.parameters else self.source or "given values"
+
+    def save(self, path: str | Path) -> None:
+        """Write an instance file: see `treesim.save`."""
+        from treesim.instances.storage import save
+
+        save(self, path)
+
+    def inspect(self) -> Inspection:
+        """Sizes, log Z, Bellman error by level and ratio bound, as ``treesim inspect`` shows them."""
+        from treesim.instances.inspection import Inspection
+
+        return Inspection(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the graph, line width pi_ref and colour V^, on axes that are given or in a figure of its own.
+
+        Examples
+        --------
+        >>> from treesim import family
+        >>> family("uniform", horizon=3).plot().get_title(loc="left")[:4]
+        'Tree'
+        """
+        if "plot" not in PICTURES:
+            raise SpecError("nothing that is installed draws instances; install treesim anew, it brings its figures")
+        return PICTURES["plot"](self, ax)
+
     def same_as(self, other: Instance) -> bool:
         """Whether graph, values and provenance are equal, to the bit."""
         return (
@@ -145,6 +205,22 @@ class Instance:
             and self.value.equals(other.value)
             and (self.family, dict(self.parameters), self.seed) == (other.family, dict(other.parameters), other.seed)
         )
+
+
+def require_instance(thing: Any, who: str) -> None:
+    """Raise `SpecError` unless it is an instance: a graph alone has no reward, and no value to be guided by.
+
+    Examples
+    --------
+    >>> from treesim import Tree
+    >>> require_instance(Tree.complete(2, 3), "sp-gsmc.law")
+    Traceback (most recent call last):
+    treesim.errors.SpecError: sp-gsmc.law wants an Instance, not a Tree; Instance(tree, value) makes one
+    """
+    if not isinstance(thing, Instance):
+        is_graph = isinstance(thing, LayeredGraph)
+        remedy = f"Instance({thing.kind}, value) makes one" if is_graph else "load(path) reads one"
+        raise SpecError(f"{who} wants an Instance, not a {type(thing).__name__}; {remedy}")
 
 
 def _own(array: NDArray[Any]) -> NDArray[Any]:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
-from treesim.graphs.layered import Layer
+from treesim.graphs.layered import Layer, LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE, Scaled
 from treesim.spec import require_at_least
+
+# Of a tree of more leaves the names would take more than the rest.
+LARGEST_NAMED = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
 def unroll(instance: Instance) -> Instance:
     """The instance on the tree of all its paths.
 
+    Up to 2^16 leaves nodes keep their names; where steps write tokens, each node is named by the text so far.
+
     Raises
     ------
     MemoryBudgetError
@@ -141,6 +147,7 @@ def unroll(instance: Instance) -> Instance:
     require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")
     at, rows = np.zeros(1, np.int64), [np.zeros(1, np.int64)]
     degrees, probs = [], []
+    named, edges = paths <= LARGEST_NAMED, []
     for t in range(graph.horizon):
         layer = graph.layer(t)
         degree = np.diff(layer.ptr)[at]
@@ -148,15 +155,36 @@ def unroll(instance: Instance) -> Instance:
         edge = np.arange(degree.sum()) + np.repeat(layer.ptr[at] - layer.ptr[0] - first, degree)
         degrees.append(degree)
         probs.append(layer.prob[edge])
+        if named:
+            edges.append(edge)
         at = layer.ends(edge).astype(np.int64)
         rows.append(graph.level(t + 1).start + at)
     tree = Tree(
         np.cumsum([0, *map(len, rows)]),
         np.concatenate([[0], np.cumsum(np.concatenate(degrees))]),
         np.concatenate(probs),
+        _names(graph, rows, degrees, edges) if named else None,
     )
     value = instance.value[np.concatenate(rows)]
     return Instance(tree, value, instance.family, {**instance.parameters, "unrolled": True}, instance.seed)
+
+
+def _names(
+    graph: LayeredGraph, rows: list[IntArray], degrees: list[IntArray], edges: list[IntArray]
+) -> list[Hashable] | None:
+    """The names of the nodes of the tree, from their names on the trellis or from what its edges write."""
+    if graph.names is not None:
+        return [graph.names[node] for node in np.concatenate(rows).tolist()]
+    if not isinstance(graph, Trellis) or graph.tokens is None or graph.vocabulary is None:
+        return None
+    level = [""]
+    names: list[Hashable] = [*level]
+    for t, (degree, edge) in enumerate(zip(degrees, edges, strict=True)):
+        before = (text for text, count in zip(level, degree.tolist(), strict=True) for _ in range(count))
+        tokens = graph.tokens[graph.order[t]][edge].tolist()
+        level = [text + graph.vocabulary[token] for text, token in zip(before, tokens, strict=True)]
+        names += level
+    return names
 
 
 def _keys(value: Scaled, tolerance: float) -> IntArray:

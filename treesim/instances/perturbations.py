@@ -24,7 +24,7 @@ from treesim.instances.adversary import worst_signs
 from treesim.kernels.backward import cap_ratios, multiply
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
-from treesim.spec import require_at_least, require_positive, spell
+from treesim.spec import Parameters, require_at_least, require_positive, spell
 
 TOLERANCE = 1e-12
 _BISECTIONS = 30
@@ -33,7 +33,7 @@ _BISECTIONS = 30
 Directions = Callable[[int], FloatArray]
 
 
-class Perturbation(ABC):
+class Perturbation(Parameters, ABC):
     """A way to make V^ from V*."""
 
     name: ClassVar[str]

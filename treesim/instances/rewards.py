@@ -15,10 +15,10 @@ from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
 from treesim.runtime.reading import reason, require_file
 from treesim.runtime.seeds import Stream, generator
-from treesim.spec import require_at_least, require_one_of, require_positive
+from treesim.spec import Parameters, require_at_least, require_one_of, require_positive
 
 
-class Reward(ABC):
+class Reward(Parameters, ABC):
     """A way to reward the leaves of a tree."""
 
     name: ClassVar[str]

@@ -103,7 +103,7 @@ def load(path: str | Path) -> Instance:
     if _digest(arrays, header) != header["sha256"]:
         raise InstanceFileError(f"{path} was edited or damaged: its contents do not match its digest")
     _checked(path, check_arrays, arrays, header["graph"])
-    return _checked(path, _instance, arrays, header)
+    return dataclasses.replace(_checked(path, _instance, arrays, header), source=path.name)
 
 
 def is_instance_file(path: Path) -> bool:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from treesim.kernels.by_reward import level_masses
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import TV, Law, LeafLaw
+from treesim.laws.law import Law, LeafLaw
+from treesim.laws.tv import TV
 from treesim.scaled import Scaled
 
 ONE = Scaled.from_float([1.0])

@@ -22,11 +22,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.errors import NoExactLaw
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import TV, Law, LeafLaw, WalkLaw
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.ratio_law import RatioLaw
+from treesim.laws.tv import TV
 from treesim.laws.walks import Covered, descend
 from treesim.scaled import Scaled
 
@@ -34,8 +35,8 @@ from treesim.scaled import Scaled
 ROUNDING = 1e-13
 
 
-@dataclass(frozen=True, eq=False)
-class Offers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Offers(Brief):
     """T_H for the law of r that a set of atoms has.
 
     Parameters

@@ -6,13 +6,12 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray, brief
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import optimal_twist
@@ -20,56 +19,33 @@ from treesim.kernels.arithmetic import LN2
 from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, DensityRatio, Effort, Progress
 from treesim.laws.divergences import path_divergences
 from treesim.laws.ratio_law import RatioLaw
+from treesim.laws.tv import TV
 from treesim.laws.walks import GuidedSteps, ReferenceSteps, Steps, descend
+from treesim.notebook import bars, card
 from treesim.scaled import Scaled
+from treesim.tables import number
 
 # What a listing of all paths may lack of one by rounding.
 MISSED = 1e-12
+# How many outcomes notebooks look at, and show as bars.
+MOST_LISTED, MOST_BARS = 1 << 20, 256
 # Of log(p/q), beyond which one is negligible beside the other.
 _FAR = 600.0
 
 
-@dataclass(frozen=True)
-class TV:
-    """A total variation distance between `lo` and `hi`, and how it was obtained.
-
-    Attributes
-    ----------
-    lo, hi : float
-        Bounds in [0, 1]; equal where the kind is ``exact``.
-    kind : str
-        ``exact``: from enumeration or a closed form, in float64, off by less than 1e-12 (of pools with a chain of
-        corrections, and of corrected laws, while values stay within exp(+-10^4): beyond, in proportion to their logs);
-        ``certified``: the interval provably contains the value;
-        ``estimated``: a confidence interval, of the given `level`.
-    level : float or None
-        Confidence level of an estimate.
-    wanted : float or None
-        Where the interval stayed wider than asked: the budget, in cell moves, that would have been enough, about;
-        infinite where rounding alone makes it that wide.
-    """
-
-    lo: float
-    hi: float
-    kind: Literal["exact", "certified", "estimated"]
-    level: float | None = None
-    wanted: float | None = None
-
-    def document(self) -> dict[str, Any]:
-        """What JSON documents say of it.
-
-        Examples
-        --------
-        >>> TV(0.25, 0.25, "exact").document()
-        {'lo': 0.25, 'hi': 0.25, 'kind': 'exact', 'level': None, 'wanted_budget': None}
-        """
-        return {
-            "lo": self.lo, "hi": self.hi, "kind": self.kind, "level": self.level, "wanted_budget": self.wanted
-        }  # fmt: skip
-
-
-class Law(ABC):
+class Law(Brief, ABC):
     """The law of one output of a sampler."""
+
+    def _repr_html_(self) -> str:
+        prob = getattr(self, "prob", None)
+        if prob is None or len(prob) > MOST_LISTED:
+            return card(type(self).__name__, [("known by", brief(self))])
+        mass = prob.to_float()
+        facts = [("outcomes", f"{len(mass):,}"), ("largest", f"{number(mass.max())}, of outcome {mass.argmax()}")]
+        if failure := getattr(self, "failure", 0.0):
+            facts.append(("nothing", number(failure)))
+        drawn = bars(mass.tolist(), "probability of each outcome") if len(mass) <= MOST_BARS else ""
+        return card(type(self).__name__, facts, drawn)
 
     def tv(
         self,
@@ -316,7 +292,7 @@ class WalkLaw(Law):
         return divergences[0]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class PathListLaw(Law):
     """A law on a trellis that is no walk, known path by path.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
 from treesim.laws.corrected import log_corrected
@@ -27,8 +27,8 @@ LARGEST_ATOMS = 4_000_000
 _SAME = 1e-12  # weights that differ by no more than rounding are one atom
 
 
-@dataclass(frozen=True, eq=False)
-class Pools:
+@dataclass(frozen=True, eq=False, repr=False)
+class Pools(Brief):
     """All pools of one node.
 
     Attributes

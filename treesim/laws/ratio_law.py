@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class RatioLaw:
+@dataclass(frozen=True, eq=False, repr=False)
+class RatioLaw(Brief):
     """Two laws that enclose the law of r = p/q under q in the convex order.
 
     Attributes

@@ -40,7 +40,7 @@ def smc_as_walk(proposal: Proposal, particles: int) -> Steps | None:
     return _CompetingSteps(graph, proposal.steps, log_factors, proposal.same_weight)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _CompetingSteps(Steps):
     """Steps of a particle that others of the same law compete with at each level, whatever they did before."""
 

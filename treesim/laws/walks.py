@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import expect_ahead
 from treesim.kernels.forward import guided_edges, push_mass
@@ -23,7 +23,7 @@ POOL_ERROR = 1e-13
 _UNIT = 2.0**-53
 
 
-class Steps(ABC):
+class Steps(Brief, ABC):
     """A law of the next edge at every node.
 
     Attributes
@@ -142,7 +142,7 @@ class Proposal:
         return self.steps.graph
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class OnePath(Steps):
     """The steps of a single path, taken with certainty; elsewhere those of pi_ref, which are never asked for.
 

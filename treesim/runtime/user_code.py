@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import inspect
 import linecache
 import sys
 import sysconfig
 import threading
+import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,11 @@ from treesim.errors import SpecError
 MODULE = "treesim_import"
 
 _TREESIM = Path(__file__).resolve().parents[1]
+# In a checkout two packages lie beside it; a wheel has them inside.
+_OURS = (_TREESIM, *(_TREESIM.parent / name for name in ("cli", "hard_instances") if not (_TREESIM / name).is_dir()))
 _PYTHON = Path(sysconfig.get_paths()["stdlib"]).resolve()
+
+_INSTALLED = {"site-packages", "dist-packages"}
 
 _lock = threading.RLock()
 
@@ -87,6 +93,31 @@ def digest(things: Iterable[Any]) -> str:
     return hashlib.sha256(b"".join([*both[0], b"|", *both[1]])).hexdigest()[:16]
 
 
+def place(error: BaseException) -> str:
+    """File and line of the user's code in which an error came up; empty if none of it was running.
+
+    Of the code on the way the innermost that is neither treesim's, nor Python's, nor installed.
+    """
+    frames = [(frame.f_code, line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    users = [(Path(code.co_filename), line) for code, line in frames if not _is_ours(code)]
+    # Compiled modules have frames too, with the names of files that are not there.
+    written = [(path, line) for path, line in users if path.suffix == ".py" or path.name.startswith("<")]
+    own = [(path, line) for path, line in written if not _INSTALLED & set(path.parts)] or written
+    return f"{own[-1][0].name}, line {own[-1][1]}" if own else ""
+
+
+def reason(error: BaseException) -> str:
+    """What an error says, with its kind, and where in the user's code it came up.
+
+    Examples
+    --------
+    >>> reason(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    where = place(error)
+    return f"{type(error).__name__}: {error}{f' ({where})' if where else ''}"
+
+
 def _run(file: UserFile) -> None:
     module = ModuleType(MODULE)
     module.__file__ = file.path
@@ -97,9 +128,9 @@ def _run(file: UserFile) -> None:
     try:
         exec(compile(file.source, file.path, "exec"), module.__dict__)
     except SystemExit as error:
-        raise SpecError(f"{name} cannot be imported: it ends the program by sys.exit({error.code!r})") from None
+        raise SpecError(f"{name} cannot be imported: it ends the program by sys.exit({error.code!r})") from error
     except Exception as error:
-        raise SpecError(f"{name} cannot be imported: {type(error).__name__}: {error}") from None
+        raise SpecError(f"{name} cannot be imported: {reason(error)}") from error
     finally:
         if previous is None:
             del sys.modules[MODULE]
@@ -133,7 +164,7 @@ def _codes(thing: Any) -> Iterator[CodeType]:
         for member in [member for base in thing.__mro__ for member in vars(base).values()]:
             function = getattr(member, "__func__", member)
             if isinstance(function, FunctionType):
-                yield function.__code__
+                yield inspect.unwrap(function).__code__
     else:
         yield from _codes(getattr(thing, "func", type(thing)))
 
@@ -150,9 +181,9 @@ def _is_ours(code: CodeType) -> bool:
     if code.co_filename.startswith("<"):
         return code.co_name.startswith("__")
     path = Path(code.co_filename).resolve()
-    if any(path.is_relative_to(folder) for folder in (_TREESIM, _TREESIM.parent / "hard_instances")):
+    if any(path.is_relative_to(folder) for folder in _OURS):
         return True
-    return path.is_relative_to(_PYTHON) and not {"site-packages", "dist-packages"} & set(path.parts)
+    return path.is_relative_to(_PYTHON) and not _INSTALLED & set(path.parts)
 
 
 def _content(code: CodeType) -> bytes:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import SpecError
-from treesim.instances.instance import Instance
+from treesim.instances.instance import Instance, require_instance
 from treesim.laws.law import Law
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
 from treesim.samplers.draws import Draws
+from treesim.spec import Parameters, require_kind
 
 # Draws from pi_ref that one block of replicates makes: fixed, so that the bits do not depend on the threads.
 BLOCK_DRAWS = 1 << 15
@@ -61,10 +62,27 @@ class Cost:
     value_queries: float
 
 
-class Sampler(ABC):
+def _of_instances(method: Callable[..., Answer]) -> Callable[..., Answer]:
+    """A method of an instance that says so where it is given something else, such as its tree."""
+
+    @wraps(method)
+    def ask(self: Sampler, instance: Instance) -> Answer:
+        require_instance(instance, f"{self.name}.{method.__name__}")
+        return method(self, instance)
+
+    return ask
+
+
+class Sampler(Parameters, ABC):
     """A sampler of leaves with its parameters: a frozen dataclass, named by a spec."""
 
     name: ClassVar[str]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        for method in ("law", "cost"):
+            if method in vars(cls):
+                setattr(cls, method, _of_instances(vars(cls)[method]))
 
     @abstractmethod
     def law(self, instance: Instance) -> Law:
@@ -128,8 +146,11 @@ class Sampler(ABC):
         Raises
         ------
         SpecError
-            If `n` is below 1 or the seed below 0.
+            If `n` is below 1 or the seed below 0, or it is no instance.
         """
+        require_instance(instance, f"{self.name}.simulate")
+        require_kind("n", n, int)
+        require_kind("seed", seed, int)
         if n < 1 or seed < 0:
             raise SpecError(f"n is {n} and the seed {seed}, expected at least 1 and at least 0")
         size = self.block_size(instance)

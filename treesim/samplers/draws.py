@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.graphs.layered import LayeredGraph
 from treesim.kernels.walk import step_guided, step_reference
 from treesim.scaled import Scaled
@@ -44,8 +44,8 @@ class Paths(NamedTuple):
         return Paths(self.leaf, edges)
 
 
-@dataclass(frozen=True, eq=False)
-class Draws:
+@dataclass(frozen=True, eq=False, repr=False)
+class Draws(Brief):
     """Simulated outputs.
 
     Attributes

@@ -68,6 +68,10 @@ class Oracle:
         self.reference_draws: IntArray = np.zeros(self._graph.horizon + 1, np.int64)
         self.value_queries: IntArray = np.zeros(self._graph.horizon + 1, np.int64)
 
+    def __repr__(self) -> str:
+        drawn, asked = int(self.reference_draws.sum()), int(self.value_queries.sum())
+        return f"Oracle(horizon={self.horizon}, {drawn} prefixes drawn, {asked} values asked)"
+
     @property
     def horizon(self) -> int:
         """T."""

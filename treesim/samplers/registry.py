@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import numpy as np
+
 from treesim.errors import SpecError
 from treesim.registry import Registry
 from treesim.samplers.backtracking import Backtracking
@@ -13,12 +15,15 @@ from treesim.samplers.beam import BeamSearch
 from treesim.samplers.exact_guided import ExactGuided
 from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.one_of_n import Base, BestOfN, Importance, SoftBestOfN
+from treesim.samplers.oracle import Oracle, Prefix
 from treesim.samplers.particle_gibbs import ParticleGibbs
 from treesim.samplers.random_suffix import RandomSuffix
 from treesim.samplers.rejection import Rejection
 from treesim.samplers.smc import SMC
-from treesim.samplers.user import UserSampler, adapter
+from treesim.samplers.user import OracleSampler, UserSampler, adapter, wrapped
 from treesim.spec import parse
+
+SamplerLike = str | Sampler | type | OracleSampler | Callable[[Oracle, np.random.Generator], Prefix | None]
 
 SAMPLERS: Registry[type[Sampler]] = Registry("treesim.samplers", adapter)
 for _kind in (
@@ -78,17 +83,38 @@ def register_sampler(name: str) -> Callable[[Kind], Kind]:
     return add
 
 
-def sampler(spec: str) -> Sampler:
-    """The sampler of a spec such as ``importance:n=16``.
+def sampler(spec: SamplerLike) -> Sampler:
+    """The sampler of a spec such as ``importance:n=16``, or of a class, object or function of yours.
+
+    Parameters
+    ----------
+    spec : str, Sampler, class, object or callable
+        A class or object has a method ``simulate(oracle, rng)``, as for `register_sampler`, and a function is one; of a
+        class an object with its defaults is made. A sampler is itself.
 
     Raises
     ------
     SpecError
-        If the spec names an unknown sampler or parameter, or a value is out of range.
+        If the spec names an unknown sampler or parameter, a value is out of range, or it is nothing of this kind.
 
     Examples
     --------
     >>> sampler("sp-gsmc:pool=8")
     GuidedSMC(pool=8, mh=1, reject=1)
+    >>> def first(oracle, rng):
+    ...     prefix = oracle.root
+    ...     while prefix.level < oracle.horizon:
+    ...         prefix = oracle.children(prefix)[0][0]
+    ...     return prefix
+    >>> from treesim import family
+    >>> sampler(first).simulate(family("product", horizon=3, ratio=2.0), 2, seed=0).leaf
+    array([0, 0])
     """
-    return parse(spec, SAMPLERS, "sampler")
+    if isinstance(spec, str):
+        return parse(spec, SAMPLERS, "sampler")
+    if isinstance(spec, Sampler):
+        return spec
+    if isinstance(spec, type):
+        kind = spec if issubclass(spec, Sampler) else adapter(spec.__name__, spec)
+        return parse(spec.__name__, {spec.__name__: kind}, "sampler")
+    return wrapped(spec)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import BoolArray, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
@@ -44,8 +44,8 @@ SMALLEST_PAIR = 2.0**-256
 SCHEMES = {"multinomial": MULTINOMIAL, "residual": RESIDUAL, "stratified": STRATIFIED, "systematic": SYSTEMATIC}
 
 
-@dataclass(frozen=True, eq=False)
-class Clouds:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clouds(Brief):
     """The last populations of runs of SMC: given one, the output is a particle drawn in proportion to the weights.
 
     Attributes

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import reprlib
 from dataclasses import is_dataclass
+from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
 import numpy as np
@@ -12,6 +14,7 @@ import numpy as np
 from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law
+from treesim.runtime.user_code import place, reason
 from treesim.samplers.base import Cost, Sampler, remembered
 from treesim.samplers.draws import Draws
 from treesim.samplers.oracle import Oracle, Prefix
@@ -33,6 +36,7 @@ class UserSampler(Sampler):
     """A registered user's sampler. Its TV is estimated from runs, its cost measured on 200 of them."""
 
     kind: ClassVar[type[OracleSampler]]
+    _given: ClassVar[OracleSampler | None] = None
 
     def law(self, instance: Instance) -> Law:
         raise NoExactLaw(f"the law of {self.name!r} is known to its author only; estimate its TV from runs")
@@ -51,10 +55,12 @@ class UserSampler(Sampler):
             oracle = Oracle(instance, rng)
             try:
                 output = user.simulate(oracle, rng)
-            except TreesimError:
+            except TreesimError as error:
+                if where := place(error):
+                    error.args = (f"{error} ({where})",)
                 raise
             except (Exception, SystemExit) as error:
-                raise SpecError(f"sampler {self.name!r} failed: {type(error).__name__}: {error}") from error
+                raise SpecError(f"sampler {self.name!r} failed: {reason(error)}") from error
             draws += int(oracle.reference_draws.sum())
             queries += int(oracle.value_queries.sum())
             if output is None:
@@ -70,13 +76,14 @@ class UserSampler(Sampler):
         return Draws(leaf, edges, draws, queries)
 
     def _built(self) -> OracleSampler:
+        """An object for a block of runs, so that what one block leaves in it does not reach another."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         try:
-            return self.kind(**given)
+            return self.kind(**given) if self._given is None else copy.copy(self._given)
         except TreesimError:
             raise
         except (Exception, SystemExit) as error:
-            raise SpecError(f"sampler {self.name!r} cannot be made: {type(error).__name__}: {error}") from error
+            raise SpecError(f"sampler {self.name!r} cannot be made: {reason(error)}") from error
 
 
 @remembered
@@ -101,6 +108,26 @@ def adapter(name: str, kind: type) -> type[UserSampler]:
     namespace = {"name": name, "kind": kind, "__doc__": kind.__doc__, "__module__": kind.__module__}
     parameters = [field for field in fields if field is not None]
     return dataclasses.make_dataclass(kind.__name__, parameters, bases=(UserSampler,), namespace=namespace, frozen=True)
+
+
+def wrapped(user: Any) -> UserSampler:
+    """The sampler that stands for an object of a user's, or for a function ``simulate(oracle, rng)``.
+
+    Raises
+    ------
+    SpecError
+        If it has no ``simulate`` and cannot be called.
+    """
+    if callable(getattr(user, "simulate", None)):
+        name = reprlib.repr(user) if is_dataclass(user) else type(user).__name__
+    elif callable(user):
+        name, user = getattr(user, "__name__", type(user).__name__), SimpleNamespace(simulate=user)
+    else:
+        raise SpecError(
+            f"{reprlib.repr(user)} is no sampler, expected a spec, or a class or object with simulate(oracle, rng)"
+        )
+    namespace = {"name": name, "kind": type(user), "_given": user, "__module__": __name__}
+    return dataclasses.make_dataclass(type(user).__name__, [], bases=(UserSampler,), namespace=namespace, frozen=True)()
 
 
 def _parameter(name: str, field: dataclasses.Field[Any], kind: type) -> tuple[str, type, Any] | None:

@@ -1,4 +1,4 @@
-"""What `inspect` and `tv` say, as plain documents of numbers, lists and texts."""
+"""What `tv` says, as plain documents of numbers, lists and texts."""
 
 from __future__ import annotations
 
@@ -10,41 +10,6 @@ from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.samplers import Sampler
 from treesim.theory.bounds import bound_for
-
-
-def describe_instance(instance: Instance) -> dict[str, Any]:
-    """Sizes, log Z, Bellman error, ratio bound and provenance.
-
-    Examples
-    --------
-    >>> from treesim import family
-    >>> describe_instance(family("product", horizon=2, ratio=2.0))["log2_paths"]
-    2.0
-    """
-    graph, audit = instance.graph, instance.audit
-    return {
-        "family": instance.family,
-        "parameters": dict(instance.parameters),
-        "seed": instance.seed,
-        "horizon": graph.horizon,
-        "nodes": graph.n_nodes,
-        "edges": graph.n_edges,
-        "log2_paths": graph.log2_paths,
-        "log_partition": audit.log_partition,
-        "bellman_error": {
-            "sup": audit.bellman_error,
-            "level": graph.level_of(audit.bellman_error_node),
-            "node": audit.bellman_error_node,
-            "by_level": {
-                "sup": audit.sup.tolist(),
-                "mean_reference": audit.mean_reference.tolist(),
-                "mean_target": audit.mean_target.tolist(),
-            },
-        },
-        "ratio_bound": audit.ratio_bound,
-        "log_ratio_bound": audit.log_ratio_bound,
-        "ratio_bound_step": list(audit.ratio_bound_step),
-    }
 
 
 def describe_sampler(

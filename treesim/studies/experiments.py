@@ -12,6 +12,7 @@ from functools import cache
 
 import numpy as np
 
+from treesim.arrays import Brief
 from treesim.decoding.constrained import AutomatonValue, pose
 from treesim.empirical.diagnosis import diagnose
 from treesim.instances.families import family
@@ -26,8 +27,8 @@ Points = list[tuple[float, float]]
 _ROUNDING = 1e-16
 
 
-@dataclass(frozen=True)
-class Surface:
+@dataclass(frozen=True, repr=False)
+class Surface(Brief):
     """A quantity over two axes.
 
     Attributes
@@ -50,8 +51,8 @@ class Surface:
     line: Points | None = None
 
 
-@dataclass(frozen=True)
-class Experiment:
+@dataclass(frozen=True, repr=False)
+class Experiment(Brief):
     """What an experiment found.
 
     Attributes

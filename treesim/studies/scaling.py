@@ -16,7 +16,7 @@ from treesim.errors import NoExactLaw, SpecError
 from treesim.instances.families import FAMILIES, family
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import epsilon_schedule
-from treesim.laws.law import TV
+from treesim.laws.tv import TV
 from treesim.samplers import SAMPLERS, Sampler, sampler
 from treesim.spec import spell
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,10 +16,13 @@ from treesim.errors import SpecError
 from treesim.graphs.distributions import normalised
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
-from treesim.instances.instance import Instance
+from treesim.instances.instance import Instance, require_instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
-from treesim.samplers import Draws, sampler
+from treesim.samplers import Draws, Sampler, sampler
+from treesim.samplers.user import OracleSampler
 from treesim.scaled import Scaled
+
+Drawing = Callable[[int, np.random.Generator], Draws | Sequence[Any] | IntArray]
 
 DEFAULT_RUNS = 20_000
 MISSED = 0.01  # probability with which a law at the stated TV may go uncaught
@@ -103,7 +107,7 @@ class Verdict:
 
 
 def check_sampler(
-    draw: Callable[[int, np.random.Generator], Draws | Sequence[Any] | IntArray],
+    draw: Drawing | str | Sampler | type | OracleSampler,
     instance: Instance,
     target: Law | ArrayLike | str = "target",
     alpha: float = 1e-6,
@@ -114,9 +118,9 @@ def check_sampler(
 
     Parameters
     ----------
-    draw : callable
-        ``draw(n, rng)`` returns `n` outputs: numbers of leaves, or for each output the child taken at each step; -1 or
-        None for nothing.
+    draw : callable, or what `treesim.sampler` makes a sampler of
+        A function ``draw(n, rng)`` returns `n` outputs: numbers of leaves, or for each output the child taken at each
+        step; -1 or None for nothing. Or a spec, or a class or object with ``simulate(oracle, rng)``.
     instance : Instance
     target : Law, array_like of shape [n_leaves], or str
         The claimed law: ``"target"`` (pi~), ``"reference"`` (pi_ref), the spec of a sampler whose exact law it is, a
@@ -142,21 +146,29 @@ def check_sampler(
     --------
     >>> from treesim import family, sampler
     >>> instance = family("product", horizon=3, ratio=2.0)
-    >>> guided = sampler("sp-gsmc")
-    >>> check_sampler(lambda n, rng: guided.simulate(instance, n, seed=1), instance).passed
+    >>> check_sampler("sp-gsmc", instance).passed
     True
     >>> base = sampler("base")
     >>> check_sampler(lambda n, rng: base.simulate(instance, n, seed=1), instance)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     AssertionError: 20000 draws do not agree with the law: p <= 1.0e-300, alpha = 1e-06; observed TV 0.2409 ...
     """
-    leaf = leaves(draw(n, np.random.default_rng(seed)), instance)
+    require_instance(instance, "check_sampler")
+    leaf = leaves(_outputs(draw, instance, n, seed), instance)
     if len(leaf) != n:
         raise SpecError(f"the sampler returned {len(leaf)} outputs, expected {n}")
     verdict = goodness_of_fit(leaf, _law(target, instance), alpha, instance.graph)
     if not verdict.passed:
         raise AssertionError(str(verdict))
     return verdict
+
+
+def _outputs(draw: Any, instance: Instance, n: int, seed: int) -> Draws | Sequence[Any] | IntArray:
+    if isinstance(draw, str | type) or callable(getattr(draw, "simulate", None)):
+        return sampler(draw).simulate(instance, n, seed)
+    if not callable(draw):
+        raise SpecError(f"the sampler is {reprlib.repr(draw)}, expected draw(n, rng), a spec, or a class or object")
+    return draw(n, np.random.default_rng(seed))
 
 
 def goodness_of_fit(

@@ -3,7 +3,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treesim import Instance, MemoryBudgetError, Scaled, Tree, family, merge, optimal_twist, sampler, unroll
+from treesim import (
+    Instance,
+    Layer,
+    MemoryBudgetError,
+    Scaled,
+    Tree,
+    Trellis,
+    family,
+    merge,
+    optimal_twist,
+    sampler,
+    unroll,
+)
+from treesim.instances import merging
 from treesim.testing.strategies import instances, trellis_instances
 
 
@@ -84,3 +97,40 @@ def test_a_tree_that_would_not_fit_is_refused(monkeypatch):
     monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.001")
     with pytest.raises(MemoryBudgetError, match=r"a tree of 2\^18 leaves"):
         unroll(family("product", horizon=18, form="trellis"))
+
+
+def test_unrolled_nodes_keep_their_names():
+    trellis = Trellis(
+        [0, 1, 3, 4],
+        [Layer(np.array([0, 2]), np.array([0.5, 0.5]), np.array([0, 1], np.int32)),
+         Layer(np.array([0, 1, 2]), np.ones(2), np.zeros(2, np.int32))],
+        [0, 1],
+        ["root", "left", ("right", 1), "end"],
+    )  # fmt: skip
+    graph = unroll(Instance(trellis, Scaled.from_float(np.ones(4)))).graph
+    assert graph.names == ["root", "left", ("right", 1), "end", "end"]
+
+
+@pytest.fixture
+def texts(tmp_path):
+    (tmp_path / "tea.txt").write_text("tee teeth the tea")
+    return family("ngram", horizon=3, contains="e", text=str(tmp_path / "tea.txt"), order=2)
+
+
+def test_unrolled_nodes_are_named_by_the_text_so_far(texts):
+    tree = unroll(texts)
+    graph = tree.graph
+    assert graph.names[0] == ""
+    leaves = graph.names[graph.leaves]
+    assert all(len(text) == 3 for text in leaves)
+    for leaf, text in enumerate(leaves):
+        assert [graph.names[node] for node in graph.path(leaf)] == [text[:t] for t in range(4)]
+    target = dict(zip(leaves, tree.target.prob.to_float(), strict=True))
+    assert all((prob > 0) == ("e" in text) for text, prob in target.items())
+    draws = sampler("base").simulate(texts, 50, seed=0)
+    assert {texts.graph.text(edges) for edges in draws.edges} <= set(leaves)
+
+
+def test_large_trees_are_not_named(monkeypatch, texts):
+    monkeypatch.setattr(merging, "LARGEST_NAMED", 4)
+    assert unroll(texts).graph.names is None
