@@ -124,7 +124,7 @@ def test_a_tree_of_one_value_and_dead_ends_is_drawn():
 def test_laws_too_large_to_look_at_are_told_by_their_repr(monkeypatch):
     monkeypatch.setattr("treesim.laws.law.MOST_LISTED", 7)
     html = family("uniform", horizon=3).target._repr_html_()
-    assert "LeafLaw(prob=Scaled(8 numbers" in html
+    assert "TargetLaw(prob=Scaled(8 numbers" in html
     assert "<svg" not in html
 
 
