@@ -28,6 +28,8 @@ Planter = Callable[..., LayeredGraph]
 FAMILIES: Registry[Builder] = Registry("treesim.families")
 
 LARGEST_PRODUCT_TREE = 16
+# What a level takes in any graph: two nodes with their values, and the arrays of the level.
+BYTES_A_LEVEL = 300.0
 
 
 def register(name: str) -> Callable[[Builder], Builder]:
@@ -80,6 +82,8 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
     settings = {key: parameters.get(key, p.default) for key, p in known.items()}
     for key, value in settings.items():
         require_countable(key, value)
+    if isinstance(settings.get("horizon"), int):
+        require_memory(BYTES_A_LEVEL * float(settings["horizon"]), f"a graph of {settings['horizon']} levels")
     built = FAMILIES[name](seed=seed, **settings)
     provenance = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
     return Instance(built.graph, built.value, name, provenance, seed)

@@ -61,8 +61,11 @@ class Check:
 
     @property
     def slack(self) -> float:
-        """By which factor the bound could be better on this instance; infinite if the measured number is zero."""
+        """By which factor the bound could be better here: infinite if the measured number is zero, 1 if both
+        are infinite."""
         worse, better = (self.bound, self.measured) if self.at_most else (self.measured, self.bound)
+        if worse == better == math.inf:
+            return 1.0
         return worse / better if better > ROUNDING else math.inf
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from treesim import FAMILIES, SpecError, family
+from treesim import FAMILIES, SpecError, TreesimError, family
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
@@ -48,3 +48,10 @@ def test_reward_and_perturbation_have_streams_of_their_own():
 def test_bad_requests_are_refused(name, parameters, message):
     with pytest.raises(SpecError, match=message):
         family(name, **parameters)
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+@pytest.mark.parametrize("horizon", [10**9, 10**18])
+def test_horizons_without_end_are_refused_before_anything_is_built(name, horizon):
+    with pytest.raises(TreesimError, match=r"GiB|expected a number of at most"):
+        family(name, horizon=horizon, **({"contains": ("at",)} if name == "ngram" else {}))

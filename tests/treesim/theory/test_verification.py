@@ -108,6 +108,8 @@ def test_checks_know_their_direction_and_slack():
     assert Check("x", "", 1.0, 2.0).holds and not Check("x", "", 1.0, 2.0, at_most=False).holds
     assert Check("x", "", 1.0, 2.0).slack == 2.0 == Check("x", "", 2.0, 1.0, at_most=False).slack
     assert Check("x", "", 0.0, 2.0).slack == math.inf
+    assert Check("x", "", math.inf, math.inf).slack == 1.0 == Check("x", "", math.inf, math.inf, at_most=False).slack
+    assert Check("x", "", 1.0, math.inf).slack == math.inf
 
 
 @pytest.mark.parametrize(("horizon", "epsilon"), [(3, 0.2), (4, 0.5)])
