@@ -65,3 +65,8 @@ def test_users_who_check_types_strictly_can(tmp_path):
         (tmp_path / "script.py").write_text(SCRIPT.format(planted=planted))
         done = python("-m", "mypy", "--strict", "--follow-imports=silent", "script.py", cwd=tmp_path)
         assert done.returncode == expected, done.stdout
+
+
+def test_networkx_is_loaded_only_where_a_graph_is_met():
+    code = "import sys, treesim; treesim.family('product', horizon=3, ratio=2.0).audit; print('networkx' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 
 from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
@@ -20,6 +20,9 @@ from treesim.graphs.layered import Layer
 from treesim.graphs.steps import StepGraph, step_graph
 from treesim.runtime.memory import memory_budget, require_memory
 from treesim.scaled import BYTES_A_VALUE
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 # What a node of the result, an edge and a level take while they are built; a node with its name, V* and V^.
 _BYTES_A_PLACE, _BYTES_A_STEP, _BYTES_A_LEVEL = 2 * BYTES_A_VALUE + 56, 24, 1000

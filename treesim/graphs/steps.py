@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import TreeError, listed, quoted
 from treesim.graphs.distributions import SUM_TOLERANCE, Normaliser
 from treesim.graphs.layered import SMALLEST_PROBABILITY
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -125,6 +127,8 @@ def _root(graph: nx.DiGraph) -> Hashable:
             f"the graph has {len(roots)} nodes without a parent, expected one root"
             + (f" (two of them: {quoted(roots[0])}, {quoted(roots[1])})" if roots else "")
         )
+    import networkx as nx
+
     if not nx.is_directed_acyclic_graph(graph):
         raise TreeError("the graph has a cycle, expected a tree, or a graph without cycles")
     return roots[0]

@@ -12,9 +12,8 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -25,6 +24,9 @@ from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import arborescence_arrays
 from treesim.graphs.from_policy import enumerate_policy
 from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array, steps_text
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,9 +12,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -27,6 +26,9 @@ from treesim.graphs.steps import step_graph
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
 from treesim.scaled import BYTES_A_VALUE, Scaled
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 # Characters of a text that reports show.
 _SHOWN = 40

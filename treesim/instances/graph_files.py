@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Hashable
 from pathlib import Path
-from typing import Any
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any
 
 from treesim.errors import TreeError, quoted
 from treesim.instances.graphml import graph_of_xml
 from treesim.instances.json_graphs import graph_of_document
 from treesim.instances.names import distinct, is_text
 from treesim.runtime.reading import reason, require_file
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 def read_graph(path: str | Path) -> nx.DiGraph:
@@ -49,6 +50,8 @@ def read_graph(path: str | Path) -> nx.DiGraph:
 
 def graph_text(graph: nx.DiGraph, form: str) -> str:
     """A graph as ``json`` (node-link), ``graphml`` or ``dot``; names that the format cannot tell apart are numbered."""
+    import networkx as nx
+
     levels = [attributes.get("level", 0) for _, attributes in graph.nodes(data=True)]
     written = distinct(list(graph), levels, {"json": _json_name, "graphml": _xml_name}.get(form, str))
     graph = nx.relabel_nodes(graph, dict(zip(graph, written, strict=True)))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-import networkx as nx
-
 from treesim.errors import TreeError, quoted
 from treesim.instances.json_graphs import Attributes, Edge, listed_graph
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _TYPES: dict[str, Callable[[str], Any]] = {
     "int": int, "integer": int, "long": int, "float": float, "double": float, "real": float,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from typing import Any, NamedTuple
-
-import networkx as nx
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treesim.errors import TreeError, quoted
 from treesim.instances.names import is_text
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 EXPECTED = (
     'expected {"nodes": [{"id": ..., "reward": ...}], "edges": [{"source": ..., "target": ..., "prob": ...}]}, '
@@ -89,6 +90,8 @@ def listed_graph(nodes: list[tuple[Hashable, Attributes]], edges: list[Edge], pa
         odd = next((name for name in edge[:2] if name not in listed), None)
         if odd is not None:
             raise TreeError(f"edge {edge} names node {quoted(odd)}, which is not listed")
+    import networkx as nx
+
     pairs = Counter((edge.source, edge.target) for edge in edges)
     graph = nx.DiGraph() if len(pairs) == len(edges) else nx.MultiDiGraph()
     if graph.is_multigraph():

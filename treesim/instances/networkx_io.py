@@ -9,9 +9,8 @@ padded on the way in, and the padding is left out on the way back.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
 import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray
@@ -28,6 +27,9 @@ from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.runtime.notes import note
 from treesim.scaled import Scaled
 from treesim.spec import parse
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 _LEAST, _MOST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
 _LARGEST_LOG = 1e8
@@ -116,6 +118,8 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
     >>> graph.nodes[6], graph.edges[0, 1]
     ({'level': 2, 'reward': 4.0}, {'prob': 0.5})
     """
+    import networkx as nx
+
     built, log_value, number = instance.graph, instance.value.log(), instance.value.to_float()
     is_out = _left_out(built)
     names = _unique_names(built, is_out)
