@@ -1,45 +1,148 @@
-"""Options that commands share, declared once."""
+"""Options that commands share, declared once, so that one thing has one spelling everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+from treesim.cli.output import later
+from treesim.tables import FORMS
 
-file_argument = click.argument("file", type=click.Path(path_type=Path))
+Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Command], Command]
+
+PATH = click.Path(path_type=Path)
+
+file_argument = click.argument("file", type=PATH)
+specs_argument = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+vary_option = click.option(
+    "--vary", metavar="NAME", help="The parameter that grows; default: the one that must be given."
+)
+budget_option = click.option(
+    "--budget", type=click.FloatRange(min=1), default=2e10, show_default=True,
+    help="Work a TV may cost, in cell moves of about a nanosecond; past it the interval stays wider.",
+)  # fmt: skip
+
+
+def option(name: str, *flags: str, formerly: Sequence[str] = (), **settings: Any) -> Callable[[Command], Command]:
+    """An option whose old spellings keep working, with a note on stderr.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    *flags : str
+        The longest last: that is what the note calls it.
+    formerly : sequence of str
+        Old spellings.
+    **settings
+        Of `click.option`.
+    """
+    if not formerly:
+        return click.option(*flags, name, **settings)
+    key, once = f"treesim.{name}", f"{flags[-1]} and its old spelling {' / '.join(formerly)}: give one of them"
+
+    def remember(ctx: click.Context, _: click.Parameter, value: Any) -> None:
+        if value is None:
+            return
+        if name in ctx.params:
+            raise click.UsageError(once)
+        ctx.meta[key] = value
+        later(ctx, f"{' / '.join(formerly)} is now called {flags[-1]}; the old spelling still works")
+
+    def settle(ctx: click.Context, _: click.Parameter, value: Any) -> Any:
+        if key not in ctx.meta:
+            return value
+        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(once)
+        return ctx.meta[key]
+
+    def add(command: Command) -> Command:
+        old = click.option(
+            *formerly, f"{name}_formerly", type=settings.get("type"), hidden=True, expose_value=False, callback=remember
+        )
+        return click.option(*flags, name, callback=settle, **settings)(old(command))
+
+    return add
 
 
 def seed_option(of: str | None = None) -> Callable[[Command], Command]:
     """``--seed``, of whatever is random in the command."""
-    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=of)
+    return option("seed", "--seed", type=click.IntRange(min=0), default=0, show_default=True, help=of)
 
 
 def width_option(default: float) -> Callable[[Command], Command]:
     """``--width``, where a TV can only be enclosed."""
-    return click.option(
-        "--width",
-        type=click.FloatRange(min=0, min_open=True),
-        default=default,
-        show_default=True,
+    return option(
+        "width", "--width", type=click.FloatRange(min=0, min_open=True), default=default, show_default=True,
         help="Where a TV can only be enclosed (on a trellis): how far apart the bounds may be.",
-    )
-
-
-def runs_option(flag: str, default: int, least: int, help_text: str) -> Callable[[Command], Command]:
-    """How many runs; the flag differs by command."""
-    return click.option(
-        flag, "runs", type=click.IntRange(min=least), default=default, show_default=True, help=help_text
-    )
-
-
-def file_option(*flags: str, metavar: str, help_text: str, default: Path | None = None) -> Callable[[Command], Command]:
-    """A file to write."""
-    return click.option(
-        *flags, type=click.Path(path_type=Path), metavar=metavar, default=default, show_default=default is not None,
-        help=help_text,
     )  # fmt: skip
+
+
+def runs_option(
+    default: int | None, least: int, help_text: str, most: int | None = None, formerly: Sequence[str] = ()
+) -> Callable[[Command], Command]:
+    """``--runs``: how often a sampler is run."""
+    return option(
+        "runs", "-n", "--runs", formerly=formerly, type=click.IntRange(least, most), default=default,
+        show_default=default is not None, help=help_text,
+    )  # fmt: skip
+
+
+def plot_option(
+    help_text: str, default: Path | None = None, metavar: str = "FILE", formerly: Sequence[str] = ()
+) -> Callable[[Command], Command]:
+    """``--plot``: where a figure goes."""
+    return option(
+        "plot", "--plot", formerly=formerly, type=PATH, metavar=metavar, default=default,
+        show_default=default is not None, help=help_text,
+    )  # fmt: skip
+
+
+def output_option(
+    help_text: str = "Write a file instead of stdout.", required: bool = False, metavar: str = "FILE"
+) -> Callable[[Command], Command]:
+    """``-o``: where the result goes, if it is no figure."""
+    return option("output", "-o", "--output", type=PATH, metavar=metavar, required=required, help=help_text)
+
+
+def delta_option(default: float) -> Callable[[Command], Command]:
+    """``--delta``: the TV to reach."""
+    return option(
+        "delta", "--delta", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=default,
+        show_default=True, help="The TV to reach.",
+    )  # fmt: skip
+
+
+def table_options(*more: str) -> Callable[[Command], Command]:
+    """``--format`` of the command's table, and ``--json`` for short: the parameter ``style``.
+
+    Parameters
+    ----------
+    *more : str
+        Other formats that the command writes.
+    """
+
+    def shorten(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+        if wanted:
+            ctx.meta["treesim.json"] = True
+
+    def settle(ctx: click.Context, _: click.Parameter, style: str) -> str:
+        if "treesim.json" not in ctx.meta:
+            return style
+        if style not in ("json", "table"):
+            raise click.UsageError(f"--json and --format {style}: give one of them")
+        return "json"
+
+    def add(command: Command) -> Command:
+        short = click.option("--json", is_flag=True, is_eager=True, expose_value=False, callback=shorten,
+                             help="Short for --format json: one JSON document.")  # fmt: skip
+        long = option("style", "--format", type=click.Choice([*FORMS, *more]), default="table", show_default=True,
+                      callback=settle, help="csv and json have the numbers as they are.")  # fmt: skip
+        return long(short(command))
+
+    return add

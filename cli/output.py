@@ -16,9 +16,13 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from treesim.tables import escaped, table
+from treesim.cli.help import Command
+from treesim.tables import Records, escaped, flat, table
 
 Item = TypeVar("Item")
+
+# Where a context keeps what it says at the end.
+_LATER = "treesim.later"
 
 
 class Failure(click.ClickException):
@@ -31,12 +35,17 @@ class Failure(click.ClickException):
         click.echo(f"{self.prefix}{escaped(self.format_message())}", file=file, err=file is None)
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A group whose commands fail with one line and exit code 2, never a traceback; Ctrl-C ends them with 130."""
+
+    command_class = Command
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            for text in ctx.meta.pop(_LATER, []):
+                note(text)
+            return result
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
@@ -112,6 +121,11 @@ def note(text: str) -> None:
     click.echo(escaped(text), err=True)
 
 
+def later(ctx: click.Context, text: str) -> None:
+    """A line on stderr once the command has done its work; a command that fails says why, and nothing else."""
+    ctx.meta.setdefault(_LATER, []).append(text)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout; numbers that JSON lacks are written as the texts "Infinity", "-Infinity", "NaN"."""
     click.echo(json_text(document))
@@ -125,6 +139,30 @@ def json_text(document: Any) -> str:
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> None:
     """Print a table; the first `left` columns are texts, the others numbers, to the right."""
     click.echo(table(headers, rows, left))
+
+
+def print_as(
+    style: str, document: dict[str, Any], headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1
+) -> bool:
+    """Print what programs and papers read; False if the command shall speak to people, in words of its own.
+
+    Parameters
+    ----------
+    style : str
+        ``json`` prints the document, ``csv`` its ``rows``, ``markdown`` and ``latex`` the table.
+    document : dict
+    headers, rows, left
+        Of the table.
+    """
+    if style == "table":
+        return False
+    if style == "json":
+        print_json(document)
+    elif style == "csv":
+        click.echo(Records(map(flat, document["rows"])).csv(), nl=False)
+    else:
+        click.echo(table(headers, rows, left, style))
+    return True
 
 
 def whole_numbers(text: str, what: str) -> list[int]:

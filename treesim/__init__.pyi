@@ -53,6 +53,7 @@ from .samplers import (
 )
 from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
+from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
 
 __all__ = [
@@ -121,6 +122,7 @@ __all__ = [
     "perturb",
     "read_graph",
     "register_sampler",
+    "results",
     "sampler",
     "save",
     "spectral_gap",

@@ -43,6 +43,17 @@ def test_options_reach_the_family(run):
     assert instance.seed == 5
 
 
+def test_the_product_model_takes_an_epsilon(run):
+    for epsilon, error in (("0.1", 0.1), ("0.5/T", 0.05)):
+        run("generate", "product", "--horizon", 10, "--epsilon", epsilon, "-o", "p.st")
+        assert load("p.st").audit.bellman_error == pytest.approx(error, abs=1e-12)
+        assert load("p.st").audit.ratio_bound == pytest.approx(1 + 2 * error)
+    arguments = ("generate", "product", "--horizon", 10, "-o", "q.st")
+    assert "ratio and epsilon are given" in run.error(*arguments, "--epsilon", 0.1, "--ratio", 2)
+    assert "the product model has one ratio" in run.error(*arguments, "--epsilon", "0.5/t")
+    assert not Path("q.st").exists()
+
+
 def graph_file(name="g.json", **changes):
     nodes = [{"id": "start"}, {"id": "yes", "reward": 1.0}, {"id": "no", "reward": 0.0}]
     edges = [{"source": "start", "target": "yes", "prob": 0.25}, {"source": "start", "target": "no", "prob": 0.75}]

@@ -44,3 +44,10 @@ def test_inspect_counts_the_paths_of_a_trellis(run, chain):
     assert document["log2_paths"] == pytest.approx(40 * np.log2(3))
     run("inspect", chain, "--plot", "m.png")
     assert Path("m.png").stat().st_size > 10_000
+
+
+def test_levels_in_every_format(run, instance):
+    lines = run("inspect", instance, "--format", "csv").stdout.splitlines()
+    assert lines[0] == "level,sup,mean_reference,mean_target"
+    assert len(lines) == 5
+    assert run("inspect", instance, "--format", "markdown").stdout.startswith("| level ")

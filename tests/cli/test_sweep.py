@@ -41,6 +41,20 @@ def test_results_in_every_format(run, store):
     assert len(Path("r.csv").read_text().splitlines()) == 9
 
 
+@pytest.mark.parametrize(("form", "start"), [("markdown", "| family"), ("latex", "\\begin{tabular}")])
+def test_results_for_papers(run, store, form, start):
+    text = run("results", store, "--format", form).stdout
+    assert text.startswith(start)
+    assert text.count("smc:particles=2") == 4
+
+
+@pytest.mark.parametrize(("name", "start"), [("r.csv", "family,seed"), ("r.json", "{"), ("r.md", "| family"),
+                                             ("r.tex", "\\begin"), ("r.txt", "family ")])  # fmt: skip
+def test_the_ending_of_a_file_says_its_format(run, store, name, start):
+    run("results", store, "-o", name)
+    assert Path(name).read_text().startswith(start)
+
+
 def test_results_as_parquet(run, store):
     parquet = pytest.importorskip("pyarrow.parquet")
     run("results", store, "--format", "parquet", "-o", "r.parquet")

@@ -15,7 +15,6 @@ from treesim.empirical.measure import distance
 from treesim.errors import NoExactLaw, SpecError
 from treesim.instances.families import FAMILIES, family
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import epsilon_schedule
 from treesim.laws.law import TV
 from treesim.samplers import SAMPLERS, Sampler, sampler
 from treesim.spec import spell
@@ -195,12 +194,11 @@ def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
 def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int, **parameters: Any) -> Instance:
     """The instance of a family at a horizon, with a given Bellman error."""
     if epsilon is not None:
-        if name == "product" and "perturbation" not in parameters:
-            parameters = {"ratio": 1.0 + 2.0 * float(epsilon_schedule(epsilon, horizon)[0]), **parameters}
-        else:
-            parameters = {"epsilon": epsilon, **parameters}
-            if name in FAMILIES and "perturbation" in inspect.signature(FAMILIES[name]).parameters:
-                parameters = {"perturbation": "random-sign", **parameters}
+        parameters = {"epsilon": epsilon, **parameters}
+        # The product model has an error of its own.
+        perturbed = name in FAMILIES and "perturbation" in inspect.signature(FAMILIES[name]).parameters
+        if perturbed and name != "product":
+            parameters = {"perturbation": "random-sign", **parameters}
     return family(name, seed=seed, horizon=horizon, **parameters)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from treesim.studies.grid import Cell, SweepError
+from treesim.tables import Records
 
 # "tree" in ASCII: marks a SQLite file as a store of ours.
 APPLICATION = 0x74726565
@@ -138,7 +139,7 @@ def failures(cells: list[Cell], store: Store) -> list[str]:
     ]
 
 
-def rows(store: Store) -> list[dict[str, Any]]:
+def rows(store: Store) -> Records:
     """All rows as flat records, in the order of what defines them: parameters as ``parameters.NAME``.
 
     Raises
@@ -147,7 +148,7 @@ def rows(store: Store) -> list[dict[str, Any]]:
         If a row is damaged.
     """
     order = "family, parameters, CAST(seed AS INTEGER), sampler, CAST(runs AS INTEGER)"
-    records = []
+    records = Records()
     for number, row in enumerate(store.execute(f"SELECT {', '.join(store.columns)} FROM cells ORDER BY {order}")):
         try:
             records.append(_record(dict(zip(store.columns, row, strict=True))))
@@ -156,6 +157,28 @@ def rows(store: Store) -> list[dict[str, Any]]:
                 f"{store.path} is damaged: row {number + 1} holds no result of a sweep ({error})"
             ) from None
     return records
+
+
+def results(path: Path | str) -> Records:
+    r"""What a sweep has found so far: the rows of its store, as flat records.
+
+    Raises
+    ------
+    SweepError
+        If the file is no store of ours, or damaged.
+
+    Examples
+    --------
+    >>> from treesim.studies.sweep import read_grid, run
+    >>> grid = Path("grid.toml")
+    >>> _ = grid.write_text("[[grid]]\nfamily = 'product'\nsamplers = ['sp-gsmc']\nparameters = {horizon = [2, 3]}\n")
+    >>> with open_store(Path("s.sqlite"), create=True) as store:
+    ...     finished = list(run(read_grid(grid), store))
+    >>> [record["parameters.horizon"] for record in results("s.sqlite")]
+    [2, 3]
+    """
+    with open_store(Path(path)) as store:
+        return rows(store)
 
 
 def commit(store: Store, row: tuple[Any, ...]) -> None:
