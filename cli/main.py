@@ -11,6 +11,7 @@ from treesim.cli.export import export
 from treesim.cli.generate import generate
 from treesim.cli.inspect import inspect
 from treesim.cli.merge import merge
+from treesim.cli.need import need
 from treesim.cli.output import Group
 from treesim.cli.results import results
 from treesim.cli.sample import sample
@@ -49,6 +50,6 @@ def main(modules: tuple[Path, ...]) -> None:
 
 
 for command in (
-    generate, inspect, merge, unroll, tv, sample, verify, scale, sweep, results, experiment, export, audit, demo,
+    generate, inspect, merge, unroll, tv, need, sample, verify, scale, sweep, results, experiment, export, audit, demo,
 ):  # fmt: skip
     main.add_command(command)

@@ -184,14 +184,21 @@ def progress(items: Iterable[Item], label: str, shown: bool, length: int | None 
 
 @contextmanager
 def levels(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback for long recursions: on a terminal it keeps one line on stderr up to date, after two seconds."""
+    """A callback for long recursions, told the level that is done and how many there are."""
+    with status(label) as report:
+        yield lambda done, total: report(f"level {done} of {total}")
+
+
+@contextmanager
+def status(label: str) -> Iterator[Callable[[str], None]]:
+    """A callback for long work: on a terminal it keeps one line on stderr up to date, after two seconds."""
     start, shown = time.monotonic(), False
 
-    def report(done: int, total: int) -> None:
+    def report(text: str) -> None:
         nonlocal shown
         if sys.stderr.isatty() and time.monotonic() - start > 2.0:
             shown = True
-            click.echo(f"\r{escaped(label)}: level {done} of {total} ", nl=False, err=True)
+            click.echo(f"\r\033[K{escaped(label)}: {escaped(text)} ", nl=False, err=True)
 
     yield report
     if shown:

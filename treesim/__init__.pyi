@@ -53,6 +53,7 @@ from .samplers import (
 )
 from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
+from .studies.scaling import Need, need
 from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
 
@@ -85,6 +86,7 @@ __all__ = [
     "LeafLaw",
     "MemoryBudgetError",
     "MergeReport",
+    "Need",
     "NoExactLaw",
     "Oracle",
     "OracleError",
@@ -118,6 +120,7 @@ __all__ = [
     "instance_from_graph",
     "load",
     "merge",
+    "need",
     "optimal_twist",
     "perturb",
     "read_graph",
