@@ -56,6 +56,7 @@ from .scaled import Scaled
 from .studies.scaling import Need, need
 from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
+from .theory.worst_case import BinaryTrees, WorstCase, worst_case
 
 __all__ = [
     "FAMILIES",
@@ -70,6 +71,7 @@ __all__ = [
     "Base",
     "BeamSearch",
     "BestOfN",
+    "BinaryTrees",
     "Bound",
     "ConstraintError",
     "Cost",
@@ -108,6 +110,7 @@ __all__ = [
     "TreesimError",
     "Trellis",
     "WalkLaw",
+    "WorstCase",
     "__version__",
     "audit",
     "bound_for",
@@ -131,4 +134,5 @@ __all__ = [
     "spectral_gap",
     "stationary_law",
     "unroll",
+    "worst_case",
 ]
