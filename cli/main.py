@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from treesim.cli.audit import audit
+from treesim.cli.compare import compare
 from treesim.cli.demo import demo
 from treesim.cli.experiment import experiment
 from treesim.cli.export import export
@@ -50,6 +51,7 @@ def main(modules: tuple[Path, ...]) -> None:
 
 
 for command in (
-    generate, inspect, merge, unroll, tv, need, sample, verify, scale, sweep, results, experiment, export, audit, demo,
+    generate, inspect, merge, unroll, tv, compare, need, sample, verify, scale, sweep, results, experiment, export,
+    audit, demo,
 ):  # fmt: skip
     main.add_command(command)

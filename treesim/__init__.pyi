@@ -53,6 +53,7 @@ from .samplers import (
 )
 from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
+from .studies.compare import Comparison, compare
 from .studies.scaling import Need, need
 from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
@@ -73,6 +74,7 @@ __all__ = [
     "BestOfN",
     "BinaryTrees",
     "Bound",
+    "Comparison",
     "ConstraintError",
     "Cost",
     "Diagnosis",
@@ -114,6 +116,7 @@ __all__ = [
     "__version__",
     "audit",
     "bound_for",
+    "compare",
     "diagnose",
     "epsilon_schedule",
     "estimate",

@@ -21,6 +21,8 @@ APPLICATION = 0x74726565
 
 FORMAT = 2
 
+_MAGIC = b"SQLite format 3\0"
+
 COLUMNS = (
     "cell", "key", "family", "parameters", "seed", "sampler", "runs", "width", "budget", "version", "code", "result",
     "error",
@@ -123,6 +125,15 @@ def open_store(path: Path, create: bool = False, tell: Tell = lambda _: None) ->
             yield store
         except _DAMAGE as error:
             raise _refusal(path, error) from None
+
+
+def is_store(path: Path) -> bool:
+    """Whether a file looks like a store: it is SQLite's."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+    except (OSError, ValueError):
+        return False
 
 
 def missing(cells: list[Cell], store: Store) -> list[Cell]:
