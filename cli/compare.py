@@ -9,7 +9,15 @@ import click
 
 from treesim.cli.help import Command
 from treesim.cli.inputs import file_or_spec
-from treesim.cli.options import budget_option, plot_option, runs_option, seed_option, table_options, width_option
+from treesim.cli.options import (
+    budget_option,
+    names_argument,
+    plot_option,
+    runs_option,
+    seed_option,
+    table_options,
+    width_option,
+)
 from treesim.cli.output import Failure, note, print_as, print_table, progress
 from treesim.tables import distance, escaped, number
 
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     examples=("compare tree.safetensors sp-gsmc importance smc --vary n=1,4,16 --vary particles=1,2,4",
               "compare results.sqlite --plot sweep.png"),
 )  # fmt: skip
-@click.argument("names", nargs=-1, required=True, metavar="FILE... SPEC...")
+@names_argument
 @click.option("--vary", "varied", multiple=True, metavar="NAME=V,V,...",
               help="Values of a parameter, for every SPEC that leaves it open; may be given again.")  # fmt: skip
 @width_option(1e-6)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.options import output_option, seed_option, table_options
+from treesim.cli.options import family_argument, output_option, seed_option, table_options
 from treesim.cli.output import Failure, distinct_output, working
 from treesim.cli.saving import instance_output, save_and_tell
 
@@ -37,7 +37,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     examples=("generate dirichlet --horizon 8 --perturbation random-sign --epsilon 0.5/T -o tree.safetensors",
               "generate product --horizon 64 --epsilon 0.5/T -o product.safetensors"),
 )  # fmt: skip
-@click.argument("family")
+@family_argument
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--list",

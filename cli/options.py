@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from treesim.cli.output import later
 from treesim.tables import FORMS
@@ -16,8 +17,33 @@ Decorator = Callable[[Command], Command]
 
 PATH = click.Path(path_type=Path)
 
+
+def _samplers(ctx: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
+    """What a shell may complete to a SPEC: names of samplers."""
+    from treesim import SAMPLERS
+
+    return [CompletionItem(name) for name in SAMPLERS if name.startswith(start)]
+
+
+def _families(ctx: click.Context, _: click.Parameter, start: str) -> list[CompletionItem]:
+    """What a shell may complete to a FAMILY."""
+    from treesim import FAMILIES
+
+    return [CompletionItem(name) for name in [*FAMILIES, "graph"] if name.startswith(start)]
+
+
+def _files_and_samplers(ctx: click.Context, parameter: click.Parameter, start: str) -> list[CompletionItem]:
+    """What a shell may complete to a FILE or a SPEC."""
+    return [CompletionItem(start, type="file"), *_samplers(ctx, parameter, start)]
+
+
 file_argument = click.argument("file", type=PATH)
-specs_argument = click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+family_argument = click.argument("family", shell_complete=_families)
+spec_argument = click.argument("spec", shell_complete=_samplers)
+specs_argument = click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=_samplers)
+names_argument = click.argument(
+    "names", nargs=-1, required=True, metavar="FILE... SPEC...", shell_complete=_files_and_samplers
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 vary_option = click.option(
     "--vary", metavar="NAME", help="The parameter that grows; default: the one that must be given."

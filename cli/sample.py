@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.options import file_argument, json_option, output_option, plot_option, runs_option, seed_option
+from treesim.cli.options import (
+    file_argument,
+    json_option,
+    output_option,
+    plot_option,
+    runs_option,
+    seed_option,
+    spec_argument,
+)
 from treesim.cli.output import Failure, distinct_output, print_json, print_table
 from treesim.tables import number
 
@@ -26,7 +34,7 @@ OUTPUTS, DIAGNOSED = 10, 200
               "sample tree.safetensors smc:particles=64 --diagnose --plot runs.png"),
 )  # fmt: skip
 @file_argument
-@click.argument("spec")
+@spec_argument
 @runs_option(None, 1, "Runs, an output each; default: 10, or 200 to diagnose.", most=2**40)
 @seed_option()
 @output_option("Write .csv or .npz instead of stdout.")

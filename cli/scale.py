@@ -11,6 +11,7 @@ import click
 from treesim.cli.help import Command
 from treesim.cli.options import (
     delta_option,
+    family_argument,
     plot_option,
     runs_option,
     seed_option,
@@ -33,7 +34,7 @@ _OPTIONS = {
     examples=("scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32",
               "scale dirichlet importance --set concentration=0.5 --horizons 2,4,6 --plot growth.png"),
 )  # fmt: skip
-@click.argument("family")
+@family_argument
 @specs_argument
 @vary_option
 @click.option(
