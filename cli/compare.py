@@ -18,7 +18,7 @@ from treesim.cli.options import (
     table_options,
     width_option,
 )
-from treesim.cli.output import Failure, note, print_as, print_table, progress
+from treesim.cli.output import Failure, distinct_output, note, print_as, print_table, progress
 from treesim.tables import distance, escaped, number
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def compare(
 
     if plot is not None:
         figure_path(plot)
+        distinct_output(plot, *map(Path, names))
     told = [file_or_spec(name) for name in names]
     files, specs = [each for each in told if isinstance(each, Path)], [each for each in told if isinstance(each, str)]
     if not files:

@@ -21,7 +21,7 @@ from treesim.cli.options import (
     vary_option,
     width_option,
 )
-from treesim.cli.output import print_as, print_table, status
+from treesim.cli.output import Failure, print_as, print_table, status
 from treesim.tables import distance, number
 
 if TYPE_CHECKING:
@@ -53,10 +53,14 @@ def need(
     It is "none" where even the largest is not enough; its TV is shown then. How the need of a family grows with T is
     told by: treesim scale
     """
-    from treesim import load
+    from treesim import FAMILIES, load
     from treesim.laws.density_ratio import Effort
+    from treesim.runtime.reading import exists
     from treesim.studies import scaling
 
+    if str(file) in FAMILIES and not exists(file):
+        raise Failure(f"{file} is a family, and need asks one instance; for its need against T: treesim scale {file} "
+                      f"{specs[0]}")  # fmt: skip
     # Wrong specs are told before anything is computed.
     parameters = [scaling.varying(spec, vary) for spec in specs]
     instance = load(file)

@@ -92,3 +92,6 @@ def test_wrong_input(run, instance):
     assert "no sampler has it open" in run.error("compare", instance, "base", "--vary", "n=1")
     assert "expected .png" in run.error("compare", instance, "base", "--plot", "c.txt")
     assert not Path("c.txt").exists()
+    Path("tree.png").write_bytes(Path(instance).read_bytes())
+    assert "tree.png is the input" in run.error("compare", "tree.png", "base", "--plot", "tree.png")
+    assert Path("tree.png").read_bytes() == Path(instance).read_bytes()

@@ -46,3 +46,5 @@ def test_wrong_input(run, instance):
     )
     assert "leave it out of the spec" in run.error("need", instance, "importance:n=3")
     assert "0.0 is not in the range" in run.error("need", instance, "importance", "--delta", 0)
+    assert "product is a family" in run.error("need", "product", "smc")
+    assert "treesim scale product smc" in run.error("need", "product", "smc")
