@@ -52,17 +52,18 @@ def _summary(records: Records, style: str) -> str:
     from treesim.samplers import labels
 
     names = list(dict.fromkeys(key for record in records for key in record if key.startswith("parameters.")))
+    failed = any(record["error"] for record in records)
     rows = []
     for record, sampler in zip(records, labels(record["sampler"] for record in records), strict=True):
         given = [str(record.get(name, "-")) for name in names]
         tv = [number(record["tv.lo"]), number(record["tv.hi"]), record["tv.kind"] or "-"]
+        why = [record["error"] or ""] if failed else []
         rows.append(
-            [record["family"], *given, str(record["seed"]), sampler, *tv,
-             number(record["value_queries"]), record["error"] or ""]
-        )  # fmt: skip
+            [record["family"], *given, str(record["seed"]), sampler, *tv, number(record["value_queries"]), *why]
+        )
     defines = ["family", *(name.removeprefix("parameters.") for name in names), "seed", "sampler"]
-    why = "why not" if any(record["error"] for record in records) else ""
-    return table([*defines, "TV from", "to", "kind", "queries", why], rows, len(defines), style)
+    headers = [*defines, "TV from", "to", "kind", "queries", *(["why not"] if failed else [])]
+    return table(headers, rows, len(defines), style)
 
 
 def _write_parquet(records: Records, path: Path) -> None:

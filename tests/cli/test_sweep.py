@@ -41,6 +41,16 @@ def test_results_in_every_format(run, store):
     assert len(Path("r.csv").read_text().splitlines()) == 9
 
 
+def test_the_table_says_why_not_only_where_something_failed(run, store):
+    assert run("results", store).stdout.splitlines()[0].split()[-1] == "queries"
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE cells SET result = NULL, error = 'out of memory' WHERE sampler = 'sp-gsmc'")
+    connection.close()
+    lines = run("results", store).stdout.splitlines()
+    assert lines[0].endswith("why not")
+    assert sum(line.endswith("out of memory") for line in lines) == 4
+
+
 @pytest.mark.parametrize(("form", "start"), [("markdown", "| family"), ("latex", "\\begin{tabular}")])
 def test_results_for_papers(run, store, form, start):
     text = run("results", store, "--format", form).stdout
