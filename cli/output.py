@@ -159,7 +159,8 @@ def print_as(
     if style == "json":
         print_json(document)
     elif style == "csv":
-        click.echo(Records(map(flat, document["rows"])).csv(), nl=False)
+        # As it is: click would take out what commands a terminal, and values may have that.
+        sys.stdout.write(Records(map(flat, document["rows"])).csv())
     else:
         click.echo(table(headers, rows, left, style))
     return True

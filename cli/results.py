@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -42,7 +43,7 @@ def results(store: Path, output: Path | None, style: str) -> None:
     else:
         text = _summary(records, style) + "\n"
     if output is None:
-        click.echo(text, nl=False)
+        sys.stdout.write(text)
     else:
         write_whole(distinct_output(output, store), lambda path: path.write_text(text, encoding="utf-8"))
 
