@@ -25,7 +25,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     rows = []
     for name, builder in FAMILIES.items():
         parameters = [key for key in inspect.signature(builder).parameters if key != "seed"]
-        rows.append((name, (inspect.getdoc(builder) or "").splitlines()[0], " ".join(parameters)))
+        rows.append((name, (inspect.getdoc(builder) or "\n").splitlines()[0], " ".join(parameters)))
     rows.append(("graph FILE", "Your own tree: node-link or nested JSON, or GraphML.", " ".join(_GRAPH_PARAMETERS)))
     for name, summary, parameters_text in rows:
         click.echo(f"{name}\n    {summary}\n    parameters: {parameters_text}")

@@ -34,6 +34,11 @@ def test_the_list_names_every_family(run):
     assert "graph FILE" in text
 
 
+def test_the_list_names_families_that_say_nothing_of_themselves(run, monkeypatch):
+    monkeypatch.setitem(FAMILIES, "silent", lambda horizon, seed=0: None)
+    assert "\nsilent\n" in run("generate", "--list").stdout
+
+
 def test_options_reach_the_family(run):
     run("generate", "dirichlet", "--horizon", 3, "--branching", 3, "--alpha", 0.5, "--reward", "sparse:share=0.3",
         "--perturbation", "constant-up", "--epsilon", "0.3/T", "--seed", 5, "-o", "d.st")  # fmt: skip
