@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from treesim.cli.options import file_option, json_option, seed_option, width_option
+from treesim.cli.options import PATH, json_option, option, plot_option, runs_option, seed_option, width_option
 from treesim.cli.output import Failure, Group, print_json, progress, whole_numbers, working
 from treesim.tables import escaped
 
@@ -27,55 +27,55 @@ def _story(figure: str) -> Callable[[Command], Command]:
     """The options of every demo that draws one figure."""
 
     def add(command: Command) -> Command:
-        for option in (
+        for each in (
             json_option,
-            file_option("--html", metavar="FILE", help_text="Also write a web page with sliders."),
-            file_option("-o", "--output", metavar="FILE", help_text="The figure.", default=Path(figure)),
+            option("html", "--html", type=PATH, metavar="FILE", help="Also write a web page with sliders."),
+            plot_option("The figure.", Path(figure), formerly=["-o", "--output"]),
             seed_option(),
         ):
-            command = option(command)
+            command = each(command)
         return command
 
     return add
 
 
-def _check_outputs(output: Path, html: Path | None) -> None:
+def _check_outputs(plot: Path, html: Path | None) -> None:
     """Refuse wrong endings before the work begins."""
     from treesim.figures.style import figure_path
     from treesim.figures.web_page import page_path
 
-    figure_path(output)
+    figure_path(plot)
     if html is not None:
         page_path(html)
 
 
 def _tell(
-    name: str, output: Path, html: Path | None, as_json: bool, figure: Figure, page: Callable[[Any], Page],
+    name: str, plot: Path, html: Path | None, as_json: bool, figure: Figure, page: Callable[[Any], Page],
     document: dict[str, Any], words: Callable[[], str],
 ) -> None:  # fmt: skip
     """Write the files, and tell the story as a document or in words."""
     from treesim.figures.style import save_figure
     from treesim.figures.web_page import save_page
 
-    save_figure(figure, output)
+    save_figure(figure, plot)
     if html is not None:
         save_page(page(lambda items: progress(items, "page", shown=True)), html)
     if as_json:
-        print_json({"demo": name, "figure": str(output), **document})
+        print_json({"demo": name, "figure": str(plot), **document})
         return
-    click.echo(f"{words()}\n\nfigure: {escaped(str(output))}" + (f"\npage: {escaped(str(html))}" if html else ""))
+    click.echo(f"{words()}\n\nfigure: {escaped(str(plot))}" + (f"\npage: {escaped(str(html))}" if html else ""))
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, examples=("demo blowup", "demo constrained --contains is --html page.html"))
 def demo() -> None:
     """Teaching demos: text, exact numbers and a figure."""
 
 
-@demo.command()
+@demo.command(examples=("demo blowup", "demo blowup --horizons 2,4,6 --delta 0.2 --plot blowup.svg"))
 @click.option("--horizons", default=HORIZONS, show_default=True, help="Values of T, separated by commas.")
 @click.option("--delta", type=float, default=0.1, show_default=True, help="The TV to reach.")
 @_story("blowup.png")
-def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
+def blowup(horizons: str, delta: float, seed: int, plot: Path, html: Path | None, as_json: bool) -> None:
     """Compute for TV <= delta: exponential in T without a reward model, flat with one."""
     from treesim.demos import blowup as story
 
@@ -84,15 +84,17 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | No
         raise Failure(f"horizons is {horizons!r}, expected numbers from 1 to 12: the tree has 4^T leaves")
     if not 0.03 <= delta < 1:
         raise Failure(f"delta is {delta}, expected from 0.03 to 1: best-of-N itself ends near 0.02")
-    _check_outputs(output, html)
+    _check_outputs(plot, html)
     rows = [row for t in progress(steps, "horizons", shown=True) for row in story.run([t], delta, seed)]
     _tell(
-        "blowup", output, html, as_json, story.figure(rows, delta), lambda track: story.page(seed, track),
+        "blowup", plot, html, as_json, story.figure(rows, delta), lambda track: story.page(seed, track),
         story.document(rows, delta, seed), lambda: story.words(rows, delta),
     )  # fmt: skip
 
 
-@demo.command()
+@demo.command(
+    examples=("demo constrained --contains is --horizon 20 --order 2", "demo constrained --html constrained.html")
+)
 @click.option("--contains", multiple=True, metavar="TEXT", help="What the text must contain; default: python.")
 @click.option("--excludes", multiple=True, metavar="TEXT", help="What it must not contain.")
 @click.option("--constraint", metavar="REGEX", help="A regular expression that the whole text must match.")
@@ -103,7 +105,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | No
 @_story("constrained.png")
 def constrained(
     contains: tuple[str, ...], excludes: tuple[str, ...], constraint: str | None, horizon: int, order: int,
-    text: str | None, width: float, seed: int, output: Path, html: Path | None, as_json: bool,
+    text: str | None, width: float, seed: int, plot: Path, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Constrained decoding: a language model of letters that must write a given word."""
     from treesim.decoding.constrained import Problem, pose
@@ -115,7 +117,7 @@ def constrained(
     def posed(horizon: int) -> Problem:
         return pose(horizon, text, order=order, constraint=constraint, contains=contains, excludes=excludes)
 
-    _check_outputs(output, html)
+    _check_outputs(plot, html)
     with working("training the model"):
         problem = posed(horizon)
     with working("computing exact probabilities and certified distances"):
@@ -125,56 +127,58 @@ def constrained(
     wish = ", ".join(wishes)
     horizons = [horizon // 3, 2 * horizon // 3, horizon]
     _tell(
-        "constrained", output, html, as_json, story.figure(rows, wish),
+        "constrained", plot, html, as_json, story.figure(rows, wish),
         lambda track: story.page(posed, horizons, wish, seed, track),
         story.document(rows, problem, wish, seed), lambda: story.words(rows, problem, wish, order),
     )  # fmt: skip
 
 
-@demo.command()
+@demo.command(examples=("demo guidance", "demo guidance --horizon 4 --plot guidance.pdf"))
 @click.option("--horizon", type=click.IntRange(min=2, max=12), default=8, show_default=True, help="T.")
 @_story("guidance.png")
-def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
+def guidance(horizon: int, seed: int, plot: Path, html: Path | None, as_json: bool) -> None:
     """2 T epsilon, the sharp bound, and exact distances of one guided particle."""
     from treesim.demos import guidance as story
 
-    _check_outputs(output, html)
+    _check_outputs(plot, html)
     epsilons = [share / horizon for share in story.SHARES]
     rows = [row for e in progress(epsilons, "errors", shown=True) for row in story.run(horizon, [e], seed)]
     _tell(
-        "guidance", output, html, as_json, story.figure(rows, horizon), lambda track: story.page(seed, track),
+        "guidance", plot, html, as_json, story.figure(rows, horizon), lambda track: story.page(seed, track),
         story.document(rows, horizon, seed), lambda: story.words(rows, horizon),
     )  # fmt: skip
 
 
-@demo.command()
+@demo.command(examples=("demo failures", "demo failures --particles 20 --horizon 30 --seed 1"))
 @click.option("--particles", type=click.IntRange(min=10, max=10_000), default=100, show_default=True, help="N.")
 @click.option("--horizon", type=click.IntRange(min=10, max=500), default=100, show_default=True, help="T.")
 @_story("failures.png")
-def failures(particles: int, horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
+def failures(particles: int, horizon: int, seed: int, plot: Path, html: Path | None, as_json: bool) -> None:
     """Particle collapse, weight degeneracy and exponential slow-down side by side."""
     from treesim.demos import failures as story
 
-    _check_outputs(output, html)
+    _check_outputs(plot, html)
     with working("running the particles"):
         runs = story.run(particles, horizon, seed)
     _tell(
-        "failures", output, html, as_json, story.figure(runs), lambda track: story.page(seed, track),
+        "failures", plot, html, as_json, story.figure(runs), lambda track: story.page(seed, track),
         story.document(runs, seed), lambda: story.words(runs),
     )  # fmt: skip
 
 
-@demo.command(name="hidden-leaf")
+@demo.command(
+    name="hidden-leaf", examples=("demo hidden-leaf", "demo hidden-leaf --horizon 6 --sampler sp-gsmc --runs 40")
+)
 @click.option("--horizon", type=click.IntRange(min=3, max=12), default=9, show_default=True, help="T.")
 @click.option("--epsilon", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True, help="L - 1.")
 @click.option("--branching", type=click.IntRange(min=2), default=2, show_default=True)
 @click.option("--sampler", "specs", multiple=True, metavar="SPEC",
               help="Another player, run until it finds the prefix or its budget is spent; with {} in place of a number "
               "run once, as large as the budget pays for. May be given again.")  # fmt: skip
-@click.option("--games", type=click.IntRange(min=20), default=200, show_default=True, help="Games that are played.")
+@runs_option(200, 20, "Games that are played.", formerly=["--games"])
 @_story("hidden-leaf.png")
 def hidden_leaf(
-    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], games: int, seed: int, output: Path,
+    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], runs: int, seed: int, plot: Path,
     html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
@@ -185,7 +189,7 @@ def hidden_leaf(
     from treesim.hard_instances.oracle_game import demo as story
     from treesim.hard_instances.oracle_game.game import RIVALS, SEARCH, exact_curve, played_curve
 
-    _check_outputs(output, html)
+    _check_outputs(plot, html)
     for spec in specs:
         if spec != SEARCH:
             sampler(spec.replace("{}", "1"))
@@ -196,32 +200,32 @@ def hidden_leaf(
     budgets = [horizon * 2.0**k for k in range(math.ceil(math.log2(4 * proof.hidden)) + 1)]
     exact, played = ["best possible", SEARCH, *RIVALS], [SEARCH, *RIVALS, *specs]
     curves = [exact_curve(name, instance, budgets) for name in progress(exact, "laws", shown=True)]
-    curves += [played_curve(name, instance, budgets, games, seed) for name in progress(played, "games", shown=True)]
+    curves += [played_curve(name, instance, budgets, runs, seed) for name in progress(played, "games", shown=True)]
     rows = story.price_rows(epsilon, branching)
     _tell(
-        "hidden-leaf", output, html, as_json, story.figure(curves, rows, proof),
+        "hidden-leaf", plot, html, as_json, story.figure(curves, rows, proof),
         lambda track: story.page(branching, seed, track), story.document(curves, rows, proof, epsilon),
         lambda: story.words(curves, rows, proof, epsilon, budgets),
     )  # fmt: skip
 
 
-@demo.command()
-@file_option("-o", "--output", metavar="FOLDER", help_text="For the figures, one a row.", default=Path("discoveries"))
+@demo.command(examples=("demo discoveries", "demo discoveries --plot figures"))
+@plot_option("For the figures, one a row.", Path("discoveries"), metavar="FOLDER", formerly=["-o", "--output"])
 @json_option
-def discoveries(output: Path, as_json: bool) -> None:
+def discoveries(plot: Path, as_json: bool) -> None:
     """Beyond the paper: six results, what decides them, and a figure each."""
     from treesim.figures.studies import experiment_figure
     from treesim.figures.style import save_figure
     from treesim.hard_instances.discoveries import DISCOVERIES
     from treesim.hard_instances.discoveries import demo as story
 
-    if output.exists() and not output.is_dir():
-        raise Failure(f"{output} is a file, expected a folder for the figures")
+    if plot.exists() and not plot.is_dir():
+        raise Failure(f"{plot} is a file, expected a folder for the figures")
     results = [make() for make in progress(list(DISCOVERIES.values()), "discoveries", shown=True)]
-    output.mkdir(parents=True, exist_ok=True)
+    plot.mkdir(parents=True, exist_ok=True)
     for each in results:
-        save_figure(experiment_figure(each.experiment), story.figure_file(output, each))
+        save_figure(experiment_figure(each.experiment), story.figure_file(plot, each))
     if as_json:
-        print_json(story.document(results, output))
+        print_json(story.document(results, plot))
     else:
-        click.echo(story.words(results, output))
+        click.echo(story.words(results, plot))

@@ -7,11 +7,15 @@ from pathlib import Path
 
 import click
 
-from treesim.cli.options import file_argument, json_option
+from treesim.cli.help import Command
+from treesim.cli.options import file_argument, json_option, output_option
 from treesim.cli.output import Failure, distinct_output
 
 
-@click.command(short_help="The graph as node-link JSON, GraphML or DOT.")
+@click.command(
+    cls=Command, short_help="The graph as node-link JSON, GraphML or DOT.",
+    examples=("export tree.safetensors --format dot", "export tree.safetensors -o tree.graphml"),
+)  # fmt: skip
 @file_argument
 @click.option(
     "--format",
@@ -19,7 +23,7 @@ from treesim.cli.output import Failure, distinct_output
     type=click.Choice(["json", "graphml", "dot"]),
     help="Default: by the ending of the output, else json (networkx node-link).",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file instead of stdout.")
+@output_option()
 @json_option
 def export(file: Path, form: str | None, output: Path | None, as_json: bool) -> None:
     """The tree or trellis as a graph: networkx node-link JSON, GraphML or DOT."""

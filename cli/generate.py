@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from treesim.cli.options import seed_option
-from treesim.cli.output import Failure, distinct_output, print_json, print_table, working
-from treesim.tables import number
+from treesim.cli.help import Command
+from treesim.cli.options import family_argument, output_option, seed_option, table_options
+from treesim.cli.output import Failure, distinct_output, working
+from treesim.cli.saving import instance_output, save_and_tell
 
 _GRAPH_PARAMETERS = ("perturbation", "epsilon", "ratio_cap", "prob_attribute", "reward_attribute")
 
@@ -24,15 +25,19 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     rows = []
     for name, builder in FAMILIES.items():
         parameters = [key for key in inspect.signature(builder).parameters if key != "seed"]
-        rows.append((name, (inspect.getdoc(builder) or "").splitlines()[0], " ".join(parameters)))
+        rows.append((name, (inspect.getdoc(builder) or "\n").splitlines()[0], " ".join(parameters)))
     rows.append(("graph FILE", "Your own tree: node-link or nested JSON, or GraphML.", " ".join(_GRAPH_PARAMETERS)))
     for name, summary, parameters_text in rows:
         click.echo(f"{name}\n    {summary}\n    parameters: {parameters_text}")
     ctx.exit()
 
 
-@click.command(short_help="Build an instance and save it.")
-@click.argument("family")
+@click.command(
+    cls=Command, short_help="Build an instance and save it.",
+    examples=("generate dirichlet --horizon 8 --perturbation random-sign --epsilon 0.5/T -o tree.safetensors",
+              "generate product --horizon 64 --epsilon 0.5/T -o product.safetensors"),
+)  # fmt: skip
+@family_argument
 @click.argument("source", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--list",
@@ -81,19 +86,18 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--prob-attribute", metavar="NAME", help="What a graph's edges call their probability; default: prob.")
 @click.option("--reward-attribute", metavar="NAME", help="What a graph's leaves call their reward; default: reward.")
 @seed_option()
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The instance file to write.")
-@click.option("--json", "as_json", is_flag=True, help="Print what `inspect --json` would.")
-def generate(family: str, source: Path | None, seed: int, output: Path, as_json: bool, **options: Any) -> None:
+@output_option("The instance file to write.", required=True)
+@table_options()
+def generate(family: str, source: Path | None, seed: int, output: Path, style: str, **options: Any) -> None:
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
     from treesim.errors import quoted
-    from treesim.instances import families, inspection, storage
+    from treesim.instances import families
     from treesim.instances.graph_files import read_graph
     from treesim.instances.networkx_io import instance_from_graph
-    from treesim.runtime.reading import exists, require_file
+    from treesim.runtime.reading import require_file
 
     given = {key: value for key, value in options.items() if value not in (None, ())}
-    if exists(output) and not storage.is_instance_file(output):
-        raise Failure(f"{output} exists and is not an instance file; it was left as it is, choose another name")
+    instance_output(output)
     if family == "graph":
         if source is None:
             raise Failure("family 'graph' needs a file: treesim generate graph FILE -o OUTPUT")
@@ -109,14 +113,4 @@ def generate(family: str, source: Path | None, seed: int, output: Path, as_json:
             instance = instance_from_graph(read_graph(source), seed=seed, source=source.name, **given)
         else:
             instance = families.family(family, seed=seed, **given)
-        document = inspection.describe_instance(instance)
-    with working("saving it, and reading it back"):
-        storage.save(instance, output)
-    if as_json:
-        print_json(document)
-        return
-    print_table(
-        ["instance", "T", "nodes", "log Z", "Bellman error", "ratio bound L"],
-        [[str(output), document["horizon"], document["nodes"], number(document["log_partition"]),
-          number(document["bellman_error"]["sup"]), number(document["ratio_bound"])]],
-    )  # fmt: skip
+    save_and_tell(instance, output, style)

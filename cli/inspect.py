@@ -6,21 +6,20 @@ from pathlib import Path
 
 import click
 
-from treesim.cli.options import file_argument, json_option
-from treesim.cli.output import distinct_output, print_json
+from treesim.cli.help import Command
+from treesim.cli.options import file_argument, plot_option, table_options
+from treesim.cli.output import distinct_output, print_as
 from treesim.tables import escaped
 
 
-@click.command(short_help="Size, log Z, Bellman error, ratio bound; --plot.")
+@click.command(
+    cls=Command, short_help="Size, log Z, Bellman error, ratio bound; --plot.",
+    examples=("inspect tree.safetensors", "inspect tree.safetensors --plot tree.png"),
+)  # fmt: skip
 @file_argument
-@click.option(
-    "--plot",
-    type=click.Path(path_type=Path),
-    metavar="FILE.png",
-    help="Save a figure: Bellman error by level, value profile, small graphs drawn.",
-)
-@json_option
-def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
+@plot_option("Save a figure: Bellman error by level, value profile, small graphs drawn.")
+@table_options()
+def inspect(file: Path, plot: Path | None, style: str) -> None:
     """Size, log Z, Bellman error by level and ratio bound of an instance."""
     from treesim import load
 
@@ -31,8 +30,11 @@ def inspect(file: Path, plot: Path | None, as_json: bool) -> None:
         from treesim.figures.style import save_figure
 
         save_figure(instance_figure(found.instance), distinct_output(plot, file))
-    if as_json:
-        print_json(document)
+    levels = document["bellman_error"]["by_level"]
+    records = [
+        {"level": t, **dict(zip(levels, row, strict=True))} for t, row in enumerate(zip(*levels.values(), strict=True))
+    ]
+    if print_as(style, document if style == "json" else {"rows": records}, *found.levels()):
         return
     click.echo(escaped(str(found), keep="\n"))
     if plot is not None:

@@ -5,11 +5,14 @@ from pathlib import Path
 import click
 
 from treesim.cli.audit import audit
+from treesim.cli.compare import compare
 from treesim.cli.demo import demo
 from treesim.cli.experiment import experiment
 from treesim.cli.export import export
 from treesim.cli.generate import generate
 from treesim.cli.inspect import inspect
+from treesim.cli.merge import merge
+from treesim.cli.need import need
 from treesim.cli.options import traceback_option
 from treesim.cli.output import Group
 from treesim.cli.results import results
@@ -17,10 +20,15 @@ from treesim.cli.sample import sample
 from treesim.cli.scale import scale
 from treesim.cli.sweep import sweep
 from treesim.cli.tv import tv
+from treesim.cli.unroll import unroll
 from treesim.cli.verify import verify
 
 
-@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=Group,
+    examples=("demo blowup", "generate --list"),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="treesim")
 @click.option(
     "--import",
@@ -44,7 +52,10 @@ def main(modules: tuple[Path, ...]) -> None:
             run_file(path)
 
 
-for command in (generate, inspect, tv, sample, verify, scale, sweep, results, experiment, export, audit, demo):
+for command in (
+    generate, inspect, merge, unroll, tv, compare, need, sample, verify, scale, sweep, results, experiment, export,
+    audit, demo,
+):  # fmt: skip
     main.add_command(command)
     for each in (command, *getattr(command, "commands", {}).values()):
         traceback_option(hidden=True)(each)

@@ -17,10 +17,13 @@ from typing import IO, Any, TypeVar
 
 import click
 
-from treesim.tables import escaped, table
+from treesim.cli.help import Command
+from treesim.tables import Records, escaped, flat, table
 
 Item = TypeVar("Item")
 
+# Where a context keeps what it says at the end.
+_LATER = "treesim.later"
 _TRACEBACK = "treesim.traceback"
 
 
@@ -34,12 +37,17 @@ class Failure(click.ClickException):
         click.echo(f"{self.prefix}{escaped(self.format_message())}", file=file, err=file is None)
 
 
-class Group(click.Group):
+class Group(Command, click.Group):
     """A group whose commands fail with one line and exit code 2, never a traceback; Ctrl-C ends them with 130."""
+
+    command_class = Command
 
     def invoke(self, ctx: click.Context) -> Any:
         with one_line_errors():
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            for text in ctx.meta.pop(_LATER, []):
+                note(text)
+            return result
 
     def main(  # type: ignore[override]
         self, args: Sequence[str] | None = None, *, standalone_mode: bool = True, **extra: Any
@@ -130,6 +138,11 @@ def note(text: str) -> None:
     click.echo(escaped(text), err=True)
 
 
+def later(ctx: click.Context, text: str) -> None:
+    """A line on stderr once the command has done its work; a command that fails says why, and nothing else."""
+    ctx.meta.setdefault(_LATER, []).append(text)
+
+
 def print_json(document: Any) -> None:
     """One JSON document on stdout; numbers that JSON lacks are written as the texts "Infinity", "-Infinity", "NaN"."""
     click.echo(json_text(document))
@@ -143,6 +156,31 @@ def json_text(document: Any) -> str:
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1) -> None:
     """Print a table; the first `left` columns are texts, the others numbers, to the right."""
     click.echo(table(headers, rows, left))
+
+
+def print_as(
+    style: str, document: dict[str, Any], headers: Sequence[str], rows: Iterable[Sequence[Any]], left: int = 1
+) -> bool:
+    """Print what programs and papers read; False if the command shall speak to people, in words of its own.
+
+    Parameters
+    ----------
+    style : str
+        ``json`` prints the document, ``csv`` its ``rows``, ``markdown`` and ``latex`` the table.
+    document : dict
+    headers, rows, left
+        Of the table.
+    """
+    if style == "table":
+        return False
+    if style == "json":
+        print_json(document)
+    elif style == "csv":
+        # As it is: click would take out what commands a terminal, and values may have that.
+        sys.stdout.write(Records(map(flat, document["rows"])).csv())
+    else:
+        click.echo(table(headers, rows, left, style))
+    return True
 
 
 def whole_numbers(text: str, what: str) -> list[int]:
@@ -164,14 +202,21 @@ def progress(items: Iterable[Item], label: str, shown: bool, length: int | None 
 
 @contextmanager
 def levels(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A callback for long recursions: on a terminal it keeps one line on stderr up to date, after two seconds."""
+    """A callback for long recursions, told the level that is done and how many there are."""
+    with status(label) as report:
+        yield lambda done, total: report(f"level {done} of {total}")
+
+
+@contextmanager
+def status(label: str) -> Iterator[Callable[[str], None]]:
+    """A callback for long work: on a terminal it keeps one line on stderr up to date, after two seconds."""
     start, shown = time.monotonic(), False
 
-    def report(done: int, total: int) -> None:
+    def report(text: str) -> None:
         nonlocal shown
         if sys.stderr.isatty() and time.monotonic() - start > 2.0:
             shown = True
-            click.echo(f"\r{escaped(label)}: level {done} of {total} ", nl=False, err=True)
+            click.echo(f"\r\033[K{escaped(label)}: {escaped(text)} ", nl=False, err=True)
 
     yield report
     if shown:

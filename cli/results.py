@@ -2,71 +2,72 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
-from treesim.cli.output import Failure, distinct_output, json_text, note, print_table
-from treesim.tables import number
+from treesim.cli.help import Command
+from treesim.cli.options import PATH, output_option, table_options
+from treesim.cli.output import Failure, distinct_output, json_text, note
+from treesim.tables import Records, number, table
+
+_ENDINGS = {".csv": "csv", ".json": "json", ".md": "markdown", ".tex": "latex", ".parquet": "parquet"}
 
 
-@click.command(short_help="The rows of a store as table, csv, json or parquet.")
-@click.argument("store", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(["table", "csv", "json", "parquet"]), default="table",
-              show_default=True)  # fmt: skip
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file instead of stdout.")
-def results(store: Path, form: str, output: Path | None) -> None:
-    """What a sweep has found so far, a row a cell."""
+@click.command(
+    cls=Command, short_help="The rows of a store as table, csv, json, markdown, latex or parquet.",
+    examples=("results results.sqlite", "results results.sqlite --format csv -o results.csv"),
+)  # fmt: skip
+@click.argument("store", type=PATH)
+@output_option()
+@table_options("parquet")
+def results(store: Path, output: Path | None, style: str) -> None:
+    """What a sweep has found so far, a row a cell; the ending of a file says its format, if no --format does."""
     from treesim.runtime.files import write_whole
     from treesim.studies.store import open_store, rows
 
     with open_store(store, tell=note) as opened:
         records = rows(opened)
-    columns = list(dict.fromkeys(key for record in records for key in record))
-    if form == "parquet":
+    if output is not None and style == "table":
+        style = _ENDINGS.get(output.suffix, style)
+    if style == "parquet":
         if output is None:
             raise Failure("parquet is no text; give a file: -o FILE.parquet")
-        _write_parquet(records, columns, distinct_output(output, store))
+        _write_parquet(records, distinct_output(output, store))
         return
-    if form == "table" and output is None:
-        _print_summary(records)
-        return
-    text = json_text({"store": str(store), "rows": records}) + "\n" if form == "json" else _csv(records, columns)
+    if style == "json":
+        text = json_text({"store": str(store), "rows": records}) + "\n"
+    elif style == "csv":
+        text = records.csv()
+    else:
+        text = _summary(records, style) + "\n"
     if output is None:
         sys.stdout.write(text)
     else:
         write_whole(distinct_output(output, store), lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _csv(records: list[dict[str, Any]], columns: list[str]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(records)
-    return text.getvalue()
-
-
-def _print_summary(records: list[dict[str, Any]]) -> None:
+def _summary(records: Records, style: str) -> str:
     """The table: what defines a cell where it differs, and what was found."""
+    from treesim.samplers import labels
+
     names = list(dict.fromkeys(key for record in records for key in record if key.startswith("parameters.")))
+    failed = any(record["error"] for record in records)
     rows = []
-    for record in records:
+    for record, sampler in zip(records, labels(record["sampler"] for record in records), strict=True):
         given = [str(record.get(name, "-")) for name in names]
         tv = [number(record["tv.lo"]), number(record["tv.hi"]), record["tv.kind"] or "-"]
+        why = [record["error"] or ""] if failed else []
         rows.append(
-            [record["family"], *given, str(record["seed"]), record["sampler"], *tv,
-             number(record["value_queries"]), record["error"] or ""]
-        )  # fmt: skip
+            [record["family"], *given, str(record["seed"]), sampler, *tv, number(record["value_queries"]), *why]
+        )
     defines = ["family", *(name.removeprefix("parameters.") for name in names), "seed", "sampler"]
-    why = "why not" if any(record["error"] for record in records) else ""
-    print_table([*defines, "TV from", "to", "kind", "queries", why], rows, left=len(defines))
+    headers = [*defines, "TV from", "to", "kind", "queries", *(["why not"] if failed else [])]
+    return table(headers, rows, len(defines), style)
 
 
-def _write_parquet(records: list[dict[str, Any]], columns: list[str], path: Path) -> None:
+def _write_parquet(records: Records, path: Path) -> None:
     from treesim.runtime.files import write_whole
 
     try:
@@ -74,17 +75,5 @@ def _write_parquet(records: list[dict[str, Any]], columns: list[str], path: Path
         from pyarrow import parquet
     except ImportError:
         raise Failure("parquet needs the package pyarrow: pip install 'treesim[parquet]'") from None
-    columns_of = {name: _column([record.get(name) for record in records]) for name in columns}
-    table = pyarrow.table(columns_of)
-    write_whole(path, lambda temporary: parquet.write_table(table, temporary))
-
-
-def _column(values: list[Any]) -> list[Any]:
-    """Values of one type: a parameter may be a number in one cell and a text, or a list, in another."""
-    kinds = {type(value) for value in values if value is not None}
-    if len(kinds) <= 1 and kinds <= {str, bool, float}:
-        return values
-    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in values):
-        return values
-    as_one = float if kinds <= {int, float} else str
-    return [None if value is None else as_one(value) for value in values]
+    columns = pyarrow.table(records.typed_columns())
+    write_whole(path, lambda temporary: parquet.write_table(columns, temporary))

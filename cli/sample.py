@@ -9,27 +9,47 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treesim.cli.options import file_argument, json_option, seed_option
+from treesim.cli.help import Command
+from treesim.cli.options import (
+    file_argument,
+    json_option,
+    output_option,
+    plot_option,
+    runs_option,
+    seed_option,
+    spec_argument,
+)
 from treesim.cli.output import Failure, distinct_output, print_json, print_table
 from treesim.tables import number
 
 if TYPE_CHECKING:
     from treesim import Draws, Instance, Sampler
 
+OUTPUTS, DIAGNOSED = 10, 200
 
-@click.command(short_help="Simulate outputs of a sampler.")
+
+@click.command(
+    cls=Command, short_help="Simulate outputs of a sampler.",
+    examples=("sample tree.safetensors sp-gsmc:pool=8 --runs 1000 -o outputs.csv",
+              "sample tree.safetensors smc:particles=64 --diagnose --plot runs.png"),
+)  # fmt: skip
 @file_argument
-@click.argument("spec")
-@click.option("-n", "count", type=click.IntRange(1, 2**40), default=10, show_default=True, help="How many outputs.")
+@spec_argument
+@runs_option(None, 1, "Runs, an output each; default: 10, or 200 to diagnose.", most=2**40)
 @seed_option()
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write .csv or .npz instead of stdout.")
-@click.option("--diagnose", is_flag=True, help="Look inside 200 runs instead: ESS, ancestors, acceptance, a verdict.")
-@click.option(
-    "--plot", type=click.Path(path_type=Path), metavar="FILE.png", help="With --diagnose: ESS, ancestors, genealogy."
-)
+@output_option("Write .csv or .npz instead of stdout.")
+@click.option("--diagnose", is_flag=True, help="Look inside the runs instead: ESS, ancestors, acceptance, a verdict.")
+@plot_option("With --diagnose: ESS, ancestors, genealogy.")
 @json_option
 def sample(
-    file: Path, spec: str, count: int, seed: int, output: Path | None, diagnose: bool, plot: Path | None, as_json: bool
+    file: Path,
+    spec: str,
+    runs: int | None,
+    seed: int,
+    output: Path | None,
+    diagnose: bool,
+    plot: Path | None,
+    as_json: bool,
 ) -> None:
     """Simulate outputs of a sampler: leaf, choices at each step, log reward."""
     import csv
@@ -49,8 +69,9 @@ def sample(
     sampler = sampler_of(spec)
     instance = load(file)
     if diagnose:
-        _diagnose(sampler, instance, spec, seed, plot, as_json)
+        _diagnose(sampler, instance, spec, runs or DIAGNOSED, seed, plot, as_json)
         return
+    count = runs or OUTPUTS
     require_memory(count * (64 + 12 * instance.graph.horizon), f"{count} outputs of {instance.graph.horizon} steps")
     draws = sampler.simulate(instance, count, seed)
     log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
@@ -125,11 +146,13 @@ def _last_name(instance: Instance, draws: Draws, i: int) -> str | None:
     return None if name is None else str(name)
 
 
-def _diagnose(sampler: Sampler, instance: Instance, spec: str, seed: int, plot: Path | None, as_json: bool) -> None:
+def _diagnose(
+    sampler: Sampler, instance: Instance, spec: str, runs: int, seed: int, plot: Path | None, as_json: bool
+) -> None:
     """Print what is found inside the sampler's runs, and draw it."""
     from treesim.empirical import diagnosis
 
-    found = diagnosis.diagnose(sampler, instance, seed=seed)
+    found = diagnosis.diagnose(sampler, instance, n=runs, seed=seed)
     if plot is not None:
         from treesim.figures.runs import diagnosis_figure
         from treesim.figures.style import save_figure

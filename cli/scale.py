@@ -8,49 +8,67 @@ from typing import Any
 
 import click
 
-from treesim.cli.options import json_option, seed_option
-from treesim.cli.output import Failure, print_json, print_table, progress, whole_numbers
+from treesim.cli.help import Command
+from treesim.cli.options import (
+    delta_option,
+    family_argument,
+    plot_option,
+    runs_option,
+    seed_option,
+    specs_argument,
+    table_options,
+    vary_option,
+)
+from treesim.cli.output import Failure, print_as, print_table, progress, whole_numbers
 from treesim.tables import distance, escaped, number
 
 # What has a place of its own on the command line, and what `scale` calls so itself.
 _OPTIONS = {
     "horizon": "--horizons", "horizons": "--horizons", "epsilon": "--epsilon", "seed": "--seed", "delta": "--delta",
-    "vary": "--vary", "runs": "--n", "name": "FAMILY", "spec": "SPEC",
+    "vary": "--vary", "runs": "--runs", "name": "FAMILY", "spec": "SPEC",
 }  # fmt: skip
 
 
-@click.command(short_help="Least compute for TV <= delta against T, and which growth explains it.")
-@click.argument("family")
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
-@click.option("--vary", metavar="NAME", help="The parameter that grows; default: the one that must be given.")
+@click.command(
+    cls=Command, short_help="Least compute for TV <= delta against T, and which growth explains it.",
+    examples=("scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32",
+              "scale dirichlet importance --set concentration=0.5 --horizons 2,4,6 --plot growth.png"),
+)  # fmt: skip
+@family_argument
+@specs_argument
+@vary_option
 @click.option(
     "--epsilon", "schedules", multiple=True, metavar="E", help="Bellman error, such as 0.5/T; may be repeated."
 )
-@click.option("--delta", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1, show_default=True)
+@delta_option(0.1)
 @click.option("--horizons", default="4,8,16,32", show_default=True, help="Values of T, separated by commas.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A parameter of FAMILY; may be repeated.")
-@click.option("--n", "runs", type=click.IntRange(min=20), default=20_000, show_default=True,
-              help="Runs that estimate a TV where there is no exact law.")  # fmt: skip
+@runs_option(20_000, 20, "Runs that estimate a TV where there is no exact law.", formerly=["--n"])
 @seed_option()
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.png", help="Save a figure.")
-@json_option
+@plot_option("Save a figure.", formerly=["-o", "--output"])
+@table_options()
 def scale(
     family: str, specs: tuple[str, ...], vary: str | None, schedules: tuple[str, ...], delta: float, horizons: str,
-    settings: tuple[str, ...], runs: int, seed: int, output: Path | None, as_json: bool,
+    settings: tuple[str, ...], runs: int, seed: int, plot: Path | None, style: str,
 ) -> None:  # fmt: skip
     """The least parameter of each sampler SPEC with TV <= delta on FAMILY, for each horizon and Bellman error.
 
-    For instance: treesim scale product smc --vary particles --epsilon 0.5/T --delta 0.02 --horizons 8,16,32
+    What one instance needs is told by: treesim need
     """
+    from treesim import FAMILIES
     from treesim.figures.studies import scaling_figure
     from treesim.figures.style import figure_path, save_figure
+    from treesim.runtime.reading import exists
     from treesim.studies import scaling
 
+    if family not in FAMILIES and exists(Path(family)):
+        raise Failure(f"{family} is a file, and scale asks a family at many horizons; for one instance: treesim need "
+                      f"{family} {specs[0]}")  # fmt: skip
     steps = whole_numbers(horizons, "horizons")
     if steps[0] < 1:
         raise Failure(f"horizons is {horizons!r}, expected numbers of at least 1")
-    if output is not None:
-        figure_path(output)
+    if plot is not None:
+        figure_path(plot)
     parameters = dict(_setting(text) for text in settings)
     for key in parameters:
         if key in _OPTIONS:
@@ -68,25 +86,28 @@ def scale(
         label: scaling.fit({row.horizon: row.least for row in rows if row.least is not None})
         for label, rows in series.items()
     }
-    if output is not None:
-        save_figure(scaling_figure(series, fits, family, delta), output)
-    if as_json:
-        print_json({
-            "family": family, "delta": delta, "seed": seed, "figure": None if output is None else str(output),
-            "rows": [{"series": label, **row.document()} for label, rows in series.items() for row in rows],
-            "fits": {label: None if each is None else dataclasses.asdict(each) for label, each in fits.items()},
-        })  # fmt: skip
+    if plot is not None:
+        save_figure(scaling_figure(series, fits, family, delta), plot)
+    document = {
+        "family": family, "delta": delta, "seed": seed, "figure": None if plot is None else str(plot),
+        "rows": [{"series": label, **row.document()} for label, rows in series.items() for row in rows],
+        "fits": {label: None if each is None else dataclasses.asdict(each) for label, each in fits.items()},
+    }  # fmt: skip
+    columns = ["T", "Bellman error", "least", "TV", "kind", "queries"]
+    table = [[label, *_cells(row)] for label, rows in series.items() for row in rows]
+    if print_as(style, document, ["sampler", *columns], table):
         return
     for label, rows in series.items():
         click.echo(f"{escaped(f'{family}, {label}')}: least {rows[0].parameter} with TV <= {delta:g}\n")
-        print_table(
-            ["T", "Bellman error", "least", "TV", "kind", "queries"],
-            [[row.horizon, number(row.epsilon), "none" if row.least is None else row.least,
-              distance(row.tv.lo, row.tv.hi), row.tv.kind, number(row.queries)] for row in rows],
-        )  # fmt: skip
+        print_table(columns, map(_cells, rows))
         click.echo(f"\n{_sentence(fits[label])}\n")
-    if output is not None:
-        click.echo(f"figure: {escaped(str(output))}")
+    if plot is not None:
+        click.echo(f"figure: {escaped(str(plot))}")
+
+
+def _cells(row: Any) -> list[Any]:
+    return [row.horizon, number(row.epsilon), "none" if row.least is None else row.least,
+            distance(row.tv.lo, row.tv.hi), row.tv.kind, number(row.queries)]  # fmt: skip
 
 
 def _setting(text: str) -> tuple[str, Any]:

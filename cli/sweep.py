@@ -8,14 +8,18 @@ from pathlib import Path
 import click
 
 from treesim.cli.ending import farewell
-from treesim.cli.options import json_option
+from treesim.cli.help import Command
+from treesim.cli.options import PATH, json_option, output_option
 from treesim.cli.output import distinct_output, note, print_json, progress
 from treesim.tables import escaped
 
 
-@click.command(short_help="A grid of instances and samplers into one store; resumable.")
-@click.argument("grid", type=click.Path(path_type=Path), metavar="GRID.toml")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="STORE", help="A SQLite file.")
+@click.command(
+    cls=Command, short_help="A grid of instances and samplers into one store; resumable.",
+    examples=("sweep grid.toml -o results.sqlite", "sweep grid.toml -o results.sqlite --jobs 4"),
+)  # fmt: skip
+@click.argument("grid", type=PATH, metavar="GRID.toml")
+@output_option("A SQLite file.", required=True, metavar="STORE")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option("--dask", metavar="ADDRESS", help="Of a running Dask cluster that computes the cells instead.")
 @click.option("--force", is_flag=True, help="Compute the cells that STORE has, too.")

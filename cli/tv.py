@@ -2,34 +2,49 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from treesim.cli.options import file_argument, json_option, runs_option, seed_option, width_option
-from treesim.cli.output import levels, print_json, print_table, progress
+from treesim.cli.help import Command
+from treesim.cli.inputs import budget_note, file_or_spec
+from treesim.cli.options import (
+    budget_option,
+    file_argument,
+    runs_option,
+    seed_option,
+    specs_argument,
+    table_options,
+    width_option,
+)
+from treesim.cli.output import levels, print_as, print_table, progress
 from treesim.tables import distance, number
+
+if TYPE_CHECKING:
+    from treesim.empirical.measure import Target
 
 # Trees of more nodes than this make the user wait.
 LONG_WORK = 1 << 20
 
 
-@click.command(short_help="Exact distance to the target, a row a sampler.")
+@click.command(
+    cls=Command, short_help="Exact distance to the target, a row a sampler.",
+    examples=("tv tree.safetensors base best-of-n:n=16 sp-gsmc sp-gsmc:pool=8,mh=4",
+              "tv tree.safetensors smc:particles=2 --target sp-gsmc --format csv"),
+)  # fmt: skip
 @file_argument
-@click.argument("specs", nargs=-1, required=True, metavar="SPEC...")
+@specs_argument
+@click.option("--target", "other", metavar="SPEC|FILE",
+              help="Instead of the instance's own: what a sampler draws from, or another instance.")  # fmt: skip
 @width_option(1e-6)
-@click.option(
-    "--budget",
-    type=click.FloatRange(min=1),
-    default=2e10,
-    show_default=True,
-    help="Work a TV may cost, in cell moves of about a nanosecond; past it the interval stays wider.",
-)
-@runs_option("--n", 100_000, 20, "Runs that estimate a TV where there is no exact law.")
+@budget_option
+@runs_option(100_000, 20, "Runs that estimate a TV where there is no exact law.", formerly=["--n"])
 @seed_option("Of those runs.")
-@json_option
-def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: int, seed: int, as_json: bool) -> None:
+@table_options()
+def tv(
+    file: Path, specs: tuple[str, ...], other: str | None, width: float, budget: float, runs: int, seed: int, style: str
+) -> None:
     """Distance to the target of each sampler, one row a SPEC.
 
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
@@ -40,29 +55,22 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: in
     from treesim import load
     from treesim import sampler as sampler_of
     from treesim.laws.density_ratio import Effort
+    from treesim.samplers import labels
     from treesim.studies.describe import describe_sampler
 
     chosen = [sampler_of(spec) for spec in specs]
     instance = load(file)
+    target = None if other is None else _target(other)
     rows = []
     for sampler, spec in zip(progress(chosen, "laws", instance.graph.n_nodes > LONG_WORK), specs, strict=True):
         with levels(spec) as report:
-            rows.append(describe_sampler(sampler, instance, Effort(width, budget, report), runs, seed))
-        tv_document = rows[-1]["tv"]
-        if tv_document["wanted_budget"] is not None:
-            gap, wanted = tv_document["hi"] - tv_document["lo"], tv_document["wanted_budget"]
-            advice = f"for {width:g} raise --budget to about {wanted:.1g}"
-            if wanted == math.inf:
-                advice = "rounding allows no narrower one"
-            click.echo(f"{spec}: the interval is {gap:.2g} wide; {advice}", err=True)
-    if as_json:
-        print_json({"file": str(file), "rows": rows})
-        return
+            rows.append(describe_sampler(sampler, instance, Effort(width, budget, report), runs, seed, target))
+        budget_note(spec, rows[-1]["tv"], width)
     table = []
-    for row in rows:
+    for row, label in zip(rows, labels(row["sampler"] for row in rows), strict=True):
         bound = row["bound"]
         table.append([
-            row["sampler"],
+            label,
             distance(row["tv"]["lo"], row["tv"]["hi"]),
             row["tv"]["kind"],
             number(row["kl"]),
@@ -72,4 +80,15 @@ def tv(file: Path, specs: tuple[str, ...], width: float, budget: float, runs: in
             number(row["cost"]["value_queries"]),
             "-" if bound is None else f"{bound['sharp']:.4g} ({bound['theorem']}: {bound['value']:.4g})",
         ])  # fmt: skip
-    print_table(["sampler", "TV", "kind", "KL", "chi^2", "E reward", "draws", "queries", "TV at most"], table)
+    headers = ["sampler", "TV", "kind", "KL", "chi^2", "E reward", "draws", "queries", "TV at most"]
+    document = {"file": str(file), **({} if other is None else {"target": other}), "rows": rows}
+    if not print_as(style, document, headers, table):
+        print_table(headers, table)
+
+
+def _target(text: str) -> Target:
+    from treesim import load, sampler
+    from treesim.empirical.measure import target_of
+
+    named = file_or_spec(text)
+    return target_of(load(named) if isinstance(named, Path) else sampler(named))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from treesim.cli.options import json_option, seed_option
-from treesim.cli.output import Failure, print_json, print_table, progress
+from treesim.cli.help import Command
+from treesim.cli.options import PATH, seed_option, table_options
+from treesim.cli.output import Failure, print_as, print_table, progress
 from treesim.tables import number
 
 if TYPE_CHECKING:
@@ -20,17 +21,20 @@ SEARCHES = ((3, 0.2), (4, 0.2), (5, 0.1))
 PARTICLES = ((2, 1.1, "5.1"), (3, 1.1, "5.1"))
 
 
-@click.command(short_help="Theorems checked: on FILE, or on the standard battery; exit 1 if one fails.")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.command(
+    cls=Command, short_help="Theorems checked: on FILE, or on the standard battery; exit 1 if one fails.",
+    examples=("verify tree.safetensors", "verify tree.safetensors --epsilon 0.1"),
+)  # fmt: skip
+@click.argument("file", required=False, type=PATH)
 @click.option(
     "--epsilon", type=click.FloatRange(min=0), help="Bellman error as stated by somebody; default: the audited one."
 )
 @click.option("--ratio-bound", type=click.FloatRange(min=1), help="L as stated by somebody; default: the audited one.")
 @click.option("--search", is_flag=True, help="Search for instances on which the bounds of 4.3 and 5.1 are tightest.")
 @seed_option("Of the search.")
-@json_option
+@table_options()
 def verify(
-    file: Path | None, epsilon: float | None, ratio_bound: float | None, search: bool, seed: int, as_json: bool
+    file: Path | None, epsilon: float | None, ratio_bound: float | None, search: bool, seed: int, style: str
 ) -> None:
     """Check each theorem that speaks of an instance: measured, bound, holds, slack (by which factor it is loose).
 
@@ -40,22 +44,21 @@ def verify(
     if search:
         if file is not None:
             raise Failure("--search makes its own instances; leave the file out")
-        _search(seed, as_json)
+        _search(seed, style)
         return
     if file is None and (epsilon is not None or ratio_bound is not None):
         raise Failure("--epsilon and --ratio-bound state something of one instance; give its file")
     rows = list(_battery() if file is None else _of_file(file, epsilon, ratio_bound))
     failures = sum(not check.holds for _, check in rows)
-    if as_json:
-        print_json({"rows": [_as_json(name, check) for name, check in rows], "failures": failures})
-    else:
-        print_table(
-            ["instance", "theorem", "measured quantity", "measured", "", "bound", "holds", "slack"],
-            [[name, check.theorem, check.claim, number(check.measured), "<=" if check.at_most else ">=",
-              number(check.bound), "yes" if check.holds else "NO", number(check.slack, 3)]
-             for name, check in _named_once(rows)],
-            left=3,
-        )  # fmt: skip
+    document = {"rows": [_as_json(name, check) for name, check in rows], "failures": failures}
+    headers = ["instance", "theorem", "measured quantity", "measured", "", "bound", "holds", "slack"]
+    table = [
+        [name, check.theorem, check.claim, number(check.measured), "<=" if check.at_most else ">=",
+         number(check.bound), "yes" if check.holds else "NO", number(check.slack, 3)]
+        for name, check in _named_once(rows)
+    ]  # fmt: skip
+    if not print_as(style, document, headers, table, left=3):
+        print_table(headers, table, left=3)
         click.echo(f"\n{len(rows)} checks, {failures} failed")
     if failures:
         raise click.exceptions.Exit(1)
@@ -97,7 +100,7 @@ def _as_json(name: str, check: Check) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _search(seed: int, as_json: bool) -> None:
+def _search(seed: int, style: str) -> None:
     from treesim.theory.worst_case import worst_guidance, worst_particles
 
     rows: list[dict[str, Any]] = []
@@ -116,13 +119,13 @@ def _search(seed: int, as_json: bool) -> None:
             "share_of_sharp": None if worst.sharp is None else worst.measured / worst.sharp,
             "evaluations": worst.evaluations,
         })  # fmt: skip
-    if as_json:
-        print_json({"seed": seed, "rows": rows})
-        return
-    print_table(
-        ["theorem", "sampler", "T", "epsilon", "L", "worst TV", "bound", "TV / bound", "sharp bound", "TV / sharp"],
-        [[row["theorem"], row["sampler"], row["horizon"], number(row["epsilon"]), number(row["ratio_bound"]),
-          number(row["tv"], 7), number(row["bound"]), number(row["share"]), number(row["sharp"], 7),
-          number(row["share_of_sharp"], 9)] for row in rows],
-        left=2,
-    )  # fmt: skip
+    headers = [
+        "theorem", "sampler", "T", "epsilon", "L", "worst TV", "bound", "TV / bound", "sharp bound", "TV / sharp",
+    ]  # fmt: skip
+    table = [
+        [row["theorem"], row["sampler"], row["horizon"], number(row["epsilon"]), number(row["ratio_bound"]),
+         number(row["tv"], 7), number(row["bound"]), number(row["share"]), number(row["sharp"], 7),
+         number(row["share_of_sharp"], 9)] for row in rows
+    ]  # fmt: skip
+    if not print_as(style, {"seed": seed, "rows": rows}, headers, table, left=2):
+        print_table(headers, table, left=2)

@@ -55,7 +55,11 @@ from .samplers import (
 )
 from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
+from .studies.compare import Comparison, compare
+from .studies.scaling import Need, need
+from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
+from .theory.worst_case import BinaryTrees, WorstCase, worst_case
 
 __all__ = [
     "FAMILIES",
@@ -70,7 +74,9 @@ __all__ = [
     "Base",
     "BeamSearch",
     "BestOfN",
+    "BinaryTrees",
     "Bound",
+    "Comparison",
     "ConstraintError",
     "Cost",
     "Diagnosis",
@@ -86,6 +92,7 @@ __all__ = [
     "LeafLaw",
     "MemoryBudgetError",
     "MergeReport",
+    "Need",
     "NoExactLaw",
     "Oracle",
     "OracleError",
@@ -108,9 +115,11 @@ __all__ = [
     "Trellis",
     "Undecided",
     "WalkLaw",
+    "WorstCase",
     "__version__",
     "audit",
     "bound_for",
+    "compare",
     "diagnose",
     "epsilon_schedule",
     "estimate",
@@ -120,13 +129,16 @@ __all__ = [
     "instance_from_graph",
     "load",
     "merge",
+    "need",
     "optimal_twist",
     "perturb",
     "read_graph",
     "register_sampler",
+    "results",
     "sampler",
     "save",
     "spectral_gap",
     "stationary_law",
     "unroll",
+    "worst_case",
 ]

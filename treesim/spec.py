@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import wraps
 from numbers import Integral, Real
 from typing import Any, TypeVar, get_type_hints
@@ -76,19 +76,25 @@ def parse(text: str, kinds: Mapping[str, type[Thing]], what: str) -> Thing:
     return kind(**given)
 
 
-def spell(thing: Any) -> str:
+def spell(thing: Any, also: Container[str] = ()) -> str:
     """The shortest spec of an object: the inverse of `parse`.
+
+    Parameters
+    ----------
+    thing : object
+    also : container of str
+        Parameters that are spelled even where they have their defaults.
 
     Examples
     --------
-    >>> from treesim.samplers import Importance
-    >>> spell(Importance(n=16))
-    'importance:n=16'
+    >>> from treesim.samplers import SMC, Importance
+    >>> spell(Importance(n=16)), spell(SMC(16), also=["resampling"])
+    ('importance:n=16', 'smc:particles=16,resampling=multinomial')
     """
     changed = [
         f"{field.name}={getattr(thing, field.name)}"
         for field in dataclasses.fields(thing)
-        if getattr(thing, field.name) != field.default
+        if field.name in also or getattr(thing, field.name) != field.default
     ]
     return ":".join(filter(None, [thing.name, ",".join(changed)]))
 

@@ -22,7 +22,7 @@ def test_as_json_on_a_file(run):
         "t.safetensors",
     )
     document = run.json(
-        "audit", "treesim", "--algorithm", "base", "--instance", "t.safetensors", "--runs", 400, "-o", "a.svg"
+        "audit", "treesim", "--algorithm", "base", "--instance", "t.safetensors", "--runs", 400, "--plot", "a.svg"
     )
     assert document["candidates"][0]["law"] == "pi_ref, untilted"
     assert [row["size"] for row in document["rows"]] == [None]
@@ -37,4 +37,10 @@ def test_the_list_and_what_is_wrong(run):
     assert "sizes is '4,x'" in run.error("audit", "treesim", "--sizes", "4,x")
     assert "sizes is '0'" in run.error("audit", "treesim", "--sizes", "0")
     assert "unknown sampler 'luck'" in run.error("audit", "treesim", "--algorithm", "luck")
-    assert "expected .png" in run.error("audit", "treesim", "-o", "a.txt")
+    assert "expected .png" in run.error("audit", "treesim", "--plot", "a.txt")
+
+
+def test_sizes_in_every_format(run):
+    arguments = ("audit", "treesim", "--algorithm", "base", "--runs", 100)
+    assert run(*arguments, "--format", "csv").stdout.startswith("size,tv.lo,tv.hi,")
+    assert run(*arguments, "--format", "markdown").stdout.startswith("| size ")

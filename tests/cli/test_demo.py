@@ -10,7 +10,7 @@ def test_blowup_tells_its_story_and_draws_it(run):
 
 
 def test_blowup_as_json(run):
-    document = run.json("demo", "blowup", "--horizons", "2,4", "--delta", 0.2, "-o", "b.svg")
+    document = run.json("demo", "blowup", "--horizons", "2,4", "--delta", 0.2, "--plot", "b.svg")
     assert [row["horizon"] for row in document["rows"]] == [2, 4]
     row = document["rows"][1]
     assert row["importance"]["reference_draws"] == 4 * row["importance"]["least"]
@@ -27,7 +27,9 @@ def test_constrained_tells_its_story_and_draws_it(run):
 
 
 def test_constrained_as_json(run):
-    document = run.json("demo", "constrained", "--horizon", 15, "--order", 2, "--constraint", "[a-m .]*", "-o", "c.svg")
+    document = run.json(
+        "demo", "constrained", "--horizon", 15, "--order", 2, "--constraint", "[a-m .]*", "--plot", "c.svg"
+    )
     alone, *guided = document["rows"]
     assert alone["meets"] == pytest.approx(1 - alone["tv"]["lo"], rel=1e-9)
     for row in guided:
@@ -58,7 +60,7 @@ def test_wrong_constraints_are_one_line(run, arguments, message):
         (["--horizons", "2,x"], "expected whole numbers"),
         (["--horizons", "30"], "expected numbers from 1 to 12"),
         (["--delta", "0.001"], "expected from 0.03 to 1"),
-        (["--horizons", "2", "-o", "b.bmp"], "expected .png, .pdf or .svg"),
+        (["--horizons", "2", "--plot", "b.bmp"], "expected .png, .pdf or .svg"),
     ],
 )
 def test_wrong_input_is_one_line(run, arguments, message):
@@ -70,14 +72,14 @@ def test_an_unknown_demo_is_one_line(run):
 
 
 def test_hidden_leaf_tells_its_story_and_draws_it(run):
-    text = run("demo", "hidden-leaf", "--horizon", 6, "--games", 40).stdout
+    text = run("demo", "hidden-leaf", "--horizon", 6, "--runs", 40).stdout
     assert "One of 16 equally likely prefixes" in text
     assert "exp(0.4621 T)" in text
     assert Path("hidden-leaf.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_hidden_leaf_as_json_and_with_more_players(run):
-    arguments = ("--horizon", 6, "--games", 60, "--sampler", "base", "--sampler", "importance:n={}", "-o", "h.svg")
+    arguments = ("--horizon", 6, "--runs", 60, "--sampler", "base", "--sampler", "importance:n={}", "--plot", "h.svg")
     document = run.json("demo", "hidden-leaf", *arguments)
     assert document["hidden"] == 16
     assert document["query_bound"] == pytest.approx((document["target_mass"] - 1 / 3) * 16)
@@ -126,4 +128,4 @@ def test_discoveries_are_a_table_and_a_figure_each(run):
         assert row["name"] in text and f"{row['checks']} of {row['checks']}" in text
         assert Path(row["figure"]).read_bytes().startswith(b"\x89PNG")
     Path("taken").write_text("")
-    assert "taken is a file, expected a folder" in run.error("demo", "discoveries", "-o", "taken")
+    assert "taken is a file, expected a folder" in run.error("demo", "discoveries", "--plot", "taken")

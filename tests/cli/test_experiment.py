@@ -33,6 +33,13 @@ def test_the_answers_are_those_of_the_theory(run):
 
 def test_the_list_and_the_table(run):
     assert all(name in run("experiment", "--list").stdout for name in EXPERIMENTS)
-    assert "least H" in run("experiment", "steps", "-o", "s.svg").stdout
+    assert "least H" in run("experiment", "steps", "--plot", "s.svg").stdout
     assert "unknown experiment 'luck'" in run.error("experiment", "luck")
-    assert "expected .png" in run.error("experiment", "steps", "-o", "s.txt")
+    assert "expected .png" in run.error("experiment", "steps", "--plot", "s.txt")
+
+
+def test_curves_in_every_format(run):
+    lines = run("experiment", "steps", "--format", "csv").stdout.splitlines()
+    assert lines[0] == "log 1/delta (nats),least H (exact)"
+    assert len(lines) == 13
+    assert run("experiment", "steps", "--format", "markdown").stdout.count("\n") == 14

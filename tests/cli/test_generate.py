@@ -34,6 +34,11 @@ def test_the_list_names_every_family(run):
     assert "graph FILE" in text
 
 
+def test_the_list_names_families_that_say_nothing_of_themselves(run, monkeypatch):
+    monkeypatch.setitem(FAMILIES, "silent", lambda horizon, seed=0: None)
+    assert "\nsilent\n" in run("generate", "--list").stdout
+
+
 def test_options_reach_the_family(run):
     run("generate", "dirichlet", "--horizon", 3, "--branching", 3, "--alpha", 0.5, "--reward", "sparse:share=0.3",
         "--perturbation", "constant-up", "--epsilon", "0.3/T", "--seed", 5, "-o", "d.st")  # fmt: skip
@@ -41,6 +46,17 @@ def test_options_reach_the_family(run):
     assert instance.parameters["concentration"] == 0.5
     assert instance.audit.bellman_error == pytest.approx(0.1, abs=1e-12)
     assert instance.seed == 5
+
+
+def test_the_product_model_takes_an_epsilon(run):
+    for epsilon, error in (("0.1", 0.1), ("0.5/T", 0.05)):
+        run("generate", "product", "--horizon", 10, "--epsilon", epsilon, "-o", "p.st")
+        assert load("p.st").audit.bellman_error == pytest.approx(error, abs=1e-12)
+        assert load("p.st").audit.ratio_bound == pytest.approx(1 + 2 * error)
+    arguments = ("generate", "product", "--horizon", 10, "-o", "q.st")
+    assert "ratio and epsilon are given" in run.error(*arguments, "--epsilon", 0.1, "--ratio", 2)
+    assert "the product model has one ratio" in run.error(*arguments, "--epsilon", "0.5/t")
+    assert not Path("q.st").exists()
 
 
 def graph_file(name="g.json", **changes):

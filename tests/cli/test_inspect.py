@@ -50,6 +50,13 @@ def test_inspect_counts_the_paths_of_a_trellis(run, chain):
     assert Path("m.png").stat().st_size > 10_000
 
 
+def test_levels_in_every_format(run, instance):
+    lines = run("inspect", instance, "--format", "csv").stdout.splitlines()
+    assert lines[0] == "level,sup,mean_reference,mean_target"
+    assert len(lines) == 5
+    assert run("inspect", instance, "--format", "markdown").stdout.startswith("| level ")
+
+
 def test_the_worst_node_is_named_by_what_is_written_there(run):
     Path("tea.txt").write_text("tee teeth the tea " * 20)
     run(

@@ -41,6 +41,30 @@ def test_results_in_every_format(run, store):
     assert len(Path("r.csv").read_text().splitlines()) == 9
 
 
+def test_the_table_says_why_not_only_where_something_failed(run, store):
+    assert run("results", store).stdout.splitlines()[0].split()[-1] == "queries"
+    with sqlite3.connect(store) as connection:
+        connection.execute("UPDATE cells SET result = NULL, error = 'out of memory' WHERE sampler = 'sp-gsmc'")
+    connection.close()
+    lines = run("results", store).stdout.splitlines()
+    assert lines[0].endswith("why not")
+    assert sum(line.endswith("out of memory") for line in lines) == 4
+
+
+@pytest.mark.parametrize(("form", "start"), [("markdown", "| family"), ("latex", "\\begin{tabular}")])
+def test_results_for_papers(run, store, form, start):
+    text = run("results", store, "--format", form).stdout
+    assert text.startswith(start)
+    assert text.count("smc:particles=2") == 4
+
+
+@pytest.mark.parametrize(("name", "start"), [("r.csv", "family,seed"), ("r.json", "{"), ("r.md", "| family"),
+                                             ("r.tex", "\\begin"), ("r.txt", "family ")])  # fmt: skip
+def test_the_ending_of_a_file_says_its_format(run, store, name, start):
+    run("results", store, "-o", name)
+    assert Path(name).read_text().startswith(start)
+
+
 def test_results_as_parquet(run, store):
     parquet = pytest.importorskip("pyarrow.parquet")
     run("results", store, "--format", "parquet", "-o", "r.parquet")

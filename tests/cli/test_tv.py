@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -78,7 +79,7 @@ def test_a_budget_that_is_too_small_is_said(run, chain):
 
 
 def test_tv_estimates_where_there_is_no_exact_law(run, instance):
-    exact, estimated = run.json("tv", instance, "smc:particles=2", "smc:particles=64", "--n", 5000)["rows"]
+    exact, estimated = run.json("tv", instance, "smc:particles=2", "smc:particles=64", "--runs", 5000)["rows"]
     assert exact["tv"]["kind"] == "exact"
     assert estimated["tv"]["kind"] == "estimated"
     assert estimated["tv"]["level"] == 0.99
@@ -94,3 +95,57 @@ def test_a_small_trellis_is_unrolled_for_samplers_that_have_a_law_on_trees(run, 
         assert row["tv"]["kind"] == "exact"
         assert row["tv"]["lo"] == pytest.approx(sampler(row["sampler"]).law(small).tv(small.target).lo, abs=1e-14)
     assert "vgb walks on the prefixes of a tree" in run.error("tv", chain, "vgb:steps=5")
+
+
+def test_rows_show_the_defaults_by_which_they_differ(run, instance):
+    specs = ("base", "smc:particles=2", "smc:particles=2,resampling=systematic", "sp-gsmc:pool=8", "sp-gsmc")
+    lines = run("tv", instance, *specs, "--runs", 100).stdout.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == [
+        "base", "smc:particles=2,resampling=multinomial", "smc:particles=2,resampling=systematic", "sp-gsmc:pool=8",
+        "sp-gsmc:pool=0",
+    ]  # fmt: skip
+
+
+def test_another_target_is_a_sampler_or_an_instance(run, instance):
+    base, guided = run.json("tv", instance, "base", "sp-gsmc", "--target", "sp-gsmc")["rows"]
+    assert guided["tv"]["hi"] == 0 == guided["kl"]
+    loaded = load(instance)
+    expected = sampler("base").law(loaded).tv(sampler("sp-gsmc").law(loaded)).lo
+    assert base["tv"]["lo"] == expected > 0
+    assert base["bound"] is guided["bound"] is None
+    run("generate", "dirichlet", "--horizon", 4, "--seed", 7, "-o", "b.st")
+    document = run.json("tv", instance, "base", "--target", "b.st")
+    assert document["target"] == "b.st"
+    assert document["rows"][0]["tv"]["lo"] == loaded.reference.tv(load("b.st").target).lo
+    estimated = run.json("tv", instance, "smc:particles=64", "--target", "b.st", "--runs", 4000)["rows"][0]["tv"]
+    assert estimated["kind"] == "estimated"
+    assert estimated["lo"] <= loaded.target.tv(load("b.st").target).lo + 0.05
+    assert estimated["hi"] > loaded.target.tv(load("b.st").target).lo - 0.05
+
+
+def test_another_target_of_a_trellis(run, chain):
+    guided, base = run.json("tv", chain, "sp-gsmc", "base", "--target", "base")["rows"]
+    assert base["tv"]["hi"] == 0 < guided["tv"]["lo"]
+    assert "unroll it" in run.error("tv", chain, "smc:particles=64", "--target", "base", "--runs", 100)
+    run("generate", "markov", "--horizon", 40, "--seed", 1, "-o", "o.st")
+    assert "has other paths; expected the same trellis" in run.error("tv", chain, "base", "--target", "o.st")
+
+
+def test_targets_that_are_none(run, instance, chain):
+    assert "has other paths; expected the same tree" in run.error("tv", instance, "base", "--target", chain)
+    assert "is no file and no sampler" in run.error("tv", instance, "base", "--target", "none.st")
+    assert "unknown sampler 'luck'" in run.error("tv", instance, "base", "--target", "luck:n=3")
+    Path("base").write_bytes(Path(instance).read_bytes())
+    assert "write base: for the sampler, ./base for the file" in run.error("tv", instance, "base", "--target", "base")
+    for target in ("base:", "./base"):
+        assert run.json("tv", instance, "base", "--target", target)["rows"]
+
+
+@pytest.mark.parametrize(("form", "first"), [("csv", "sampler,tv.lo,tv.hi,"), ("markdown", "| sampler"),
+                                             ("latex", "\\begin{tabular}"), ("json", "{")])  # fmt: skip
+def test_every_format(run, instance, form, first):
+    assert run("tv", instance, "base", "sp-gsmc", "--format", form).stdout.startswith(first)
+
+
+def test_two_formats_are_one_too_many(run, instance):
+    assert "--json and --format csv: give one" in run.error("tv", instance, "base", "--json", "--format", "csv")

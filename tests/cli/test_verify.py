@@ -1,3 +1,4 @@
+import csv
 import json
 
 import pytest
@@ -50,3 +51,12 @@ def test_wrong_use_is_told(hidden):
         result = run(*arguments)
         assert result.exit_code == 2
         assert message in result.stderr
+
+
+def test_checks_in_every_format(hidden):
+    rows = list(csv.DictReader(run("verify", hidden, "--format", "csv").stdout.splitlines()))
+    assert {row["holds"] for row in rows} == {"True"}
+    assert run("verify", hidden, "--format", "latex").stdout.startswith("\\begin{tabular}{lllrrrrr}")
+    failed = run("verify", hidden, "--epsilon", "0.5", "--format", "markdown")
+    assert failed.exit_code == 1
+    assert "|      NO |" in failed.stdout

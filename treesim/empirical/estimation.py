@@ -21,8 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
-from treesim.errors import SpecError
+from treesim.errors import NoExactLaw, SpecError
 from treesim.instances.instance import Instance, require_instance
+from treesim.laws.law import LeafLaw
 from treesim.laws.tv import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
@@ -60,7 +61,12 @@ class Estimate:
 
 
 def estimate(
-    sampler: SamplerLike, instance: Instance, n: int = DEFAULT_RUNS, seed: int = 0, level: float = DEFAULT_LEVEL
+    sampler: SamplerLike,
+    instance: Instance,
+    n: int = DEFAULT_RUNS,
+    seed: int = 0,
+    level: float = DEFAULT_LEVEL,
+    target: LeafLaw | None = None,
 ) -> Estimate:
     """Estimate a sampler's TV to the target from `n` runs.
 
@@ -74,11 +80,15 @@ def estimate(
     seed : int
     level : float
         Confidence level of the interval.
+    target : LeafLaw, optional
+        Another target than the instance's; on trees only.
 
     Raises
     ------
     SpecError
         If `n` or the level is out of range.
+    NoExactLaw
+        If another target is given on a trellis.
 
     Examples
     --------
@@ -96,8 +106,12 @@ def estimate(
     if n < LEAST_RUNS or not 0 < level < 1:
         raise SpecError(f"n is {n} and the level {level}, expected at least {LEAST_RUNS} runs and a level below 1")
     if not instance.graph.keeps_edges:
-        tv, reward = _on_leaves(sampler, instance, n, seed, level)
+        tv, reward = _on_leaves(sampler, instance, n, seed, level, target)
         return Estimate(TV(tv[0], tv[1], "estimated", level), reward, n)
+    if target is not None:
+        raise NoExactLaw(
+            "on a trellis runs tell the distance to the instance's own target only; unroll it if it is small"
+        )
     # Half of the runs and half of the risk for each side of the matter.
     shared = 0.5 * (1.0 + level)
     leaves, reward = _on_leaves(sampler, instance, max(LEAST_RUNS, n // 2), seed, shared)
@@ -106,7 +120,7 @@ def estimate(
 
 
 def _on_leaves(
-    sampler: Sampler, instance: Instance, n: int, seed: int, level: float
+    sampler: Sampler, instance: Instance, n: int, seed: int, level: float, target_law: LeafLaw | None = None
 ) -> tuple[tuple[float, float], float]:
     """Bounds on the TV of the law of the leaf, and the expected reward; nothing is an outcome that no target has."""
     half = n // 2
@@ -114,7 +128,8 @@ def _on_leaves(
         _conditional_laws(sampler, instance, size, generator_key, seed)
         for size, generator_key in ((half, 0), (n - half, 1))
     )
-    target = np.append(instance.target.prob.to_float(), 0.0)
+    target_law = target_law or instance.target
+    target = np.append(target_law.prob.to_float(), target_law.failure)
     log_tails = math.log(4.0 / (1.0 - level))
     witness = learning.mean > target
     inside = testing.of_set(witness)

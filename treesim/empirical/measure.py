@@ -5,15 +5,18 @@ This is the one place where that is decided; whoever wants a number asks here.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from treesim.empirical.estimation import DEFAULT_RUNS, Estimate, estimate
-from treesim.errors import NoExactLaw
+from treesim.errors import NoExactLaw, TreesimError
 from treesim.instances.instance import Instance
 from treesim.instances.merging import unroll
 from treesim.laws.density_ratio import Effort
-from treesim.laws.law import Law
+from treesim.laws.law import Law, LeafLaw
 from treesim.laws.tv import TV
 from treesim.samplers import Cost, Sampler
 from treesim.samplers.registry import SamplerLike
@@ -63,8 +66,62 @@ class Measurement:
         }
 
 
+# The law to compare with, on an instance or on its unrolled form.
+Target = Callable[[Instance], Law]
+
+
+def target_of(other: Sampler | Instance) -> Target:
+    """Another target: what a sampler draws from, or the target of another instance on the same paths.
+
+    Raises
+    ------
+    TreesimError
+        By the target, where the other instance has other paths.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("product", horizon=4, ratio=2.0)
+    >>> tv = measure(sampler("sp-gsmc"), instance, target=target_of(sampler("base"))).tv
+    >>> round(tv.hi, 4), round(measure(sampler("base"), instance).tv.hi, 4)
+    (0.2801, 0.2801)
+    """
+    if isinstance(other, Sampler):
+        return other.law
+
+    def law(instance: Instance) -> Law:
+        against = _on_the_same_paths(other, instance)
+        if against is None:
+            same = "trellis and pi_ref" if instance.graph.keeps_edges else "tree"
+            raise TreesimError(f"the other instance, {other.title}, has other paths; expected the same {same}")
+        return against.target
+
+    return law
+
+
+def _on_the_same_paths(other: Instance, instance: Instance) -> Instance | None:
+    """The other instance, unrolled where this one is a tree; None if its paths are others.
+
+    On a tree leaves are told by the shape alone; on a trellis laws of the leaf follow pi_ref to it, so that must agree.
+    """
+    graph = instance.graph
+    if other.graph.horizon != graph.horizon or abs(other.graph.log2_paths - graph.log2_paths) > 0.5:
+        return None
+    against = other if graph.keeps_edges else unroll(other)
+    own, others = graph.arrays(), against.graph.arrays()
+    if not graph.keeps_edges:
+        own, others = ({key: array for key, array in each.items() if key != "edge_prob"} for each in (own, others))
+    same = own.keys() == others.keys() and all(np.array_equal(own[key], others[key]) for key in own)
+    return against if same else None
+
+
 def measure(
-    sampler: SamplerLike, instance: Instance, effort: Effort | None = None, runs: int = DEFAULT_RUNS, seed: int = 0
+    sampler: SamplerLike,
+    instance: Instance,
+    effort: Effort | None = None,
+    runs: int = DEFAULT_RUNS,
+    seed: int = 0,
+    target: Target | None = None,
 ) -> Measurement:
     """Measure a sampler: distances to the target, expected reward and cost.
 
@@ -79,6 +136,8 @@ def measure(
         That estimate the TV and the expected reward where there is no exact law; 0 forbids it.
     seed : int
         Of those runs.
+    target : Target, optional
+        To measure distances to, by `target_of`; left out, the instance's own.
 
     Raises
     ------
@@ -93,17 +152,17 @@ def measure(
     ('exact', 'exact')
     """
     sampler = sampler_of(sampler)
-    at, known = _law_or_runs(sampler, instance, runs, seed)
+    at, known = _law_or_runs(sampler, instance, runs, seed, target)
     cost = sampler.cost(at)
     if isinstance(known, Estimate):
         return Measurement(spell(sampler), known.tv, None, None, None, known.expected_reward, cost)
-    target = at.target
+    to = at.target if target is None else target(at)
     return Measurement(
         spell(sampler),
-        known.tv(target, *(effort or Effort())),
-        known.kl(target),
-        target.kl(known),
-        known.chi2(target),
+        known.tv(to, *(effort or Effort())),
+        known.kl(to),
+        to.kl(known),
+        known.chi2(to),
         known.expected(at.reward),
         cost,
     )
@@ -117,14 +176,19 @@ def distance(
     return known.tv if isinstance(known, Estimate) else known.tv(at.target, *(effort or Effort()))
 
 
-def _law_or_runs(sampler: Sampler, instance: Instance, runs: int, seed: int) -> tuple[Instance, Law | Estimate]:
+def _law_or_runs(
+    sampler: Sampler, instance: Instance, runs: int, seed: int, target: Target | None = None
+) -> tuple[Instance, Law | Estimate]:
     """The instance, unrolled if that gives a law, and the law, or what runs say."""
     try:
         return instance, sampler.law(instance)
     except NoExactLaw:
         tree = unroll(instance) if instance.graph.log2_paths <= SMALL_LOG2_PATHS else instance
         if tree is not instance:
-            return _law_or_runs(sampler, tree, runs, seed)
+            return _law_or_runs(sampler, tree, runs, seed, target)
         if runs == 0:
             raise
-        return instance, estimate(sampler, instance, runs, seed)
+        to = None if target is None else target(instance)
+        if not (to is None or isinstance(to, LeafLaw)):
+            raise
+        return instance, estimate(sampler, instance, runs, seed, target=to)

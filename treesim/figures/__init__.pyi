@@ -1,3 +1,4 @@
+from .comparison import comparison_figure, draw_comparison
 from .instance import draw_bellman_error, draw_graph, draw_value_profile, instance_figure
 from .runs import (
     audit_figure,
@@ -13,8 +14,10 @@ from .style import save_figure
 
 __all__ = [
     "audit_figure",
+    "comparison_figure",
     "diagnosis_figure",
     "draw_bellman_error",
+    "draw_comparison",
     "draw_curves",
     "draw_exponents",
     "draw_frequencies",

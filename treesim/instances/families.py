@@ -14,7 +14,7 @@ from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import PERTURBATIONS, epsilon_schedule, perturb
 from treesim.instances.rewards import REWARDS
 from treesim.registry import Registry
 from treesim.runtime.memory import require_memory
@@ -151,7 +151,7 @@ def markov(*, horizon: int, states: int = 3, order: int = 1, concentration: floa
 @register("product")
 def product(
     horizon: int,
-    ratio: float = 1.2,
+    ratio: float | None = None,
     form: str = "auto",
     perturbation: str | None = None,
     epsilon: str | float | None = None,
@@ -160,9 +160,18 @@ def product(
 ) -> Instance:
     """Binary, pi_ref = 1/2, V^(prefix) = ratio^(number of ones): L = ratio, SP-gSMC is exact at any epsilon.
 
-    The form is ``tree``, ``trellis`` (prefixes of as many ones merged, for any horizon), or ``auto``: a tree up to
-    horizon 16. With a perturbation V^ is made from V* instead, the reward staying ratio^(number of ones).
+    The Bellman error is (ratio - 1) / 2: epsilon gives the ratio 1 + 2 epsilon; without either the ratio is 1.2. The
+    form is ``tree``, ``trellis`` (prefixes of as many ones merged, for any horizon), or ``auto``: a tree up to horizon
+    16. With a perturbation V^ is made from V* instead, with that epsilon, the reward staying ratio^(number of ones).
     """
+    if perturbation is None and epsilon is not None:
+        if ratio is not None:
+            raise SpecError("ratio and epsilon are given, expected one: without a perturbation ratio is 1 + 2 epsilon")
+        schedule = epsilon_schedule(epsilon, horizon)
+        if schedule.min() < schedule.max():
+            raise SpecError(f"epsilon is {epsilon!r}, expected the same at every step: the product model has one ratio")
+        ratio, epsilon = 1.0 + 2.0 * float(schedule[0]), None
+    ratio = 1.2 if ratio is None else ratio
     require_positive("ratio", ratio)
     require_whole("horizon", horizon, 1)
     require_one_of("form", form, ("auto", "tree", "trellis"))
@@ -189,8 +198,8 @@ def product(
         ones = np.concatenate([np.arange(t + 1) for t in range(horizon + 1)])
     powers = Scaled.from_log(np.arange(horizon + 1) * np.log(ratio))
     value = powers[ones]
-    if perturbation is None and epsilon is None:
+    if perturbation is None:
         return Instance(graph, value)
     twist = optimal_twist(graph, value[graph.leaves])
-    kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
+    kind = parse(perturbation, PERTURBATIONS, "perturbation")
     return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))

@@ -75,7 +75,7 @@ class Inspection:
 
     def __str__(self) -> str:
         facts = "\n".join(f"{name:<15}{value}" for name, value in self._facts())
-        return f"{escaped(self.instance.title)}\n{self._size()}\n{facts}\n\n{table(*self._levels())}"
+        return f"{escaped(self.instance.title)}\n{self._size()}\n{facts}\n\n{table(*self.levels())}"
 
     def __repr__(self) -> str:
         return str(self)
@@ -98,7 +98,7 @@ class Inspection:
             ("ratio bound L", f"{number(audit.ratio_bound, 10)}, attained from {place(start)} to {place(end)}"),
         ]
 
-    def _levels(self) -> tuple[list[str], list[list[str]]]:
+    def levels(self) -> tuple[list[str], list[list[str]]]:
         """What the Bellman error is, level by level."""
         audit = self.instance.audit
         columns = zip(audit.sup, audit.mean_reference, audit.mean_target, strict=True)

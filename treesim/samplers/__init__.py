@@ -9,7 +9,7 @@ from treesim.samplers.guided import GuidedSMC
 from treesim.samplers.one_of_n import Base, BestOfN, Importance, SoftBestOfN
 from treesim.samplers.particle_gibbs import ParticleGibbs
 from treesim.samplers.random_suffix import RandomSuffix
-from treesim.samplers.registry import SAMPLERS, register_sampler, sampler
+from treesim.samplers.registry import SAMPLERS, labels, register_sampler, sampler
 from treesim.samplers.rejection import Rejection
 from treesim.samplers.smc import SMC
 from treesim.samplers.user import UserSampler
@@ -32,6 +32,7 @@ __all__ = [
     "Sampler",
     "SoftBestOfN",
     "UserSampler",
+    "labels",
     "register_sampler",
     "sampler",
     "spectral_gap",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -21,7 +23,7 @@ from treesim.samplers.random_suffix import RandomSuffix
 from treesim.samplers.rejection import Rejection
 from treesim.samplers.smc import SMC
 from treesim.samplers.user import OracleSampler, UserSampler, adapter, wrapped
-from treesim.spec import parse
+from treesim.spec import parse, spell
 
 SamplerLike = str | Sampler | type | OracleSampler | Callable[[Oracle, np.random.Generator], Prefix | None]
 
@@ -118,3 +120,29 @@ def sampler(spec: SamplerLike) -> Sampler:
         kind = spec if issubclass(spec, Sampler) else adapter(spec.__name__, spec)
         return parse(spec.__name__, {spec.__name__: kind}, "sampler")
     return wrapped(spec)
+
+
+def labels(specs: Iterable[str]) -> list[str]:
+    """Specs as rows and legends show them: with the defaults of those parameters by which samplers of a name differ.
+
+    Specs of samplers that are not known here stay as they are.
+
+    Examples
+    --------
+    >>> labels(["base", "smc:particles=8", "smc:particles=8,resampling=systematic"])
+    ['base', 'smc:particles=8,resampling=multinomial', 'smc:particles=8,resampling=systematic']
+    """
+    texts = list(specs)
+    known: dict[str, Sampler] = {}
+    for text in texts:
+        with contextlib.suppress(SpecError):
+            known[text] = sampler(text)
+    settings: dict[tuple[str, str], set[object]] = {}
+    for each in known.values():
+        for field in dataclasses.fields(each):  # type: ignore[arg-type]
+            settings.setdefault((each.name, field.name), set()).add(getattr(each, field.name))
+    differ = {place for place, values in settings.items() if len(values) > 1}
+    return [
+        spell(known[text], [field for name, field in differ if name == known[text].name]) if text in known else text
+        for text in texts
+    ]

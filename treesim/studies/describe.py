@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treesim.empirical.estimation import DEFAULT_RUNS
-from treesim.empirical.measure import measure
+from treesim.empirical.measure import Target, measure
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.samplers import Sampler
@@ -13,9 +13,14 @@ from treesim.theory.bounds import bound_for
 
 
 def describe_sampler(
-    sampler: Sampler, instance: Instance, effort: Effort | None = None, runs: int = DEFAULT_RUNS, seed: int = 0
+    sampler: Sampler,
+    instance: Instance,
+    effort: Effort | None = None,
+    runs: int = DEFAULT_RUNS,
+    seed: int = 0,
+    target: Target | None = None,
 ) -> dict[str, Any]:
-    """What `treesim.empirical.measure.measure` finds, and the theorem that covers the sampler.
+    """What `treesim.empirical.measure.measure` finds, and the theorem that covers the sampler if the target is its own.
 
     Examples
     --------
@@ -23,8 +28,8 @@ def describe_sampler(
     >>> describe_sampler(sampler("sp-gsmc"), family("product", horizon=4, ratio=1.2))["bound"]["theorem"]
     '4.3'
     """
-    bound = bound_for(sampler, instance)
+    bound = bound_for(sampler, instance) if target is None else None
     return {
-        **measure(sampler, instance, effort, runs, seed).document(),
+        **measure(sampler, instance, effort, runs, seed, target).document(),
         "bound": bound and {"theorem": bound.theorem, "value": bound.value, "sharp": bound.sharp},
     }

@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from treesim.empirical.measure import distance
 from treesim.errors import NoExactLaw, SpecError
 from treesim.instances.families import FAMILIES, family
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import epsilon_schedule
+from treesim.laws.density_ratio import Effort
 from treesim.laws.tv import TV
 from treesim.samplers import SAMPLERS, Sampler, sampler
 from treesim.spec import spell
@@ -144,26 +144,77 @@ def scale(
     >>> [(row.horizon, row.least) for row in rows]
     [(8, 4), (16, 3), (32, 2)]
     """
+    vary = varying(spec, vary)
+    for horizon in horizons:
+        yield need(instance_at(name, horizon, epsilon, seed, **parameters), spec, delta, vary, runs, seed)
+
+
+def need(
+    instance: Instance,
+    spec: str,
+    delta: float,
+    vary: str | None = None,
+    runs: int = RUNS,
+    seed: int = 0,
+    effort: Effort | None = None,
+    largest: int = LARGEST,
+    tried: Callable[[int, TV], object] = lambda n, tv: None,
+) -> Need:
+    """The least parameter of a sampler with TV <= `delta` on one instance.
+
+    Parameters
+    ----------
+    instance : Instance
+    spec : str
+        A sampler; what varies is left out of it.
+    delta : float
+    vary : str, optional
+        The parameter that grows; left out, the first that has no default.
+    runs : int
+        That estimate a TV where there is no exact law; sizes above 4096 are not estimated.
+    seed : int
+        Of those runs.
+    effort : Effort, optional
+        How near the bounds on a TV must be that can only be enclosed, and what they may cost.
+    largest : int
+        Larger sizes are not tried.
+    tried : callable (n, TV), optional
+        Called after each size that is tried.
+
+    Raises
+    ------
+    SpecError
+        If delta is out of range, or nothing can vary.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=16, epsilon="0.5/T")
+    >>> found = need(instance, "smc", delta=0.02)
+    >>> found.least, found.sampler, found.tv.hi <= 0.02
+    (3, 'smc:particles=3', True)
+    """
     if not 0 < delta < 1:
         raise SpecError(f"delta is {delta}, expected between 0 and 1")
     vary = varying(spec, vary)
-    for horizon in horizons:
-        instance = instance_at(name, horizon, epsilon, seed, **parameters)
-        distances: dict[int, TV] = {}
+    distances: dict[int, TV] = {}
 
-        def meets(n: int, instance: Instance = instance, distances: dict[int, TV] = distances) -> bool:
-            kind = with_parameter(spec, vary, n)
-            distances[n] = distance(kind, instance, runs=runs if n <= LARGEST_ESTIMATED else 0, seed=seed)
-            return distances[n].hi <= delta
+    def meets(n: int) -> bool:
+        kind = with_parameter(spec, vary, n)
+        distances[n] = distance(kind, instance, effort, runs if n <= LARGEST_ESTIMATED else 0, seed)
+        tried(n, distances[n])
+        return distances[n].hi <= delta
 
-        try:
-            n = least(meets)
-        except NoExactLaw:
-            n = None
-        last = max(distances) if n is None else n
-        kind = with_parameter(spec, vary, last)
-        queries = None if n is None else kind.cost(instance).value_queries
-        yield Need(horizon, instance.audit.bellman_error, spell(kind), vary, n, distances[last], queries)
+    try:
+        n = least(meets, largest)
+    except NoExactLaw:
+        if not distances:
+            raise
+        n = None
+    last = max(distances) if n is None else n
+    kind = with_parameter(spec, vary, last)
+    queries = None if n is None else kind.cost(instance).value_queries
+    return Need(instance.graph.horizon, instance.audit.bellman_error, spell(kind), vary, n, distances[last], queries)
 
 
 def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
@@ -177,15 +228,17 @@ def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
     >>> least(lambda n: n * n >= 1000)
     32
     """
-    for n in range(1, SCANNED + 1):
+    for n in range(1, min(SCANNED, largest) + 1):
         if meets(n):
             return n
-    high = 2 * SCANNED
-    while not meets(high):
-        high *= 2
-        if high > largest:
+    low = min(SCANNED, largest)
+    while True:
+        high = min(2 * low, largest)
+        if high == low:
             return None
-    low = high // 2
+        if meets(high):
+            break
+        low = high
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if meets(middle) else (middle, high)
@@ -195,18 +248,18 @@ def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
 def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int, **parameters: Any) -> Instance:
     """The instance of a family at a horizon, with a given Bellman error."""
     if epsilon is not None:
-        if name == "product" and "perturbation" not in parameters:
-            parameters = {"ratio": 1.0 + 2.0 * float(epsilon_schedule(epsilon, horizon)[0]), **parameters}
-        else:
-            parameters = {"epsilon": epsilon, **parameters}
-            if name in FAMILIES and "perturbation" in inspect.signature(FAMILIES[name]).parameters:
-                parameters = {"perturbation": "random-sign", **parameters}
+        parameters = {"epsilon": epsilon, **parameters}
+        # The product model has an error of its own.
+        perturbed = name in FAMILIES and "perturbation" in inspect.signature(FAMILIES[name]).parameters
+        if perturbed and name != "product":
+            parameters = {"perturbation": "random-sign", **parameters}
     return family(name, seed=seed, horizon=horizon, **parameters)
 
 
 def varying(spec: str, vary: str | None) -> str:
-    """The parameter of a sampler that varies."""
-    name = spec.partition(":")[0].strip()
+    """The parameter of a sampler that varies, over whole numbers."""
+    name, _, rest = spec.partition(":")
+    name = name.strip()
     if name not in SAMPLERS:
         raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
     fields = dataclasses.fields(SAMPLERS[name])  # type: ignore[arg-type]
@@ -214,14 +267,18 @@ def varying(spec: str, vary: str | None) -> str:
         free = [field.name for field in fields if field.default is dataclasses.MISSING]
         if not free:
             raise SpecError(f"sampler {name!r} has no parameter that must be given; say which one varies")
-        return free[0]
+        vary = free[0]
     if vary not in [field.name for field in fields]:
         known = ", ".join(field.name for field in fields) or "none"
         raise SpecError(f"sampler {name!r} has no parameter {vary!r}; its parameters: {known}")
+    if get_type_hints(SAMPLERS[name])[vary] is not int:
+        raise SpecError(f"{vary} of {name!r} is no whole number, and only those can grow; expected another parameter")
+    if vary in [item.partition("=")[0].strip() for item in rest.split(",")]:
+        raise SpecError(f"{vary} varies, and {spec!r} gives it; leave it out of the spec")
     return vary
 
 
-def with_parameter(spec: str, vary: str, n: int) -> Sampler:
+def with_parameter(spec: str, vary: str, n: int | str) -> Sampler:
     """The sampler of a spec with one more parameter."""
     name, _, rest = spec.partition(":")
     return sampler(f"{name}:{','.join(filter(None, [rest, f'{vary}={n}']))}")

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from treesim.studies.grid import Cell, SweepError
+from treesim.tables import Records
 
 # "tree" in ASCII: marks a SQLite file as a store of ours.
 APPLICATION = 0x74726565
 
 FORMAT = 2
+
+_MAGIC = b"SQLite format 3\0"
 
 COLUMNS = (
     "cell", "key", "family", "parameters", "seed", "sampler", "runs", "width", "budget", "version", "code", "result",
@@ -124,6 +127,15 @@ def open_store(path: Path, create: bool = False, tell: Tell = lambda _: None) ->
             raise _refusal(path, error) from None
 
 
+def is_store(path: Path) -> bool:
+    """Whether a file looks like a store: it is SQLite's."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_MAGIC)) == _MAGIC
+    except (OSError, ValueError):
+        return False
+
+
 def missing(cells: list[Cell], store: Store) -> list[Cell]:
     """The cells that have no result yet, by the same code and version; those whose row is an error among them."""
     known = {key for (key,) in store.execute("SELECT key FROM cells WHERE error IS NULL")}
@@ -138,7 +150,7 @@ def failures(cells: list[Cell], store: Store) -> list[str]:
     ]
 
 
-def rows(store: Store) -> list[dict[str, Any]]:
+def rows(store: Store) -> Records:
     """All rows as flat records, in the order of what defines them: parameters as ``parameters.NAME``.
 
     Raises
@@ -147,7 +159,7 @@ def rows(store: Store) -> list[dict[str, Any]]:
         If a row is damaged.
     """
     order = "family, parameters, CAST(seed AS INTEGER), sampler, CAST(runs AS INTEGER)"
-    records = []
+    records = Records()
     for number, row in enumerate(store.execute(f"SELECT {', '.join(store.columns)} FROM cells ORDER BY {order}")):
         try:
             records.append(_record(dict(zip(store.columns, row, strict=True))))
@@ -156,6 +168,28 @@ def rows(store: Store) -> list[dict[str, Any]]:
                 f"{store.path} is damaged: row {number + 1} holds no result of a sweep ({error})"
             ) from None
     return records
+
+
+def results(path: Path | str) -> Records:
+    r"""What a sweep has found so far: the rows of its store, as flat records.
+
+    Raises
+    ------
+    SweepError
+        If the file is no store of ours, or damaged.
+
+    Examples
+    --------
+    >>> from treesim.studies.sweep import read_grid, run
+    >>> grid = Path("grid.toml")
+    >>> _ = grid.write_text("[[grid]]\nfamily = 'product'\nsamplers = ['sp-gsmc']\nparameters = {horizon = [2, 3]}\n")
+    >>> with open_store(Path("s.sqlite"), create=True) as store:
+    ...     finished = list(run(read_grid(grid), store))
+    >>> [record["parameters.horizon"] for record in results("s.sqlite")]
+    [2, 3]
+    """
+    with open_store(Path(path)) as store:
+        return rows(store)
 
 
 def commit(store: Store, row: tuple[Any, ...]) -> None:

@@ -1,10 +1,13 @@
-"""How loose is the theory? Instances on which a measured TV comes as near to its bound as a search can bring it."""
+"""How loose is the theory? Instances on which a measured TV comes as near to its bound as a search can bring it.
+
+`worst_case` searches for what you ask; `worst_guidance` and `worst_particles` ask how tight two theorems are.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,13 +18,175 @@ from treesim.instances.instance import Instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC
 from treesim.scaled import Scaled
-from treesim.spec import require_positive
+from treesim.spec import require_at_least, require_positive
 from treesim.theory.bounds import guidance_bound, particle_bound
 
 LARGEST_HORIZON = 6
 GRID = 7
 GOLDEN = (math.sqrt(5) - 1) / 2
 SETTLED = 1e-13
+# Sweeps over all coordinates of a climb with an objective of one's own.
+CLIMBED = 20
+
+
+@dataclass(frozen=True)
+class BinaryTrees:
+    """The binary trees of a horizon whose V^ is so wrong at most: a space to search.
+
+    pi_ref is free at every node. With a Bellman error V^ grows, from a prefix to both of its children, by a factor rho
+    in [1 / (1 + epsilon), 1 + epsilon], so that P V^ / V^ = rho and the guided law is pi_ref. With a ratio bound it
+    grows by a factor in [1 / L, L] on every edge, and the Bellman error results.
+
+    Called with a seed it gives a random one.
+
+    Parameters
+    ----------
+    horizon : int
+        T, from 2 to 6.
+    epsilon, ratio_bound : float or None
+        One of them: the Bellman error above 0, or L above 1.
+    least_chance : float
+        Of each child.
+
+    Examples
+    --------
+    >>> trees = BinaryTrees(horizon=3, epsilon=0.2)
+    >>> trees(seed=0).audit.bellman_error <= 0.2 + 1e-12
+    True
+    """
+
+    horizon: int
+    epsilon: float | None = None
+    ratio_bound: float | None = None
+    least_chance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.horizon <= LARGEST_HORIZON:
+            raise SpecError(f"horizon is {self.horizon}, expected from 2 to {LARGEST_HORIZON}")
+        if (self.epsilon is None) == (self.ratio_bound is None):
+            raise SpecError("binary trees have a largest Bellman error or a ratio bound, expected one of them")
+        if self.epsilon is not None:
+            require_positive("epsilon", self.epsilon)
+        elif self.ratio_bound is not None and not 1 < self.ratio_bound < math.inf:
+            raise SpecError(f"ratio bound is {self.ratio_bound}, expected a number above 1")
+
+    def limits(self) -> tuple[FloatArray, FloatArray]:
+        """The lowest and highest coordinates, both [n]: chances of second children, then growths, in logs of size 1."""
+        inner = 2**self.horizon - 1
+        growths = inner if self.ratio_bound is None else 2 * inner
+        lowest = np.concatenate([np.full(inner, self.least_chance), np.full(growths, -1.0)])
+        return lowest, np.concatenate([np.full(inner, 1 - self.least_chance), np.ones(growths)])
+
+    def build(self, x: FloatArray) -> Instance:
+        """The instance of some coordinates."""
+        inner = 2**self.horizon - 1
+        if self.ratio_bound is None:
+            assert self.epsilon is not None
+            growth = np.repeat(np.exp(x[inner:] * math.log1p(self.epsilon)), 2)
+        else:
+            growth = np.exp(x[inner:] * math.log(self.ratio_bound))
+        return _binary(x[:inner], growth)
+
+    def coordinates(self, seed: int) -> FloatArray:
+        """Random ones."""
+        lowest, highest = self.limits()
+        return lowest + (highest - lowest) * generator(seed, Stream.SEARCH).random(len(lowest))
+
+    def __call__(self, seed: int) -> Instance:
+        return replace(self.build(self.coordinates(seed)), seed=seed)
+
+
+@dataclass(frozen=True, eq=False)
+class WorstCase:
+    """What a search with an objective of one's own found.
+
+    Attributes
+    ----------
+    instance : Instance
+        The worst.
+    score : float
+        The objective there.
+    scores : ndarray, shape [tries]
+        The objective at the random instances, in the order of their seeds.
+    evaluations : int
+        How often it was asked.
+    """
+
+    instance: Instance
+    score: float
+    scores: FloatArray
+    evaluations: int
+
+
+def worst_case(
+    objective: Callable[[Instance], float],
+    instances: Callable[[int], Instance],
+    tries: int = 1_000,
+    climbs: int = 0,
+    seed: int = 0,
+    track: Callable[[Iterable[int]], Iterable[int]] = lambda seeds: seeds,
+) -> WorstCase:
+    """The instance on which an objective of your own is largest, such as a TV over the bound that you conjecture.
+
+    Parameters
+    ----------
+    objective : callable (Instance) -> float
+        What shall be large; ``-inf`` leaves an instance out.
+    instances : callable (seed) -> Instance
+        Random instances, by seed: a family, or `BinaryTrees`.
+    tries : int
+        How many.
+    climbs : int
+        From so many of the worst a coordinate ascent goes on, on `BinaryTrees`.
+    seed : int
+        Of the first instance; the others follow.
+    track : callable (iterable) -> iterable, optional
+        Goes through the seeds, and may show how far it is.
+
+    Raises
+    ------
+    SpecError
+        If the objective is NaN somewhere, all instances are left out, or there is nothing to climb on.
+
+    Examples
+    --------
+    Theorem 4.3, sharp form, on random trees and after a climb:
+
+    >>> from treesim import guidance_bound, sampler
+    >>> guided = sampler("sp-gsmc")
+    >>> def share(instance):
+    ...     bound = guidance_bound(instance.graph.horizon, instance.audit.bellman_error).sharp
+    ...     return guided.law(instance).tv(instance.target).hi / bound
+    >>> found = worst_case(share, BinaryTrees(horizon=2, epsilon=0.2), tries=50, climbs=1)
+    >>> found.scores.max() < 0.99 < found.score <= 1 + 1e-12
+    True
+    """
+    require_at_least("tries", tries, 1)
+    if climbs and not isinstance(instances, BinaryTrees):
+        raise SpecError("a climb needs coordinates, expected instances of BinaryTrees or climbs=0")
+
+    def score(instance: Instance) -> float:
+        height = float(objective(instance))
+        if math.isnan(height):
+            raise SpecError(f"the objective is nan on {instance.title}, seed {instance.seed}; expected a number")
+        return height
+
+    scores = np.array([score(instances(each)) for each in track(range(seed, seed + tries))])
+    if scores.max() == -math.inf:
+        raise SpecError(f"the objective leaves out all of {tries} instances; expected a number somewhere")
+    order = np.argsort(-scores, kind="stable")
+    worst, best, evaluations = instances(seed + int(order[0])), float(scores[order[0]]), tries
+    if isinstance(instances, BinaryTrees):
+        for i in order[:climbs].tolist():
+            start = instances.coordinates(seed + i)
+            rng = generator(seed + i, Stream.SEARCH, 1)
+            x, height, asked = _ascend(
+                lambda x: score(instances.build(x)), start, float(scores[i]), *instances.limits(), rng, CLIMBED
+            )
+            evaluations += asked
+            if height > best:
+                worst, best = replace(instances.build(x), seed=seed + i), height
+    return WorstCase(worst, best, scores, evaluations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,8 +214,7 @@ class Worst:
 def worst_guidance(horizon: int, epsilon: float, restarts: int = 3, seed: int = 0) -> Worst:
     """Maximise the TV of exact guidance over binary trees, pi_ref and V^ of a given Bellman error.
 
-    Where V^(c) = rho(v) V^(v) for both children, P V^ / V^ is rho(v) and the guided law is pi_ref: so pi_ref in [0, 1]
-    and log rho in [-1, 1] log(1 + epsilon) are free at every node, and L = 1 + epsilon.
+    The space is `BinaryTrees` of that epsilon, where the guided law is pi_ref and L = 1 + epsilon.
 
     Parameters
     ----------
@@ -67,9 +231,8 @@ def worst_guidance(horizon: int, epsilon: float, restarts: int = 3, seed: int = 
     >>> round(worst.measured / worst.sharp, 6), round(worst.bound / worst.measured, 2)
     (1.0, 6.65)
     """
-    _check(horizon, epsilon)
-    inner = 2**horizon - 1
-    size = math.log1p(epsilon)
+    trees = BinaryTrees(horizon, epsilon=epsilon, least_chance=1e-6)
+    inner, size = 2**horizon - 1, math.log1p(epsilon)
 
     def tv(x: FloatArray) -> float:
         chance, log_rho = x[:inner], x[inner:] * size
@@ -81,10 +244,8 @@ def worst_guidance(horizon: int, epsilon: float, restarts: int = 3, seed: int = 
         ratio = np.exp(weight)
         return 0.5 * float(mass @ np.abs(ratio / (mass @ ratio) - 1.0))
 
-    lowest, highest = np.repeat([1e-6, -1.0], inner), np.repeat([1 - 1e-6, 1.0], inner)
-    x, evaluations = _climb(tv, lowest, highest, restarts, seed)
-    growth = np.exp(x[inner:] * size)
-    instance = _binary(x[:inner], np.repeat(growth, 2))
+    x, evaluations = _climb(tv, trees, restarts, seed)
+    instance = trees.build(x)
     measured = GuidedSMC().law(instance).tv(instance.target).hi
     bound = guidance_bound(horizon, instance.audit.bellman_error)
     return Worst(instance, measured, bound.value, bound.sharp, evaluations)
@@ -93,7 +254,7 @@ def worst_guidance(horizon: int, epsilon: float, restarts: int = 3, seed: int = 
 def worst_particles(horizon: int, ratio_bound: float, particles: int = 2, restarts: int = 1, seed: int = 0) -> Worst:
     """Maximise TV over the bound of Theorem 5.1, for SMC with few particles, over binary trees with a ratio bound.
 
-    pi_ref is free at every node and log(V^(c) / V^(v)) in [-1, 1] log L on every edge; the Bellman error results.
+    The space is `BinaryTrees` of that ratio bound.
 
     Parameters
     ----------
@@ -110,11 +271,7 @@ def worst_particles(horizon: int, ratio_bound: float, particles: int = 2, restar
     >>> 0 < worst.measured < worst.bound
     True
     """
-    _check(horizon, ratio_bound - 1)
-    inner = 2**horizon - 1
-
-    def build(x: FloatArray) -> Instance:
-        return _binary(x[:inner], np.exp(x[inner:] * math.log(ratio_bound)))
+    trees = BinaryTrees(horizon, ratio_bound=ratio_bound)
 
     def measure(instance: Instance) -> tuple[float, float]:
         audit = instance.audit
@@ -122,20 +279,12 @@ def worst_particles(horizon: int, ratio_bound: float, particles: int = 2, restar
         return tv, particle_bound(horizon, audit.bellman_error, audit.ratio_bound, particles)
 
     def share(x: FloatArray) -> float:
-        tv, bound = measure(build(x))
+        tv, bound = measure(trees.build(x))
         return tv / bound
 
-    lowest = np.concatenate([np.full(inner, 1e-3), np.full(2 * inner, -1.0)])
-    highest = np.concatenate([np.full(inner, 1 - 1e-3), np.ones(2 * inner)])
-    x, evaluations = _climb(share, lowest, highest, restarts, seed, sweeps=3)
-    instance = build(x)
+    x, evaluations = _climb(share, trees, restarts, seed, sweeps=3)
+    instance = trees.build(x)
     return Worst(instance, *measure(instance), None, evaluations)
-
-
-def _check(horizon: int, epsilon: float) -> None:
-    if not 2 <= horizon <= LARGEST_HORIZON:
-        raise SpecError(f"horizon is {horizon}, expected from 2 to {LARGEST_HORIZON}")
-    require_positive("epsilon", epsilon)
 
 
 def _binary(chance: FloatArray, growth: FloatArray) -> Instance:
@@ -152,49 +301,59 @@ def _binary(chance: FloatArray, growth: FloatArray) -> Instance:
 
 
 def _climb(
+    objective: Callable[[FloatArray], float], trees: BinaryTrees, restarts: int, seed: int, sweeps: int = 60
+) -> tuple[FloatArray, int]:
+    """The best of some ascents from random starts, and how often the objective was asked."""
+    lowest, highest = trees.limits()
+    champion, best, evaluations = lowest, -math.inf, 0
+    for start in range(restarts):
+        rng = generator(seed, Stream.SEARCH, start)
+        x = lowest + (highest - lowest) * rng.random(len(lowest))
+        x, here, asked = _ascend(objective, x, objective(x), lowest, highest, rng, sweeps)
+        evaluations += asked
+        if here > best:
+            champion, best = x, here
+    return champion, evaluations
+
+
+def _ascend(
     objective: Callable[[FloatArray], float],
+    start: FloatArray,
+    here: float,
     lowest: FloatArray,
     highest: FloatArray,
-    restarts: int,
-    seed: int,
-    sweeps: int = 60,
-) -> tuple[FloatArray, int]:
-    """Coordinate ascent from random starts: along each coordinate a grid, then a golden section around its best."""
-    evaluations = 0
+    rng: np.random.Generator,
+    sweeps: int,
+) -> tuple[FloatArray, float, int]:
+    """Coordinate ascent: along each coordinate a grid, then a golden section around its best."""
+    x, evaluations = start.copy(), 0
 
-    def at(x: FloatArray, i: int, value: float) -> float:
+    def at(i: int, value: float) -> float:
         nonlocal evaluations
         evaluations += 1
         moved = x.copy()
         moved[i] = value
         return objective(moved)
 
-    champion, best = lowest, -math.inf
-    for start in range(restarts):
-        rng = generator(seed, Stream.SEARCH, start)
-        x = lowest + (highest - lowest) * rng.random(len(lowest))
-        here = objective(x)
-        for _ in range(sweeps):
-            before = here
-            for i in rng.permutation(len(x)):
-                grid = np.linspace(lowest[i], highest[i], GRID)
-                heights = [at(x, i, value) for value in grid]
-                top = int(np.argmax(heights))
-                a, b = grid[max(0, top - 1)], grid[min(GRID - 1, top + 1)]
-                value, height = grid[top], heights[top]
-                while b - a > 1e-4 * (highest[i] - lowest[i]):
-                    left, right = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
-                    low, high = at(x, i, left), at(x, i, right)
-                    if low >= high:
-                        b = right
-                        value, height = (left, low) if low > height else (value, height)
-                    else:
-                        a = left
-                        value, height = (right, high) if high > height else (value, height)
-                if height > here:
-                    x[i], here = value, height
-            if here - before <= SETTLED * max(1.0, abs(here)):
-                break
-        if here > best:
-            champion, best = x, here
-    return champion, evaluations
+    for _ in range(sweeps):
+        before = here
+        for i in rng.permutation(len(x)):
+            grid = np.linspace(lowest[i], highest[i], GRID)
+            heights = [at(i, value) for value in grid]
+            top = int(np.argmax(heights))
+            a, b = grid[max(0, top - 1)], grid[min(GRID - 1, top + 1)]
+            value, height = grid[top], heights[top]
+            while b - a > 1e-4 * (highest[i] - lowest[i]):
+                left, right = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
+                low, high = at(i, left), at(i, right)
+                if low >= high:
+                    b = right
+                    value, height = (left, low) if low > height else (value, height)
+                else:
+                    a = left
+                    value, height = (right, high) if high > height else (value, height)
+            if height > here:
+                x[i], here = value, height
+        if here - before <= SETTLED * max(1.0, abs(here)):
+            break
+    return x, here, evaluations

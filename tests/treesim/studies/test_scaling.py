@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from treesim import SMC, Importance, SpecError, family
+from treesim import SMC, Importance, NoExactLaw, SpecError, family, need, sampler
 from treesim.empirical.measure import distance
+from treesim.laws.density_ratio import Effort
 from treesim.studies.scaling import STUDENT, fit, instance_at, least, scale, varying
 
 
@@ -97,3 +98,53 @@ def test_intervals_of_slopes_are_students():
         assert power.intercept == pytest.approx(line.intercept)
         rest = np.log(counts) - line.intercept - line.slope * np.log(horizons)
         assert power.aic == pytest.approx(n * math.log((rest**2).mean()) + 6)
+
+
+def test_what_an_instance_needs_is_what_its_family_needs_there():
+    instance = family("product", horizon=16, epsilon="0.5/T")
+    assert need(instance, "smc", 0.02) == next(scale("product", "smc", [16], 0.02, epsilon="0.5/T"))
+
+
+@pytest.mark.parametrize(
+    ("spec", "vary"), [("importance", None), ("rejection", "budget"), ("sp-gsmc", "pool"), ("sp-gsmc", "mh"),
+                       ("sp-gsmc:mh=2", "pool"), ("random-suffix", "steps")]
+)  # fmt: skip
+def test_particles_paths_pools_and_steps_can_be_asked_for(spec, vary):
+    instance = family("dirichlet", horizon=3, perturbation="random-sign", epsilon=0.05, seed=2)
+    tried = {}
+    found = need(instance, spec, 0.05, vary, tried=lambda n, tv: tried.update({n: tv}))
+    assert found.tv.hi <= 0.05
+    assert found.tv == sampler(found.sampler).law(instance).tv(instance.target)
+    assert found.queries == sampler(found.sampler).cost(instance).value_queries
+    assert tried[found.least] == found.tv
+    assert all(tv.hi > 0.05 for n, tv in tried.items() if n < found.least)
+
+
+def test_no_size_beyond_the_largest_is_tried():
+    instance = family("dirichlet", horizon=4)
+    tried = []
+    assert need(instance, "best-of-n", 0.01, largest=100, tried=lambda n, tv: tried.append(n)).least is None
+    assert max(tried) == 100
+    assert need(instance, "importance", 0.02, largest=3).least is None
+    for largest in (1, 3, 8, 9, 31):
+        assert least(lambda n: False, largest) is None
+        assert least(lambda n, largest=largest: n >= largest, largest) == largest
+
+
+def test_a_certified_need_is_as_near_as_asked():
+    instance = family("markov", horizon=60, perturbation="log-uniform", epsilon="1/T")
+    found = need(instance, "sp-gsmc", 0.01, "mh", effort=Effort(1e-4))
+    assert found.tv.kind == "certified"
+    assert 0 < found.tv.hi - found.tv.lo <= 1e-4
+
+
+def test_what_cannot_grow_is_refused():
+    instance = family("product", horizon=3)
+    with pytest.raises(SpecError, match="particles varies, and 'smc:particles=8' gives it; leave it out"):
+        need(instance, "smc:particles=8", 0.1)
+    with pytest.raises(SpecError, match="temperature of 'soft-best-of-n' is no whole number"):
+        need(instance, "soft-best-of-n:n=3", 0.1, "temperature")
+    with pytest.raises(SpecError, match="delta is 0"):
+        need(instance, "smc", 0.0)
+    with pytest.raises(NoExactLaw, match="vgb walks on the prefixes of a tree"):
+        need(family("markov", horizon=40), "vgb", 0.1)

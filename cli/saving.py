@@ -1,0 +1,42 @@
+"""What commands that write an instance file do with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from treesim.cli.output import Failure, distinct_output, print_as, print_table, working
+from treesim.tables import number
+
+if TYPE_CHECKING:
+    from treesim import Instance
+
+
+def instance_output(output: Path, *inputs: Path) -> Path:
+    """The path, if an instance may be written there: nothing else is ever overwritten."""
+    from treesim.instances import storage
+    from treesim.runtime.reading import exists
+
+    if exists(output) and not storage.is_instance_file(output):
+        raise Failure(f"{output} exists and is not an instance file; it was left as it is, choose another name")
+    return distinct_output(output, *inputs)
+
+
+def save_and_tell(instance: Instance, output: Path, style: str) -> None:
+    """Save an instance, and print what it is: a row, or in JSON what `inspect` says."""
+    from treesim.instances import storage
+    from treesim.instances.inspection import describe_instance
+
+    with working("saving it, and reading it back"):
+        document = describe_instance(instance)
+        storage.save(instance, output)
+    headers = ["instance", "T", "nodes", "log Z", "Bellman error", "ratio bound L"]
+    row = {
+        "instance": str(output), "horizon": document["horizon"], "nodes": document["nodes"],
+        "log_partition": document["log_partition"], "bellman_error": document["bellman_error"]["sup"],
+        "ratio_bound": document["ratio_bound"],
+    }  # fmt: skip
+    name, horizon, nodes, *numbers = row.values()
+    table = [[name, horizon, nodes, *map(number, numbers)]]
+    if not print_as(style, document if style == "json" else {"rows": [row]}, headers, table):
+        print_table(headers, table)

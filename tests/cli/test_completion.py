@@ -1,0 +1,41 @@
+"""What shells complete, as README says it is switched on."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_that_readme_asks_for_is_there(program, shell):
+    asked = f"_TREESIM_COMPLETE={shell}_source treesim"
+    assert asked in README
+    assert "_TREESIM_COMPLETE=" in program(env={"_TREESIM_COMPLETE": f"{shell}_source"}).out
+
+
+def completed(program, words):
+    """What bash is offered for the last of some words."""
+    env = {
+        "_TREESIM_COMPLETE": "bash_complete",
+        "COMP_WORDS": f"treesim {words}",
+        "COMP_CWORD": str(words.count(" ") + 1),
+    }
+    return program(env=env).out.split()
+
+
+def test_commands_options_families_and_samplers_are_completed(program):
+    assert completed(program, "ver") == ["plain,verify"]
+    assert completed(program, "tv a.st --ru") == ["plain,--runs"]
+    assert completed(program, "tv a.st sp-g") == ["plain,sp-gsmc"]
+    assert completed(program, "generate dir") == ["plain,dirichlet"]
+    assert completed(program, "scale hidden") == ["plain,hidden-prefix"]
+    assert completed(program, "sample a.st imp") == ["plain,importance"]
+    assert completed(program, "compare a.st imp") == ["file,imp", "plain,importance"]
+    assert completed(program, "inspect tr")[0].startswith("file,")
+
+
+def test_old_spellings_are_not_offered(program):
+    assert completed(program, "tv a.st --n") == []
+    assert not re.search(r"--games", " ".join(completed(program, "demo hidden-leaf --")))

@@ -1,0 +1,269 @@
+"""Samplers side by side: TV against compute, for any number of instances and samplers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from treesim.empirical.measure import measure
+from treesim.errors import SpecError
+from treesim.instances.instance import Instance
+from treesim.laws.density_ratio import Effort
+from treesim.laws.tv import TV
+from treesim.samplers import SAMPLERS, Sampler, labels, sampler
+from treesim.spec import spell
+from treesim.studies.scaling import RUNS, with_parameter
+from treesim.tables import Records
+
+
+@dataclass(frozen=True)
+class Point:
+    """One sampler on one instance.
+
+    Attributes
+    ----------
+    instance : str
+        What it is called.
+    curve : str
+        The series that the sampler belongs to.
+    sampler : str
+        Its spec.
+    tv : TV
+        To the target.
+    draws, values : float
+        Prefixes reached and values asked for one output, in expectation.
+    """
+
+    instance: str
+    curve: str
+    sampler: str
+    tv: TV
+    draws: float
+    values: float
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Points, which become a table, a data frame or a figure (`treesim.figures.comparison_figure`).
+
+    Attributes
+    ----------
+    points : tuple of Point
+    """
+
+    points: tuple[Point, ...]
+
+    @property
+    def instances(self) -> list[str]:
+        """The names of the instances, each once."""
+        return list(dict.fromkeys(point.instance for point in self.points))
+
+    def curves(self) -> dict[tuple[str, str], list[Point]]:
+        """The points of each series on each instance, cheapest first."""
+        curves: dict[tuple[str, str], list[Point]] = {}
+        for point in self.points:
+            curves.setdefault((point.curve, point.instance), []).append(point)
+        return {key: sorted(points, key=lambda each: (each.draws, each.values)) for key, points in curves.items()}
+
+    def records(self) -> Records:
+        """The points as flat rows."""
+        return Records(
+            {"instance": each.instance, "curve": each.curve, "sampler": each.sampler, "tv.lo": each.tv.lo,
+             "tv.hi": each.tv.hi, "tv.kind": each.tv.kind, "reference_draws": each.draws, "value_queries": each.values}
+            for each in self.points
+        )  # fmt: skip
+
+    def to_frame(self, library: str | None = None) -> Any:
+        """The points as a data frame: see `treesim.tables.Records.to_frame`."""
+        return self.records().to_frame(library)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A sampler, or several that differ by one parameter.
+
+    Attributes
+    ----------
+    label : str
+    varies : str or None
+        The parameter.
+    samplers : tuple of Sampler
+    """
+
+    label: str
+    varies: str | None
+    samplers: tuple[Sampler, ...]
+
+
+def compare(
+    instances: Mapping[str, Instance] | Sequence[Instance],
+    specs: Iterable[str],
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    effort: Effort | None = None,
+    runs: int = RUNS,
+    seed: int = 0,
+    track: Callable[[Sequence[Any]], Iterable[Any]] = lambda cells: cells,
+) -> Comparison:
+    """TV and cost of samplers on instances.
+
+    Parameters
+    ----------
+    instances : mapping of str to Instance, or sequence of Instance
+        By name; without names they are called by their families and parameters.
+    specs : iterable of str
+    vary : mapping of str to sequence, optional
+        Values of parameters: those samplers take them whose specs leave the parameter open, one that must be given
+        before others.
+    effort : Effort, optional
+        How near the bounds on a TV must be that can only be enclosed, and what they may cost.
+    runs : int
+        That estimate a TV where there is no exact law.
+    seed : int
+        Of those runs.
+    track : callable (sequence) -> iterable, optional
+        Goes through the cells, and may show how far it is.
+
+    Raises
+    ------
+    SpecError
+        If a sampler is none, a parameter varies nowhere, or two vary at once.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> product = family("product", horizon=6, ratio=1.5)
+    >>> found = compare({"product": product}, ["base", "importance", "smc"], {"n": [1, 4, 16], "particles": [2, 8]})
+    >>> [(point.sampler, point.values) for point in found.points[:3]]
+    [('base', 0.0), ('importance:n=1', 1.0), ('importance:n=4', 4.0)]
+    >>> len(found.curves()), len(found.points)
+    (3, 6)
+    """
+    named = instances if isinstance(instances, Mapping) else {each.title: each for each in instances}
+    cells = [
+        (name, line.label, kind)
+        for name in named for line in series(specs, vary or {}) for kind in line.samplers
+    ]  # fmt: skip
+    points = []
+    for name, label, kind in track(cells):
+        found = measure(kind, named[name], effort, runs, seed)
+        points.append(Point(name, label, found.sampler, found.tv, found.cost.reference_draws, found.cost.value_queries))
+    return Comparison(tuple(points))
+
+
+def series(specs: Iterable[str], vary: Mapping[str, Sequence[Any]]) -> list[Series]:
+    """The samplers that specs and varying parameters name.
+
+    Examples
+    --------
+    >>> [(line.label, len(line.samplers)) for line in series(["base", "importance"], {"n": [1, 4, 16]})]
+    [('base', 1), ('importance, n = 1 to 16', 3)]
+    """
+    texts = list(specs)
+    open_ones = [_first_needed([key for key in _open(spec) if key in vary], spec) for spec in texts]
+    for key in vary:
+        if not vary[key]:
+            raise SpecError(f"{key} varies over nothing, expected a value or more")
+        if not any(key in keys for keys in open_ones):
+            raise SpecError(f"{key} varies, but no sampler has it open: expected one with that parameter, not given")
+    lines = []
+    for spec, keys in zip(texts, open_ones, strict=True):
+        if len(keys) > 1:
+            raise SpecError(f"{' and '.join(keys)} vary, and {spec!r} has both; give all but one of them in the spec")
+        if keys:
+            values = vary[keys[0]]
+            span = f"{values[0]} to {values[-1]}" if len(values) > 1 else values[0]
+            kinds = tuple(with_parameter(spec, keys[0], value) for value in values)
+            lines.append(Series(f"{spec}, {keys[0]} = {span}", keys[0], kinds))
+        else:
+            lines.append(Series(spec, None, (sampler(spec),)))
+    fixed = labels(spell(line.samplers[0]) for line in lines if line.varies is None)
+    shown = iter(fixed)
+    return [line if line.varies else dataclasses.replace(line, label=next(shown)) for line in lines]
+
+
+def from_records(records: Records, vary: Collection[str] = ()) -> Comparison:
+    """The comparison that the rows of a sweep make.
+
+    Samplers of a name are one series where they differ by one parameter, or by one of `vary` whatever else they differ
+    by. Rows without a result are left out.
+
+    Parameters
+    ----------
+    records : Records
+        As `treesim.results` gives them.
+    vary : collection of str
+        Parameters that grow.
+
+    Raises
+    ------
+    SpecError
+        If there is no result, or no sampler has such a parameter.
+    """
+    rows = [record for record in records if not record["error"]]
+    if not rows:
+        raise SpecError("the store has no result yet, expected a row or more")
+    specs = {record["sampler"]: _settings(record["sampler"]) for record in rows}
+    for key in vary:
+        if not any(key in settings for _, settings in specs.values()):
+            raise SpecError(f"{key} varies, but no sampler of the store has it in its spec")
+    curve = {
+        spec: _curve(name, settings, _varying(name, specs.values(), vary)) for spec, (name, settings) in specs.items()
+    }
+    names = _instance_names(rows)
+    points = [
+        Point(name, curve[row["sampler"]], row["sampler"], TV(row["tv.lo"], row["tv.hi"], row["tv.kind"]),
+              row["reference_draws"], row["value_queries"])
+        for name, row in zip(names, rows, strict=True)
+    ]  # fmt: skip
+    curves = Comparison(tuple(points)).curves()
+    return Comparison(tuple(
+        point for name in dict.fromkeys(names) for (_, other), line in curves.items() if other == name for point in line
+    ))  # fmt: skip
+
+
+def _open(spec: str) -> list[str]:
+    """The parameters of a spec's sampler that it does not give."""
+    name, given = _settings(spec)
+    if name not in SAMPLERS:
+        raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
+    fields = dataclasses.fields(SAMPLERS[name])  # type: ignore[arg-type]
+    return [field.name for field in fields if field.name not in given]
+
+
+def _first_needed(keys: list[str], spec: str) -> list[str]:
+    """Those parameters that must be given, if there are such: they vary before those that have a default."""
+    fields = {field.name: field for field in dataclasses.fields(SAMPLERS[_settings(spec)[0]])}  # type: ignore[arg-type]
+    return [key for key in keys if fields[key].default is dataclasses.MISSING] or keys
+
+
+def _settings(spec: str) -> tuple[str, dict[str, str]]:
+    """Name and parameters, as they are written: the sampler of a store may not be known here."""
+    name, _, rest = spec.partition(":")
+    pairs = (part.partition("=") for part in rest.split(",") if part.strip())
+    return name.strip(), {key.strip(): value.strip() for key, _, value in pairs}
+
+
+def _varying(name: str, specs: Iterable[tuple[str, dict[str, str]]], vary: Collection[str]) -> str | None:
+    """The parameter that makes samplers of a name a series."""
+    same = [settings for other, settings in specs if other == name]
+    keys = dict.fromkeys(key for settings in same for key in settings)
+    asked = [key for key in vary if key in keys]
+    differ = asked[:1] or [key for key in keys if len({settings.get(key) for settings in same}) > 1]
+    return differ[0] if len(differ) == 1 else None
+
+
+def _curve(name: str, settings: Mapping[str, str], vary: str | None) -> str:
+    rest = ",".join(f"{key}={value}" for key, value in settings.items() if key != vary)
+    return ":".join(filter(None, [name, rest])) + (f", {vary} varies" if vary else "")
+
+
+def _instance_names(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the instances of a sweep are called: family, and parameters and seed by which they differ."""
+    keys = dict.fromkeys(key for row in rows for key in row if key.startswith("parameters."))
+    differ = [key for key in [*keys, "seed"] if len({str(row.get(key)) for row in rows}) > 1]
+    return [
+        ", ".join([row["family"], *(f"{key.removeprefix('parameters.')}={row[key]}" for key in differ if key in row)])
+        for row in rows
+    ]
