@@ -18,12 +18,21 @@ def pytest_configure(config):
         providers._get_local_constants = lambda: providers._local_constants
 
 
-@pytest.fixture(autouse=True)
-def no_samplers_left_behind():
-    """What a test registers is forgotten after it."""
-    from treesim import SAMPLERS
+def pytest_collection_modifyitems(items):
+    """Tests that need the same kernels run in the same process: where nothing is cached each is compiled once."""
+    for item in items:
+        wing = item.path.parent.name
+        if wing in ("graphs", "laws", "samplers") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group(wing))
 
-    known = set(SAMPLERS)
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    """What a test registers is forgotten after it."""
+    from treesim import FAMILIES, SAMPLERS
+
+    known = [(registry, set(registry)) for registry in (SAMPLERS, FAMILIES)]
     yield
-    for name in set(SAMPLERS) - known:
-        del SAMPLERS[name]
+    for registry, names in known:
+        for name in set(registry) - names:
+            del registry[name]

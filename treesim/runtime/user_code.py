@@ -26,6 +26,8 @@ _OURS = (_TREESIM, *(_TREESIM.parent / name for name in ("cli", "hard_instances"
 _PYTHON = Path(sysconfig.get_paths()["stdlib"]).resolve()
 
 _INSTALLED = {"site-packages", "dist-packages"}
+# What stands between treesim and its users is neither's.
+_LIBRARIES = {"click", "numpy", "numba", "networkx", "matplotlib"}
 
 _lock = threading.RLock()
 
@@ -102,7 +104,8 @@ def place(error: BaseException) -> str:
     users = [(Path(code.co_filename), line) for code, line in frames if not _is_ours(code)]
     # Compiled modules have frames too, with the names of files that are not there.
     written = [(path, line) for path, line in users if path.suffix == ".py" or path.name.startswith("<")]
-    own = [(path, line) for path, line in written if not _INSTALLED & set(path.parts)] or written
+    own = [(path, line) for path, line in written if not _INSTALLED & set(path.parts)]
+    own = own or [(path, line) for path, line in written if not _LIBRARIES & set(path.parts)]
     return f"{own[-1][0].name}, line {own[-1][1]}" if own else ""
 
 

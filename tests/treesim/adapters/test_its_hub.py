@@ -37,9 +37,9 @@ def test_the_particle_filter_counts_every_value_and_the_last_twice():
 
 
 def test_other_scores_bring_it_to_the_target():
-    draws = its("particle-filtering:particles=64,reward=ratio").simulate(INSTANCE, 600, seed=1)
+    draws = its("particle-filtering:particles=64,reward=ratio").simulate(INSTANCE, 400, seed=1)
     assert goodness_of_fit(draws, INSTANCE.target).passed
-    before = its("particle-filtering:particles=64").simulate(INSTANCE, 200, seed=1)
+    before = its("particle-filtering:particles=64").simulate(INSTANCE, 150, seed=1)
     assert distance(before, TARGET) > 0.2 > 3 * distance(draws, TARGET)
 
 
@@ -59,21 +59,21 @@ def test_argmax_selection_prefers_the_best_leaf():
 
 
 def test_one_particle_is_the_reference_policy():
-    draws = its("particle-filtering:particles=1").simulate(INSTANCE, 2_000, seed=1)
+    draws = its("particle-filtering:particles=1").simulate(INSTANCE, 1_000, seed=1)
     assert goodness_of_fit(draws, INSTANCE.reference).passed
-    assert draws.reference_draws == 3 * 2_000
+    assert draws.reference_draws == 3 * 1_000
 
 
 @pytest.mark.parametrize("n", [1, 2, 5])
 def test_best_of_n_has_our_exact_law(n):
-    draws = its(f"best-of-n:particles={n}").simulate(INSTANCE, 2_000, seed=2)
+    draws = its(f"best-of-n:particles={n}").simulate(INSTANCE, 1_000, seed=2)
     assert goodness_of_fit(draws, sampler(f"best-of-n:n={n}").law(INSTANCE)).passed
-    assert draws.reference_draws == 3 * n * 2_000
+    assert draws.reference_draws == 3 * n * 1_000
 
 
 @pytest.mark.parametrize("spec", ["entropic-particle-filtering:particles=16", "particle-gibbs:particles=8,sweeps=3"])
 def test_the_other_particle_methods_with_the_value_as_score_are_not_at_the_target(spec):
-    draws = its(spec).simulate(INSTANCE, 600, seed=3)
+    draws = its(spec).simulate(INSTANCE, 400, seed=3)
     assert not goodness_of_fit(draws, INSTANCE.target).passed
 
 

@@ -75,7 +75,7 @@ def test_twist_and_audit_are_those_of_the_tree(instance):
 
 
 @given(trellis_instances(max_horizon=4), st.sampled_from(SPECS))
-@settings(max_examples=500)
+@settings(max_examples=200)
 def test_every_figure_of_a_law_is_that_of_the_tree(instance, spec):
     plain = unroll(instance)
     merged, full = sampler(spec).law(instance), sampler(spec).law(plain)

@@ -183,7 +183,7 @@ def test_a_budget_that_is_too_small_gives_a_wider_interval_that_still_contains_t
 
 
 def test_a_width_below_rounding_is_said_to_be_out_of_reach():
-    instance = family("markov", horizon=50, perturbation="log-uniform", epsilon="1/T", seed=4)
+    instance = family("markov", horizon=8, perturbation="log-uniform", epsilon="1/T", seed=4)
     law = GuidedSMC().law(instance)
     rounding = law.problem(instance.target).rounding
     near = law.tv(instance.target, width=3 * rounding, budget=1e12)

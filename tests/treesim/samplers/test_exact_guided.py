@@ -54,20 +54,20 @@ def test_expected_flips_solve_the_first_step_equations(p, scale, gap):
 
 @pytest.mark.parametrize("instance", [INSTANCE, LONG], ids=["tree", "trellis"])
 def test_draws_follow_the_target_and_cost_what_is_expected(instance):
-    draws = ExactGuided().simulate(instance, 10_000, seed=1)
+    draws = ExactGuided().simulate(instance, 5_000, seed=1)
     assert fits(draws, instance.target)
     cost = ExactGuided().cost(instance)
-    blocks = [ExactGuided().simulate(instance, 500, seed).reference_draws / 500 for seed in range(2, 22)]
+    blocks = [ExactGuided().simulate(instance, 250, seed).reference_draws / 250 for seed in range(2, 22)]
     error = np.std(blocks) / math.sqrt(20)
     assert abs(np.mean(blocks) - cost.reference_draws) < 6 * error < 0.2 * cost.reference_draws
-    assert draws.value_queries == draws.reference_draws + 10_000
+    assert draws.value_queries == draws.reference_draws + 5_000
 
 
 @given(bounded_instances(epsilon=0.4, ratio=3.0, max_leaves=6))
 @settings(max_examples=25)
 def test_on_random_instances_with_stated_bounds(instance):
     kind = ExactGuided(epsilon=0.4, ratio_bound=3.0)
-    assert fits(kind.simulate(instance, 4_000, seed=1), instance.target)
+    assert fits(kind.simulate(instance, 2_000, seed=1), instance.target)
     horizon = instance.graph.horizon
     rounds = math.e * 1.4 ** (2 * (horizon - 1))
     most = rounds * horizon * (3.0 * 1.4 + 9.5 * 3.0 * (horizon + 1))
