@@ -55,7 +55,7 @@ def main() -> None:
     for name, (specs, horizons, parameters) in FIGURES.items():
         save_figure(rivals_figure(name, specs, horizons, **parameters), FOLDER / f"{name}.png")
     for name, make in DISCOVERIES.items():
-        save_figure(experiment_figure(make().found), FOLDER.parent / "discoveries" / f"{name}.png")
+        save_figure(experiment_figure(make().experiment), FOLDER.parent / "discoveries" / f"{name}.png")
 
 
 if __name__ == "__main__":
