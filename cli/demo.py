@@ -23,14 +23,17 @@ HORIZONS = "2,4,6,8,10"
 MOST_HIDDEN = 512
 
 
+html_option = file_option("--html", metavar="FILE", help_text="A web page with sliders, in place of the figure.")
+
+
 def _story(figure: str) -> Callable[[Command], Command]:
     """The options of every demo that draws one figure."""
 
     def add(command: Command) -> Command:
         for option in (
             json_option,
-            file_option("--html", metavar="FILE", help_text="Also write a web page with sliders."),
-            file_option("-o", "--output", metavar="FILE", help_text="The figure.", default=Path(figure)),
+            html_option,
+            file_option("-o", "--output", metavar="FILE", help_text=f"Default: {figure}, or no figure with --html."),
             seed_option(),
         ):
             command = option(command)
@@ -39,31 +42,36 @@ def _story(figure: str) -> Callable[[Command], Command]:
     return add
 
 
-def _check_outputs(output: Path, html: Path | None) -> None:
+def _check_outputs(output: Path | None, html: Path | None) -> None:
     """Refuse wrong endings before the work begins."""
     from treesim.figures.style import figure_path
     from treesim.figures.web_page import page_path
 
-    figure_path(output)
+    if output is not None:
+        figure_path(output)
     if html is not None:
         page_path(html)
 
 
 def _tell(
-    name: str, output: Path, html: Path | None, as_json: bool, figure: Figure, page: Callable[[Any], Page],
-    document: dict[str, Any], words: Callable[[], str],
+    name: str, output: Path | None, html: Path | None, as_json: bool, figure: Callable[[], Figure],
+    page: Callable[[Any], Page], document: dict[str, Any], words: Callable[[], str],
 ) -> None:  # fmt: skip
     """Write the files, and tell the story as a document or in words."""
     from treesim.figures.style import save_figure
     from treesim.figures.web_page import save_page
 
-    save_figure(figure, output)
+    if output is None and html is None:
+        output = Path(f"{name}.png")
+    if output is not None:
+        save_figure(figure(), output)
     if html is not None:
         save_page(page(lambda items: progress(items, "page", shown=True)), html)
+    written = {"figure": output and str(output), "page": html and str(html)}
     if as_json:
-        print_json({"demo": name, "figure": str(output), **document})
+        print_json({"demo": name, **written, **document})
         return
-    click.echo(f"{words()}\n\nfigure: {escaped(str(output))}" + (f"\npage: {escaped(str(html))}" if html else ""))
+    click.echo("\n".join([words(), "", *(f"{kind}: {escaped(path)}" for kind, path in written.items() if path)]))
 
 
 @click.group(cls=Group)
@@ -75,7 +83,7 @@ def demo() -> None:
 @click.option("--horizons", default=HORIZONS, show_default=True, help="Values of T, separated by commas.")
 @click.option("--delta", type=float, default=0.1, show_default=True, help="The TV to reach.")
 @_story("blowup.png")
-def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
+def blowup(horizons: str, delta: float, seed: int, output: Path | None, html: Path | None, as_json: bool) -> None:
     """Compute for TV <= delta: exponential in T without a reward model, flat with one."""
     from treesim.demos import blowup as story
 
@@ -87,7 +95,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | No
     _check_outputs(output, html)
     rows = [row for t in progress(steps, "horizons", shown=True) for row in story.run([t], delta, seed)]
     _tell(
-        "blowup", output, html, as_json, story.figure(rows, delta), lambda track: story.page(seed, track),
+        "blowup", output, html, as_json, lambda: story.figure(rows, delta), lambda track: story.page(seed, track),
         story.document(rows, delta, seed), lambda: story.words(rows, delta),
     )  # fmt: skip
 
@@ -103,7 +111,7 @@ def blowup(horizons: str, delta: float, seed: int, output: Path, html: Path | No
 @_story("constrained.png")
 def constrained(
     contains: tuple[str, ...], excludes: tuple[str, ...], constraint: str | None, horizon: int, order: int,
-    text: str | None, width: float, seed: int, output: Path, html: Path | None, as_json: bool,
+    text: str | None, width: float, seed: int, output: Path | None, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Constrained decoding: a language model of letters that must write a given word."""
     from treesim.decoding.constrained import Problem, pose
@@ -125,7 +133,7 @@ def constrained(
     wish = ", ".join(wishes)
     horizons = [horizon // 3, 2 * horizon // 3, horizon]
     _tell(
-        "constrained", output, html, as_json, story.figure(rows, wish),
+        "constrained", output, html, as_json, lambda: story.figure(rows, wish),
         lambda track: story.page(posed, horizons, wish, seed, track),
         story.document(rows, problem, wish, seed), lambda: story.words(rows, problem, wish, order),
     )  # fmt: skip
@@ -134,7 +142,7 @@ def constrained(
 @demo.command()
 @click.option("--horizon", type=click.IntRange(min=2, max=12), default=8, show_default=True, help="T.")
 @_story("guidance.png")
-def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
+def guidance(horizon: int, seed: int, output: Path | None, html: Path | None, as_json: bool) -> None:
     """2 T epsilon, the sharp bound, and exact distances of one guided particle."""
     from treesim.demos import guidance as story
 
@@ -142,7 +150,7 @@ def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: 
     epsilons = [share / horizon for share in story.SHARES]
     rows = [row for e in progress(epsilons, "errors", shown=True) for row in story.run(horizon, [e], seed)]
     _tell(
-        "guidance", output, html, as_json, story.figure(rows, horizon), lambda track: story.page(seed, track),
+        "guidance", output, html, as_json, lambda: story.figure(rows, horizon), lambda track: story.page(seed, track),
         story.document(rows, horizon, seed), lambda: story.words(rows, horizon),
     )  # fmt: skip
 
@@ -151,7 +159,7 @@ def guidance(horizon: int, seed: int, output: Path, html: Path | None, as_json: 
 @click.option("--particles", type=click.IntRange(min=10, max=10_000), default=100, show_default=True, help="N.")
 @click.option("--horizon", type=click.IntRange(min=10, max=500), default=100, show_default=True, help="T.")
 @_story("failures.png")
-def failures(particles: int, horizon: int, seed: int, output: Path, html: Path | None, as_json: bool) -> None:
+def failures(particles: int, horizon: int, seed: int, output: Path | None, html: Path | None, as_json: bool) -> None:
     """Particle collapse, weight degeneracy and exponential slow-down side by side."""
     from treesim.demos import failures as story
 
@@ -159,7 +167,7 @@ def failures(particles: int, horizon: int, seed: int, output: Path, html: Path |
     with working("running the particles"):
         runs = story.run(particles, horizon, seed)
     _tell(
-        "failures", output, html, as_json, story.figure(runs), lambda track: story.page(seed, track),
+        "failures", output, html, as_json, lambda: story.figure(runs), lambda track: story.page(seed, track),
         story.document(runs, seed), lambda: story.words(runs),
     )  # fmt: skip
 
@@ -174,7 +182,7 @@ def failures(particles: int, horizon: int, seed: int, output: Path, html: Path |
 @click.option("--games", type=click.IntRange(min=20), default=200, show_default=True, help="Games that are played.")
 @_story("hidden-leaf.png")
 def hidden_leaf(
-    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], games: int, seed: int, output: Path,
+    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], games: int, seed: int, output: Path | None,
     html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
@@ -199,29 +207,39 @@ def hidden_leaf(
     curves += [played_curve(name, instance, budgets, games, seed) for name in progress(played, "games", shown=True)]
     rows = story.price_rows(epsilon, branching)
     _tell(
-        "hidden-leaf", output, html, as_json, story.figure(curves, rows, proof),
+        "hidden-leaf", output, html, as_json, lambda: story.figure(curves, rows, proof),
         lambda track: story.page(branching, seed, track), story.document(curves, rows, proof, epsilon),
         lambda: story.words(curves, rows, proof, epsilon, budgets),
     )  # fmt: skip
 
 
 @demo.command()
-@file_option("-o", "--output", metavar="FOLDER", help_text="For the figures, one a row.", default=Path("discoveries"))
+@file_option("-o", "--output", metavar="FOLDER",
+             help_text="For the figures, one a row; default: discoveries, or none with --html.")  # fmt: skip
+@html_option
 @json_option
-def discoveries(output: Path, as_json: bool) -> None:
+def discoveries(output: Path | None, html: Path | None, as_json: bool) -> None:
     """Beyond the paper: six results, what decides them, and a figure each."""
     from treesim.figures.studies import experiment_figure
     from treesim.figures.style import save_figure
+    from treesim.figures.web_page import page_path, save_page
     from treesim.hard_instances.discoveries import DISCOVERIES
     from treesim.hard_instances.discoveries import demo as story
 
-    if output.exists() and not output.is_dir():
+    if output is None and html is None:
+        output = Path("discoveries")
+    if output is not None and output.exists() and not output.is_dir():
         raise Failure(f"{output} is a file, expected a folder for the figures")
+    if html is not None:
+        page_path(html)
     results = [make() for make in progress(list(DISCOVERIES.values()), "discoveries", shown=True)]
-    output.mkdir(parents=True, exist_ok=True)
-    for each in results:
-        save_figure(experiment_figure(each.experiment), story.figure_file(output, each))
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        for each in results:
+            save_figure(experiment_figure(each.experiment), story.figure_file(output, each))
+    if html is not None:
+        save_page(story.page(results), html)
     if as_json:
-        print_json(story.document(results, output))
+        print_json(story.document(results, output, html))
     else:
-        click.echo(story.words(results, output))
+        click.echo(story.words(results, output) + (f"\n\npage: {escaped(str(html))}" if html else ""))
