@@ -19,6 +19,8 @@ from treesim.figures.formulas import Markup
 from treesim.figures.style import DARK
 from treesim.runtime.files import write_whole
 
+CHOICE = "; the sliders choose among them, and the address keeps what they choose"
+
 
 @dataclass(frozen=True)
 class Slider:
@@ -143,6 +145,7 @@ class Page:
             script=read["js"],
             data=data,
             version=__version__,
+            choice=CHOICE if self.sliders else "",
         )
 
     def _data(self) -> dict[str, Any]:
