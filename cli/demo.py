@@ -23,14 +23,19 @@ HORIZONS = "2,4,6,8,10"
 MOST_HIDDEN = 512
 
 
+html_option = option(
+    "html", "--html", type=PATH, metavar="FILE", help="A web page with sliders, in place of the figure."
+)
+
+
 def _story(figure: str) -> Callable[[Command], Command]:
     """The options of every demo that draws one figure."""
 
     def add(command: Command) -> Command:
         for each in (
             json_option,
-            option("html", "--html", type=PATH, metavar="FILE", help="Also write a web page with sliders."),
-            plot_option("The figure.", Path(figure), formerly=["-o", "--output"]),
+            html_option,
+            plot_option(f"The figure; default: {figure}, or none with --html.", formerly=["-o", "--output"]),
             seed_option(),
         ):
             command = each(command)
@@ -39,31 +44,36 @@ def _story(figure: str) -> Callable[[Command], Command]:
     return add
 
 
-def _check_outputs(plot: Path, html: Path | None) -> None:
+def _check_outputs(plot: Path | None, html: Path | None) -> None:
     """Refuse wrong endings before the work begins."""
     from treesim.figures.style import figure_path
     from treesim.figures.web_page import page_path
 
-    figure_path(plot)
+    if plot is not None:
+        figure_path(plot)
     if html is not None:
         page_path(html)
 
 
 def _tell(
-    name: str, plot: Path, html: Path | None, as_json: bool, figure: Figure, page: Callable[[Any], Page],
-    document: dict[str, Any], words: Callable[[], str],
+    name: str, plot: Path | None, html: Path | None, as_json: bool, figure: Callable[[], Figure],
+    page: Callable[[Any], Page], document: dict[str, Any], words: Callable[[], str],
 ) -> None:  # fmt: skip
     """Write the files, and tell the story as a document or in words."""
     from treesim.figures.style import save_figure
     from treesim.figures.web_page import save_page
 
-    save_figure(figure, plot)
+    if plot is None and html is None:
+        plot = Path(f"{name}.png")
+    if plot is not None:
+        save_figure(figure(), plot)
     if html is not None:
         save_page(page(lambda items: progress(items, "page", shown=True)), html)
+    written = {"figure": plot and str(plot), "page": html and str(html)}
     if as_json:
-        print_json({"demo": name, "figure": str(plot), **document})
+        print_json({"demo": name, **written, **document})
         return
-    click.echo(f"{words()}\n\nfigure: {escaped(str(plot))}" + (f"\npage: {escaped(str(html))}" if html else ""))
+    click.echo("\n".join([words(), "", *(f"{kind}: {escaped(path)}" for kind, path in written.items() if path)]))
 
 
 @click.group(cls=Group, examples=("demo blowup", "demo constrained --contains is --html page.html"))
@@ -75,7 +85,7 @@ def demo() -> None:
 @click.option("--horizons", default=HORIZONS, show_default=True, help="Values of T, separated by commas.")
 @click.option("--delta", type=float, default=0.1, show_default=True, help="The TV to reach.")
 @_story("blowup.png")
-def blowup(horizons: str, delta: float, seed: int, plot: Path, html: Path | None, as_json: bool) -> None:
+def blowup(horizons: str, delta: float, seed: int, plot: Path | None, html: Path | None, as_json: bool) -> None:
     """Compute for TV <= delta: exponential in T without a reward model, flat with one."""
     from treesim.demos import blowup as story
 
@@ -87,7 +97,7 @@ def blowup(horizons: str, delta: float, seed: int, plot: Path, html: Path | None
     _check_outputs(plot, html)
     rows = [row for t in progress(steps, "horizons", shown=True) for row in story.run([t], delta, seed)]
     _tell(
-        "blowup", plot, html, as_json, story.figure(rows, delta), lambda track: story.page(seed, track),
+        "blowup", plot, html, as_json, lambda: story.figure(rows, delta), lambda track: story.page(seed, track),
         story.document(rows, delta, seed), lambda: story.words(rows, delta),
     )  # fmt: skip
 
@@ -105,7 +115,7 @@ def blowup(horizons: str, delta: float, seed: int, plot: Path, html: Path | None
 @_story("constrained.png")
 def constrained(
     contains: tuple[str, ...], excludes: tuple[str, ...], constraint: str | None, horizon: int, order: int,
-    text: str | None, width: float, seed: int, plot: Path, html: Path | None, as_json: bool,
+    text: str | None, width: float, seed: int, plot: Path | None, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Constrained decoding: a language model of letters that must write a given word."""
     from treesim.decoding.constrained import Problem, pose
@@ -127,7 +137,7 @@ def constrained(
     wish = ", ".join(wishes)
     horizons = [horizon // 3, 2 * horizon // 3, horizon]
     _tell(
-        "constrained", plot, html, as_json, story.figure(rows, wish),
+        "constrained", plot, html, as_json, lambda: story.figure(rows, wish),
         lambda track: story.page(posed, horizons, wish, seed, track),
         story.document(rows, problem, wish, seed), lambda: story.words(rows, problem, wish, order),
     )  # fmt: skip
@@ -136,7 +146,7 @@ def constrained(
 @demo.command(examples=("demo guidance", "demo guidance --horizon 4 --plot guidance.pdf"))
 @click.option("--horizon", type=click.IntRange(min=2, max=12), default=8, show_default=True, help="T.")
 @_story("guidance.png")
-def guidance(horizon: int, seed: int, plot: Path, html: Path | None, as_json: bool) -> None:
+def guidance(horizon: int, seed: int, plot: Path | None, html: Path | None, as_json: bool) -> None:
     """2 T epsilon, the sharp bound, and exact distances of one guided particle."""
     from treesim.demos import guidance as story
 
@@ -144,7 +154,7 @@ def guidance(horizon: int, seed: int, plot: Path, html: Path | None, as_json: bo
     epsilons = [share / horizon for share in story.SHARES]
     rows = [row for e in progress(epsilons, "errors", shown=True) for row in story.run(horizon, [e], seed)]
     _tell(
-        "guidance", plot, html, as_json, story.figure(rows, horizon), lambda track: story.page(seed, track),
+        "guidance", plot, html, as_json, lambda: story.figure(rows, horizon), lambda track: story.page(seed, track),
         story.document(rows, horizon, seed), lambda: story.words(rows, horizon),
     )  # fmt: skip
 
@@ -153,7 +163,7 @@ def guidance(horizon: int, seed: int, plot: Path, html: Path | None, as_json: bo
 @click.option("--particles", type=click.IntRange(min=10, max=10_000), default=100, show_default=True, help="N.")
 @click.option("--horizon", type=click.IntRange(min=10, max=500), default=100, show_default=True, help="T.")
 @_story("failures.png")
-def failures(particles: int, horizon: int, seed: int, plot: Path, html: Path | None, as_json: bool) -> None:
+def failures(particles: int, horizon: int, seed: int, plot: Path | None, html: Path | None, as_json: bool) -> None:
     """Particle collapse, weight degeneracy and exponential slow-down side by side."""
     from treesim.demos import failures as story
 
@@ -161,7 +171,7 @@ def failures(particles: int, horizon: int, seed: int, plot: Path, html: Path | N
     with working("running the particles"):
         runs = story.run(particles, horizon, seed)
     _tell(
-        "failures", plot, html, as_json, story.figure(runs), lambda track: story.page(seed, track),
+        "failures", plot, html, as_json, lambda: story.figure(runs), lambda track: story.page(seed, track),
         story.document(runs, seed), lambda: story.words(runs),
     )  # fmt: skip
 
@@ -178,7 +188,7 @@ def failures(particles: int, horizon: int, seed: int, plot: Path, html: Path | N
 @runs_option(200, 20, "Games that are played.", formerly=["--games"])
 @_story("hidden-leaf.png")
 def hidden_leaf(
-    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], runs: int, seed: int, plot: Path,
+    horizon: int, epsilon: float, branching: int, specs: tuple[str, ...], runs: int, seed: int, plot: Path | None,
     html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """The oracle game: find the prefix that V^ hides, and pay for every prefix you look at."""
@@ -203,29 +213,41 @@ def hidden_leaf(
     curves += [played_curve(name, instance, budgets, runs, seed) for name in progress(played, "games", shown=True)]
     rows = story.price_rows(epsilon, branching)
     _tell(
-        "hidden-leaf", plot, html, as_json, story.figure(curves, rows, proof),
+        "hidden-leaf", plot, html, as_json, lambda: story.figure(curves, rows, proof),
         lambda track: story.page(branching, seed, track), story.document(curves, rows, proof, epsilon),
         lambda: story.words(curves, rows, proof, epsilon, budgets),
     )  # fmt: skip
 
 
-@demo.command(examples=("demo discoveries", "demo discoveries --plot figures"))
-@plot_option("For the figures, one a row.", Path("discoveries"), metavar="FOLDER", formerly=["-o", "--output"])
+@demo.command(examples=("demo discoveries", "demo discoveries --html discoveries.html"))
+@plot_option(
+    "For the figures, one a row; default: discoveries, or none with --html.", metavar="FOLDER",
+    formerly=["-o", "--output"],
+)  # fmt: skip
+@html_option
 @json_option
-def discoveries(plot: Path, as_json: bool) -> None:
+def discoveries(plot: Path | None, html: Path | None, as_json: bool) -> None:
     """Beyond the paper: six results, what decides them, and a figure each."""
     from treesim.figures.studies import experiment_figure
     from treesim.figures.style import save_figure
+    from treesim.figures.web_page import page_path, save_page
     from treesim.hard_instances.discoveries import DISCOVERIES
     from treesim.hard_instances.discoveries import demo as story
 
-    if plot.exists() and not plot.is_dir():
+    if plot is None and html is None:
+        plot = Path("discoveries")
+    if plot is not None and plot.exists() and not plot.is_dir():
         raise Failure(f"{plot} is a file, expected a folder for the figures")
+    if html is not None:
+        page_path(html)
     results = [make() for make in progress(list(DISCOVERIES.values()), "discoveries", shown=True)]
-    plot.mkdir(parents=True, exist_ok=True)
-    for each in results:
-        save_figure(experiment_figure(each.experiment), story.figure_file(plot, each))
+    if plot is not None:
+        plot.mkdir(parents=True, exist_ok=True)
+        for each in results:
+            save_figure(experiment_figure(each.experiment), story.figure_file(plot, each))
+    if html is not None:
+        save_page(story.page(results), html)
     if as_json:
-        print_json(story.document(results, plot))
+        print_json(story.document(results, plot, html))
     else:
-        click.echo(story.words(results, plot))
+        click.echo(story.words(results, plot) + (f"\n\npage: {escaped(str(html))}" if html else ""))

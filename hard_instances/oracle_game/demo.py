@@ -13,6 +13,7 @@ from matplotlib.ticker import LogLocator
 
 from treesim.demos.page import Track
 from treesim.errors import TreesimError
+from treesim.figures.formulas import formula, over
 from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.hard_instances.certificate import Certificate, certificate
@@ -119,7 +120,9 @@ def page(branching: int = 2, seed: int = 0, track: Track = iter) -> Page:
         (
             "One of many equally likely prefixes is the good one, and V̂ does not tell which until it is behind "
             "you. Every prefix you look at costs a query: without guessing, no strategy that has looked at q of H "
-            "prefixes returns the good one with probability above q / H.",
+            "prefixes returns the good one with probability above q / H. The target is on it with probability m, so "
+            "whoever is within TV 1/3 of it needs",
+            formula(over("q", "H"), " ≥ m − ", over("1", "3")),
         ),
         sliders,
         (

@@ -127,5 +127,12 @@ def test_discoveries_are_a_table_and_a_figure_each(run):
         assert row["held"] == row["checks"] > 0
         assert row["name"] in text and f"{row['checks']} of {row['checks']}" in text
         assert Path(row["figure"]).read_bytes().startswith(b"\x89PNG")
+        assert f"found/{row['name']}.png" in text
+    text = run("demo", "discoveries", "--html", "page.html").stdout
+    assert "page: page.html" in text and "figure" not in text
+    assert Path("page.html").read_text().count("<figure>") == 7
+    assert sorted(path.name for path in Path().iterdir()) == ["found", "page.html"]
+    alone = run.json("demo", "discoveries", "--html", "page.html")
+    assert (alone["figures"], alone["page"], alone["rows"][0]["figure"]) == (None, "page.html", None)
     Path("taken").write_text("")
     assert "taken is a file, expected a folder" in run.error("demo", "discoveries", "--plot", "taken")

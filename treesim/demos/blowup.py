@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from treesim.demos.page import DISTANCE, Track
+from treesim.demos.page import DISTANCE, SHARP_BOUND, TARGET, TOTAL_VARIATION, Track
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
@@ -151,7 +151,12 @@ def page(seed: int = 0, track: Track = iter) -> Page:
         (
             "At every step two of four continuations are right, and the reference policy does not know which. "
             "Best-of-N and importance resampling see the reward only at the end; guidance asks a reward model at "
-            "each step, whose one-step (Bellman) error is the second slider divided by T.",
+            "each step, whose one-step (Bellman) error is the second slider divided by T. The target, and the distance "
+            "of a sampler's law to it:",
+            TARGET,
+            TOTAL_VARIATION,
+            "One guided particle with Bellman error ε is never farther than",
+            SHARP_BOUND,
         ),
         sliders,
         (

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from treesim.decoding.constrained import AutomatonValue, ExactValue, LookaheadValue, PartialValue, Problem
-from treesim.demos.page import DISTANCE, Track
+from treesim.demos.page import DISTANCE, REFERENCE, TOTAL_VARIATION, Track
 from treesim.errors import ConstraintError
+from treesim.figures.formulas import formula, join, over
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.instance import Instance
@@ -149,7 +150,10 @@ def page(
         f"A language model of letters, and a text that {wish}",
         (
             f"An n-gram model writes T letters; wanted are its own texts, given that the text {wish}. It writes "
-            "letter by letter, guided by values that see more or less of the future.",
+            "letter by letter, guided by values that see more or less of the future. The texts wanted, C being those "
+            "that meet the constraint, and the distance of a way to write, P, to them:",
+            formula("π̃(x) = ", over(join(REFERENCE, "(x)"), join(REFERENCE, "(C)")), " , x ∈ C"),
+            TOTAL_VARIATION,
         ),
         sliders,
         (

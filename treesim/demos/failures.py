@@ -13,11 +13,12 @@ from matplotlib.figure import Figure
 from treesim.arrays import Brief
 from treesim.demos.page import Track
 from treesim.empirical.diagnosis import Diagnosis, diagnose
+from treesim.figures.formulas import above, formula, join, over
 from treesim.figures.style import BLUE, GREEN, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
-from treesim.samplers import SMC
-from treesim.studies.scaling import scale
+from treesim.samplers import SMC, Importance
+from treesim.studies.scaling import least, scale
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,9 +63,23 @@ def slow_down() -> dict[int, int]:
     return {row.horizon: row.least for row in rows if row.least}
 
 
+@cache
+def draws_on_product(horizon: int) -> int | None:
+    """Least N of importance resampling with TV <= 0.1 on the product model, where the particles of `run` fail.
+
+    Examples
+    --------
+    >>> [draws_on_product(horizon) for horizon in (10, 50, 100)]
+    [9, 384, 20429]
+    """
+    instance = family("product", horizon=horizon, ratio=2.0)
+    return least(lambda n: Importance(n).law(instance).tv(instance.target).hi <= 0.1)
+
+
 def page(seed: int = 0, track: Track = iter) -> Page:
     """Collapse, degeneracy, slow-down: sliders over N and T."""
     sizes, horizons = (10, 30, 100, 300), (10, 20, 50, 100, 200)
+    steps = (2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 125, 150, 175, 200)
 
     def lines(failures: Failures, pick: Callable[[Diagnosis], Any]) -> list[Curve]:
         return [
@@ -79,10 +94,16 @@ def page(seed: int = 0, track: Track = iter) -> Page:
         failures = run(size, horizon, seed)
         always, never = failures.collapse, failures.degeneracy
         assert always.ancestors is not None and never.ess is not None
-        draws = Curve("importance resampling (exact)", list(failures.draws.items()), GREEN, marks=True)
-        return State([lines(failures, lambda d: d.ancestors), lines(failures, lambda d: d.ess), [draws]], [
+        draws: list[tuple[float, float | None]] = [(t, draws_on_product(t)) for t in steps if t <= horizon]
+        slow = [
+            Curve("importance resampling (exact)", draws, GREEN, marks=True),
+            Curve(f"N = {size}", [(t, size) for t, _ in draws], "currentColor", dash=True),
+        ]
+        return State([lines(failures, lambda d: d.ancestors), lines(failures, lambda d: d.ess), slow], [
             f"Resampled at every step, the last {size} particles have {always.ancestors[0] * size:.1f} ancestors.",
             f"Never resampled, their effective sample size at T = {horizon} is {never.ess[-1] * size:.1f}.",
+            f"For TV ≤ 0.1 at T = {horizon} importance resampling needs N = {draws_on_product(horizon)}; N = {size} "
+            f"is enough up to T = {max(t for t, n in draws if n is not None and n <= size)}.",
         ])  # fmt: skip
 
     sliders = (Slider("particles N", sizes, 2), Slider("horizon T", horizons, 3))
@@ -92,7 +113,9 @@ def page(seed: int = 0, track: Track = iter) -> Page:
         (
             "N particles go down the product model, where a one is worth twice a zero. Resampled at every step "
             "they soon have few ancestors; never resampled, few of them carry all the weight; and samplers that "
-            "see the reward at the end only need exponentially many draws.",
+            "see the reward at the end only need exponentially many draws. The effective sample size, as a share of "
+            "N, of particles with weights w:",
+            formula(over("ESS", "N"), " = ", over(above("(∑ w)", "2"), join("N ∑ ", above("w", "2")))),
         ),
         sliders,
         (

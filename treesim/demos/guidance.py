@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from treesim.demos.page import DISTANCE, Track
+from treesim.demos.page import DISTANCE, SHARP_BOUND, TOTAL_VARIATION, Track
 from treesim.figures.style import BLUE, GREY, NAVY, ORANGE, dress, legend
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, states
 from treesim.instances.families import family
@@ -123,6 +123,8 @@ def page(seed: int = 0, track: Track = iter) -> Page:
             "distance of its first t steps to the prefixes that V̂ asks for (π_ref V̂) by 2 t ε; the sharp bound "
             "is a quarter of that, and never above one. With H > 1 paths are offered, and Metropolis-Hastings "
             "keeps one; the bounds are those of H = 1.",
+            SHARP_BOUND,
+            TOTAL_VARIATION,
         ),
         sliders,
         (

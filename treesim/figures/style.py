@@ -14,6 +14,11 @@ from treesim.errors import TreesimError
 from treesim.runtime.files import write_whole
 
 BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777", "#aa3377", "#222255"
+# The same hues on the dark ground of a page. On either ground a line stands out at least 3 to 1; the place of a colour
+# is that of its shape of marks.
+DARK = {
+    BLUE: "#62a8f0", ORANGE: "#ff9a4d", GREEN: "#3ec79a", GREY: "#a3a3a3", PURPLE: "#e678b8", NAVY: "#c3c3ff",
+}  # fmt: skip
 
 
 def figure_path(path: Path) -> Path:
