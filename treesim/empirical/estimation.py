@@ -187,7 +187,7 @@ def _ratios(
         ratio[known] = estimated
         return ratio
 
-    blocks = [block for block in thread_map(run, range(len(sizes))) if block is not None]
+    blocks = [block for block in thread_map(run, range(len(sizes)), interruptible=True) if block is not None]
     return np.concatenate(blocks) if blocks else None
 
 
@@ -229,7 +229,7 @@ def _conditional_laws(sampler: Sampler, instance: Instance, n: int, half: int, s
         together = np.bincount(place.ravel(), weight.ravel())
         return leaf, weight, total, np.asarray(np.bincount(key % outcomes, together**2, outcomes), np.float64)
 
-    blocks = thread_map(run, range(len(sizes)))
+    blocks = thread_map(run, range(len(sizes)), interruptible=True)
     mean = sum((block[2] for block in blocks), np.zeros(outcomes)) / n
     square = sum((block[3] for block in blocks), np.zeros(outcomes)) / n
     return _ConditionalLaws(mean, square, [(block[0], block[1]) for block in blocks])

@@ -202,6 +202,7 @@ class Tree(LayeredGraph):
 
         Examples
         --------
+        >>> import networkx as nx
         >>> graph = nx.DiGraph()
         >>> edges = [("", "a", 0.25), ("", "b", 0.75), ("b", "bb", 1.0)]
         >>> graph.add_weighted_edges_from(edges, weight="prob")

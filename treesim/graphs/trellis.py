@@ -194,6 +194,7 @@ class Trellis(LayeredGraph):
 
         Examples
         --------
+        >>> import networkx as nx
         >>> graph = nx.DiGraph()
         >>> edges = [("", "a", 0.25), ("", "b", 0.75), ("a", "end", 1.0), ("b", "end", 1.0)]
         >>> graph.add_weighted_edges_from(edges, weight="prob")

@@ -69,6 +69,7 @@ def instance_from_graph(
 
     Examples
     --------
+    >>> import networkx as nx
     >>> graph = nx.DiGraph()
     >>> graph.add_weighted_edges_from([("", "a", 0.25), ("", "b", 0.75)], weight="prob")
     >>> nx.set_node_attributes(graph, {"a": 3.0, "b": 1.0}, "reward")

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -18,6 +19,8 @@ SMALLEST_CHUNK = 1 << 17
 CHUNKS_A_THREAD = 4
 SMALLEST_PART = 1 << 17
 MOST_PARTS = 8
+# Seconds.
+TURN = 0.1
 
 
 def n_threads() -> int:
@@ -33,14 +36,21 @@ def _helpers(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="treesim")
 
 
-def thread_map(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+def thread_map(
+    function: Callable[[Item], Result], items: Iterable[Item], *, interruptible: bool = False
+) -> list[Result]:
     """``[function(item) for item in items]`` in order, on all threads; the results do not depend on how many.
 
     The caller works too, and whoever is free takes the next item: helpers that wake up late, or are busy elsewhere,
     hold nothing up, and a call from inside an item cannot wait for itself.
+
+    Signals land in the main thread, and an exception that one raises inside a compiled kernel which holds a generator
+    ends the process. Where that may happen a call is `interruptible`: from the main thread all is left to helpers, and
+    after Ctrl-C nobody starts another item.
     """
     items = list(items)
-    helpers = min(n_threads(), len(items)) - 1
+    is_apart = interruptible and threading.current_thread() is threading.main_thread()
+    helpers = min(n_threads(), len(items)) - (0 if is_apart else 1)
     if helpers < 1:
         return [function(item) for item in items]
     results: dict[int, Result] = {}
@@ -54,7 +64,15 @@ def thread_map(function: Callable[[Item], Result], items: Iterable[Item]) -> lis
             deque(left, maxlen=0)  # nobody starts another
             raise
 
-    futures = [_helpers(helpers).submit(work) for _ in range(helpers)]
+    futures = []
+    try:
+        futures += [_helpers(helpers).submit(work) for _ in range(helpers)]
+        # In turns: a signal that another thread received wakes nobody up.
+        while is_apart and wait(futures, timeout=TURN).not_done:
+            pass
+    except BaseException:
+        deque(left, maxlen=0)
+        raise
     try:
         work()
     finally:

@@ -156,8 +156,9 @@ class Sampler(Parameters, ABC):
         size = self.block_size(instance)
         sizes = [min(size, n - start) for start in range(0, n, size)]
         blocks = thread_map(
-            lambda i: self.block(instance, sizes[i], generator(seed, Stream.SIMULATION, i)), range(len(sizes))
-        )
+            lambda i: self.block(instance, sizes[i], generator(seed, Stream.SIMULATION, i)), range(len(sizes)),
+            interruptible=True,
+        )  # fmt: skip
         return Draws(
             np.concatenate([block.leaf for block in blocks]),
             None

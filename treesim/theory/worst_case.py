@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import Brief, FloatArray
 from treesim.errors import SpecError
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance
@@ -96,8 +96,8 @@ class BinaryTrees:
         return replace(self.build(self.coordinates(seed)), seed=seed)
 
 
-@dataclass(frozen=True, eq=False)
-class WorstCase:
+@dataclass(frozen=True, eq=False, repr=False)
+class WorstCase(Brief):
     """What a search with an objective of one's own found.
 
     Attributes

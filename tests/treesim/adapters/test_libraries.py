@@ -99,7 +99,7 @@ def test_an_adapter_without_algorithms_is_one_sentence(package, algorithms):
 def test_the_command_line_lists_and_audits_it(package, run_in):
     package(ADAPTER)
     assert "walks 3.1: walk" in run_in("audit", "--list").stdout
-    arguments = ["audit", "walks", "--runs", 300, "-o", "a.svg"]
+    arguments = ["audit", "walks", "--runs", 300, "--plot", "a.svg"]
     assert "Verdict: it draws from the law 'pi_ref, untilted'" in run_in(*arguments).stdout
     assert run_in(*arguments, "--expect", "pi_ref, untilted").stderr == ""
     for extra in ([], ["--json"]):

@@ -1,3 +1,7 @@
+import os
+import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -43,3 +47,54 @@ def test_a_number_of_threads_that_is_none_is_refused(monkeypatch):
     monkeypatch.setenv("TREESIM_THREADS", "many")
     with pytest.raises(TreesimError, match="TREESIM_THREADS is 'many'"):
         n_threads()
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_interruptible_work_leaves_the_main_thread_alone(threads, monkeypatch):
+    monkeypatch.setenv("TREESIM_THREADS", threads)
+    main = threading.main_thread()
+    seen = thread_map(lambda x: (x, threading.current_thread() is main), range(6), interruptible=True)
+    assert seen == [(x, False) for x in range(6)]
+    with pytest.raises(ZeroDivisionError):
+        thread_map(lambda x: 1 // (x - 3), range(6), interruptible=True)
+
+
+def test_after_an_interrupt_nobody_starts_another_item(monkeypatch):
+    monkeypatch.setenv("TREESIM_THREADS", "2")
+    started, go_on = [], threading.Event()
+
+    def work(i):
+        started.append(i)
+        if i == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        go_on.wait(20)
+
+    with pytest.raises(KeyboardInterrupt):
+        thread_map(work, range(50), interruptible=True)
+    go_on.set()
+    assert thread_map(lambda x: x, range(8), interruptible=True) == list(range(8))
+    assert sorted(started) == [0, 1]
+
+
+SCRIPT = """
+import sys, threading, os, signal, time
+from treesim import family, sampler
+instance = family("dirichlet", horizon=2, perturbation="random-sign", epsilon=0.05, seed=0)
+chosen = sampler(sys.argv[1])
+chosen.simulate(instance, 10, 0)
+caught = 0
+for i in range(10):
+    threading.Timer(0.02 + 0.01 * i, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        while True:
+            chosen.simulate(instance, 20_000, i)
+    except KeyboardInterrupt:
+        caught += 1
+print(caught)
+"""
+
+
+@pytest.mark.parametrize("spec", ["exact-guided", "particle-gibbs:particles=4,sweeps=2"])
+def test_ctrl_c_from_python_is_an_exception_and_no_crash(spec):
+    done = subprocess.run([sys.executable, "-c", SCRIPT, spec], capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stdout) == (0, "10\n"), done.stderr
