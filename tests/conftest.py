@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import settings
 from hypothesis.internal.conjecture import providers
@@ -18,12 +20,30 @@ def pytest_configure(config):
         providers._get_local_constants = lambda: providers._local_constants
 
 
-def pytest_collection_modifyitems(items):
-    """Tests that need the same kernels run in the same process: where nothing is cached each is compiled once."""
-    for item in items:
-        wing = item.path.parent.name
-        if wing in ("graphs", "laws", "samplers") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(wing))
+# Tests that share long computations, one browser, or kernels, which are compiled once where nothing is cached.
+TOGETHER = {
+    "discoveries": r"discoveries|test_the_battery_holds",
+    "experiments": r"experiment",
+    "pages": r"cli/test_pages",
+    "laws": r"treesim/laws/",
+    "samplers": r"treesim/samplers/",
+    "graphs": r"treesim/graphs/",
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One process for what belongs together; the rest goes to whoever is free.
+
+    The groups of ``--dist loadgroup`` are lost where pytest keeps the names of tests to itself.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return next((name for name, what in TOGETHER.items() if re.search(what, nodeid)), nodeid)
+
+    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -21,16 +21,9 @@ def modules() -> list[str]:
     return names
 
 
-def group(name: str) -> str:
-    """Which process runs the examples of a module: those that share long computations share one."""
-    if "discoveries" in name:
-        return "discoveries"
-    return "experiments" if name.endswith("experiments") else name
-
-
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.xdist_group(group(name))) for name in sorted(set(modules()) - FOREIGN)],
+    sorted(set(modules()) - FOREIGN),
 )
 def test_examples_print_what_they_say(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

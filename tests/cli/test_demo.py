@@ -118,7 +118,6 @@ def test_failures_are_shown_side_by_side(run):
     assert draws == sorted(draws) and draws[-1] > 3 * draws[0]
 
 
-@pytest.mark.xdist_group("discoveries")
 def test_discoveries_are_a_table_and_a_figure_each(run):
     text = run("demo", "discoveries", "-o", "found").stdout
     document = run.json("demo", "discoveries", "-o", "found")

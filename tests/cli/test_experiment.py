@@ -4,9 +4,6 @@ import pytest
 
 from treesim.studies.experiments import EXPERIMENTS
 
-# In one process they are computed once.
-pytestmark = pytest.mark.xdist_group("experiments")
-
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_experiment_answers_with_numbers_and_a_figure(run, name):

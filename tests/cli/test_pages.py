@@ -17,9 +17,6 @@ from treesim.hard_instances.discoveries import demo as discoveries
 from treesim.hard_instances.oracle_game import demo as hidden_leaf
 from treesim.samplers import Importance
 
-# One browser, and every page built once.
-pytestmark = pytest.mark.xdist_group("pages")
-
 HOSTILE = "<b>&amp;</script><img src=x onerror='pwned = 1'>$title \"'"
 AXES = Axis(HOSTILE, low=0.0, high=1.0), Axis(HOSTILE)
 PAGES = {

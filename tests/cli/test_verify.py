@@ -34,7 +34,6 @@ def test_an_understated_hypothesis_ends_in_exit_code_1(hidden):
     assert "1 failed" in result.stdout
 
 
-@pytest.mark.xdist_group("discoveries")
 def test_the_battery_holds():
     result = run("verify")
     assert result.exit_code == 0

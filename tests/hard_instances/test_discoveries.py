@@ -31,7 +31,6 @@ from treesim.laws.corrected import corrected_law
 from treesim.testing.strategies import bounded_instances, problems
 
 
-@pytest.mark.xdist_group("discoveries")
 @pytest.mark.parametrize("name", DISCOVERIES)
 def test_every_check_holds(name):
     found = DISCOVERIES[name]()
