@@ -186,6 +186,24 @@ class LeafLaw(Law):
         return p.to_float(), log_ratio
 
 
+@dataclass(eq=False)
+class _Pair:
+    """Two walks, and what was asked of them: p the target, q the law."""
+
+    p: Steps
+    q: Steps
+
+    @cached_property
+    def problem(self) -> DensityRatio:
+        """The recursion for the density ratio p / q."""
+        return DensityRatio(self.p, self.q)
+
+    @cached_property
+    def divergences(self) -> tuple[float, float]:
+        """KL(q || p) and chi^2(q || p): one recursion gives both."""
+        return path_divergences(self.p, self.q)
+
+
 @dataclass(frozen=True, eq=False)
 class WalkLaw(Law):
     """The law of a walk down a trellis: too many paths to list, but every step is known.
@@ -215,10 +233,10 @@ class WalkLaw(Law):
 
     def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance: certified, or exact where the log density ratio lives on a lattice."""
-        steps = self._steps_of(target)
-        if steps is None:
+        pair = self._beside(target)
+        if pair is None:
             return target._tv(self, effort)
-        bounds = DensityRatio(steps, self.steps).tv(effort)
+        bounds = pair.problem.tv(effort)
         if bounds.exact is not None:
             return TV(bounds.exact, bounds.exact, "exact")
         return TV(bounds.lo, bounds.hi, "certified", wanted=bounds.wanted)
@@ -239,16 +257,18 @@ class WalkLaw(Law):
 
     def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats, exact; infinite where the law has mass that the target lacks."""
-        return self._divergences(target)[0]
+        pair = self._beside(target)
+        return None if pair is None else pair.divergences[0]
 
     def kl_from(self, target: Law) -> float | None:
         """KL(target || law), in nats, exact."""
-        steps = self._steps_of(target)
-        return None if steps is None else path_divergences(self.steps, steps)[0]
+        pair = self._beside(target)
+        return None if pair is None else path_divergences(self.steps, pair.p)[0]
 
     def chi2(self, target: Law) -> float | None:
         """chi^2(law || target), exact; infinite where the law has mass that the target lacks."""
-        return self._divergences(target)[1]
+        pair = self._beside(target)
+        return None if pair is None else pair.divergences[1]
 
     def expected(self, reward: Scaled) -> float:
         """Expected reward under the law, linear; infinite where it leaves the range of a float."""
@@ -266,30 +286,22 @@ class WalkLaw(Law):
         NoExactLaw
             If the target is no walk.
         """
-        steps = self._steps_of(target)
-        if steps is None:
+        pair = self._beside(target)
+        if pair is None:
             raise NoExactLaw("the density ratio to a law that is no walk is not known; compare with a walk instead")
-        return DensityRatio(steps, self.steps)
+        return pair.problem
 
     @cached_property
-    def _met(self) -> WeakKeyDictionary[Law, tuple[Steps | None, list[tuple[float, float]]]]:
-        """Of each target met so far its steps, and KL and chi^2 once they were asked."""
+    def _met(self) -> WeakKeyDictionary[Law, _Pair | None]:
+        """This law beside each target met so far."""
         return WeakKeyDictionary()
 
-    def _steps_of(self, target: Law) -> Steps | None:
+    def _beside(self, target: Law) -> _Pair | None:
+        """The two as walks; None if the target is none."""
         if target not in self._met:
-            self._met[target] = (target.steps_down(self.steps.graph), [])
-        return self._met[target][0]
-
-    def _divergences(self, target: Law) -> tuple[float | None, float | None]:
-        """KL and chi^2 from the target: one recursion gives both."""
-        steps = self._steps_of(target)
-        if steps is None:
-            return None, None
-        divergences = self._met[target][1]
-        if not divergences:
-            divergences.append(path_divergences(steps, self.steps))
-        return divergences[0]
+            steps = target.steps_down(self.steps.graph)
+            self._met[target] = None if steps is None else _Pair(steps, self.steps)
+        return self._met[target]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
