@@ -59,7 +59,15 @@ def test_interruptible_work_leaves_the_main_thread_alone(threads, monkeypatch):
         thread_map(lambda x: 1 // (x - 3), range(6), interruptible=True)
 
 
-def test_after_an_interrupt_nobody_starts_another_item(monkeypatch):
+@pytest.fixture
+def heard():
+    """SIGINT as in a terminal: in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_after_an_interrupt_nobody_starts_another_item(monkeypatch, heard):
     monkeypatch.setenv("TREESIM_THREADS", "2")
     started, go_on = [], threading.Event()
 
@@ -77,8 +85,9 @@ def test_after_an_interrupt_nobody_starts_another_item(monkeypatch):
 
 
 SCRIPT = """
-import sys, threading, os, signal, time
+import os, signal, sys, threading
 from treesim import family, sampler
+signal.signal(signal.SIGINT, signal.default_int_handler)
 instance = family("dirichlet", horizon=2, perturbation="random-sign", epsilon=0.05, seed=0)
 chosen = sampler(sys.argv[1])
 chosen.simulate(instance, 10, 0)
