@@ -90,6 +90,11 @@ def test_arrays_that_are_no_tree_are_refused_by_name(level_ptr, edge_ptr, edge_p
         Tree(np.array(level_ptr), np.array(edge_ptr), np.array(edge_prob))
 
 
+def test_an_edge_above_one_is_named():
+    with pytest.raises(TreeError, match=r"edge 1 of node 0 .* has probability 1\.5, expected"):
+        Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.0, 1.5]))
+
+
 def test_wrong_dtypes_and_names_are_refused():
     with pytest.raises(TreeError, match="edge_ptr has shape"):
         Tree(np.array([0, 1, 3]), np.array([0.0, 2.0]), np.array([0.5, 0.5]))

@@ -215,10 +215,11 @@ def test_an_infinite_error_of_tiny_target_mass_is_not_dropped():
 
 
 @pytest.mark.parametrize("rising", [False, True])
-def test_of_errors_beyond_floats_the_largest_is_named(rising, monkeypatch):
+@pytest.mark.parametrize("sizes", [(-800.0, -1000.0, -1400.0, -900.0), (-720.0, -730.0, -850.0, -715.0)])
+def test_of_errors_beyond_floats_the_largest_is_named(sizes, rising, monkeypatch):
     tree = Tree.complete(4, 2)
     log_value = np.zeros(tree.n_nodes)
-    log_value[1:5] = np.array([-800.0, -1000.0, -1400.0, -900.0]) * (-1 if rising else 1)
+    log_value[1:5] = np.array(sizes) * (-1 if rising else 1)
     log_value[0] = log_value[1:5].max()
     value, twist = Scaled.from_log(log_value), optimal_twist(tree, np.zeros(16))
     assert audit(tree, value, twist).bellman_error_node == 3
@@ -228,3 +229,19 @@ def test_of_errors_beyond_floats_the_largest_is_named(rising, monkeypatch):
     # The same across parts.
     monkeypatch.setattr(threads, "SMALLEST_PART", 1)
     assert audit(tree, value, twist).bellman_error_node == 3
+
+
+def test_a_mean_of_values_in_neighbouring_blocks_keeps_the_smaller_ones():
+    # 2^262 has an exponent of its own, 2^250 none; the sum is told to the bit.
+    tree = Tree.complete(2, 1)
+    twist = optimal_twist(tree, Scaled(np.array([2.0**-250, 2.0**250]), np.array([512, 0], np.int32)))
+    assert Fraction(float(twist.mantissa[0])) * Fraction(2) ** int(twist.exponent[0]) == 2**261 + 2**249
+
+
+@pytest.mark.parametrize("shift", [-1000.0, 1000.0])
+def test_mean_errors_do_not_depend_on_the_unit_of_the_reward(shift):
+    plain = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.5", seed=3)
+    shifted = audit(plain.graph, *(Scaled.from_log(x.log() + shift) for x in (plain.value, plain.twist)))
+    for name in ("sup", "mean_reference", "mean_target"):
+        np.testing.assert_allclose(getattr(shifted, name), getattr(plain.audit, name), rtol=1e-10)
+    assert shifted.log_partition == pytest.approx(plain.audit.log_partition + shift, rel=1e-14)

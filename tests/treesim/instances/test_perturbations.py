@@ -233,3 +233,9 @@ def test_epsilon_is_needed_or_refused_according_to_the_kind():
         perturb(tree, twist, LogNormal(), epsilon=0.1)
     with pytest.raises(PerturbationError, match=r"ratio cap is 0\.5, expected a finite number of at least 1"):
         perturb(tree, twist, ConstantUp(), epsilon=0.1, ratio_cap=0.5)
+
+
+def test_a_child_that_pi_ref_cannot_draw_does_not_count_for_the_cap():
+    tree = Tree.complete(2, 1, policy=[1.0, 0.0])
+    value = perturb(tree, optimal_twist(tree, [0.0, 50.0]), ConstantUp(), 0.1, ratio_cap=2.0)
+    assert value.to_float()[0] == pytest.approx(1.1, rel=1e-14)
