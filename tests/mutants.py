@@ -117,6 +117,7 @@ def main() -> int:
     options.add_argument("--only", default="", help="bugs whose file contains this text")
     options.add_argument("--store", type=Path, default=ROOT / ".mutants.json")
     options.add_argument("--again", action="store_true", help="those that survived before")
+    options.add_argument("--trust", action="store_true", help="that the tests pass without any planted bug")
     options.add_argument("--folder", type=Path, help="where the checkout is copied, and kept with what is compiled")
     given = options.parse_args()
     known = json.loads(given.store.read_text()) if given.store.exists() else {}
@@ -128,9 +129,10 @@ def main() -> int:
         for i, mutant in enumerate(chosen, start=1):
             if mutant.key not in known or (given.again and known[mutant.key]):
                 # Tests that fail without the bug say nothing of it; and what they compile is there for all.
-                if mutant.tests not in sound and not passes(mutant.tests, folder, folder / "numba"):
-                    raise SystemExit(f"{mutant.tests} fail without any planted bug")
-                sound.add(mutant.tests)
+                if not given.trust and mutant.tests not in sound:
+                    if not passes(mutant.tests, folder, folder / "numba"):
+                        raise SystemExit(f"{mutant.tests} fail without any planted bug")
+                    sound.add(mutant.tests)
                 known[mutant.key] = survives(mutant, folder)
                 given.store.write_text(json.dumps(known))
             word = "SURVIVED" if known[mutant.key] else "caught"

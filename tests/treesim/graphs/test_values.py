@@ -4,11 +4,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests import naive
-from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist
+from treesim import Instance, RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist
 from treesim.runtime import threads
-from treesim.testing.strategies import instances, problems
+from treesim.testing.strategies import instances, problems, trees
 
 
 def log_fraction(x: Fraction) -> float:
@@ -66,25 +67,34 @@ def test_audit_is_the_rational_one(instance):
     assert found.log_partition == pytest.approx(log_fraction(twist[0]), rel=1e-14, abs=1e-13)
 
 
-@given(instances())
-@settings(max_examples=50)
-def test_mean_errors_by_level_are_the_rational_ones(instance):
-    tree, found = instance.graph, instance.audit
-    value = naive.fractions(instance.value.to_float())
-    twist = naive.twist(tree, naive.fractions(instance.reward.to_float()))
-    errors = naive.bellman_errors(tree, value)
-    if any(e is None or e > 10**100 for e in errors.values()):
-        return
-    mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
-    for v in naive.inner_nodes(tree):
-        for c, p in naive.children(tree, v):
-            mass[c] = mass[v] * p
-    for t in range(tree.horizon):
-        nodes = range(tree.level_ptr[t], tree.level_ptr[t + 1])
-        reference = sum(mass[v] * errors.get(v, 0) for v in nodes)
-        target = sum(mass[v] * twist[v] / twist[0] * errors.get(v, 0) for v in nodes)
-        assert found.mean_reference[t] == pytest.approx(float(reference), rel=1e-12, abs=1e-13)
-        assert found.mean_target[t] == pytest.approx(float(target), rel=1e-12, abs=1e-13)
+@pytest.mark.parametrize("shift", [1.0, 2.0**600, 2.0**-600])
+def test_mean_errors_by_level_are_the_rational_ones(shift):
+    checked = 0
+
+    @given(trees(), st.integers(0, 2**32))
+    @settings(max_examples=60)
+    def check(tree, seed):
+        nonlocal checked
+        rng = np.random.default_rng(seed)
+        number = Scaled.from_float(np.exp(rng.normal(size=tree.n_nodes)))
+        instance = Instance(tree, number * Scaled.from_float(np.full(tree.n_nodes, shift)))
+        found, value = instance.audit, naive.fractions(number.to_float())
+        twist = naive.twist(tree, value[tree.leaves.start :])
+        errors = naive.bellman_errors(tree, value)
+        mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
+        for v in naive.inner_nodes(tree):
+            for c, p in naive.children(tree, v):
+                mass[c] = mass[v] * p
+        for t in range(tree.horizon):
+            nodes = range(tree.level_ptr[t], tree.level_ptr[t + 1])
+            reference = sum(mass[v] * errors.get(v, 0) for v in nodes)
+            target = sum(mass[v] * twist[v] / twist[0] * errors.get(v, 0) for v in nodes)
+            assert found.mean_reference[t] == pytest.approx(float(reference), rel=1e-12, abs=1e-13)
+            assert found.mean_target[t] == pytest.approx(float(target), rel=1e-12, abs=1e-13)
+            checked += float(reference) != pytest.approx(float(target))
+
+    check()
+    assert checked > 30, checked
 
 
 def test_the_product_model_has_the_known_errors():
