@@ -140,8 +140,8 @@ def test_the_interval_of_an_mh_chain_on_a_trellis_contains_the_rational_answer(i
 @pytest.mark.parametrize("step", [0.3, 0.01])
 def test_an_mh_chain_on_a_grid_that_drops_thin_ends_is_enclosed_too(step, share):
     dropped = 0
-    for seed in range(20):
-        instance, steps = trellis(seed, horizon=4), 2 + seed % 4
+    for seed in range(12):
+        instance, steps = trellis(seed), 2 + seed % 4
         tree = unroll(instance)
         q = naive.guided(tree.graph, naive.fractions(tree.value.to_float()))
         p = naive.target(tree.graph, naive.fractions(tree.reward.to_float()))
@@ -152,7 +152,7 @@ def test_an_mh_chain_on_a_grid_that_drops_thin_ends_is_enclosed_too(step, share)
         low, high = law._bounds(ratio, float(problem.escape[0]))
         assert Fraction(low) <= naive.tv(chain_law(q, p, steps), p) <= Fraction(high)
         dropped += ratio.dropped > 0.01
-    assert share < 0.1 or dropped > 10, dropped
+    assert share < 0.1 or dropped > 5, dropped
 
 
 def test_a_million_offers_cost_what_two_cost_and_leave_nothing():
