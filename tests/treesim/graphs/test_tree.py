@@ -181,3 +181,15 @@ def test_probabilities_in_six_digits_are_normalised_and_that_is_said(caplog):
     assert chain.layer(1).prob.sum() == pytest.approx(2.0, abs=1e-15)
     with pytest.raises(TreeError, match=r"sum to 0\.999, expected 1"):
         Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.499]))
+
+
+def test_graphs_are_the_same_if_all_that_makes_them_up_is():
+    tree = Tree.complete(2, 2)
+    assert tree.same_as(Tree.complete(2, 2))
+    assert not tree.same_as(Tree.complete(2, 2, policy=[0.5, 0.5, 0.25, 0.75, 0.5, 0.5]))
+    assert not tree.same_as(Tree(tree.level_ptr, tree.edge_ptr, tree.edge_prob, tuple("abcdefg")))
+    assert not tree.same_as(Tree.complete(2, 3))
+    chain, same, other = (Trellis.markov([[p, 1 - p], [0.5, 0.5]], horizon=2) for p in (0.5, 0.5, 0.25))
+    assert chain.same_as(same)
+    assert not chain.same_as(other)
+    assert not chain.same_as(tree)

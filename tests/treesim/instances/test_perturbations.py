@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import numpy as np
@@ -20,6 +21,7 @@ from treesim import (
     perturb,
 )
 from treesim.hard_instances import sharpest_guidance
+from treesim.instances.adversary import _Problem
 from treesim.instances.perturbations import (
     Adversarial,
     BottomUp,
@@ -46,6 +48,14 @@ def test_the_audited_error_is_the_one_asked_for(kind, problem, epsilon, seed):
     assert audit(tree, value, twist).bellman_error == pytest.approx(epsilon, rel=1e-12, abs=1e-12)
     assert value[tree.leaves].equals(twist[tree.leaves])
     assert np.array_equal(value.mantissa == 0, twist.mantissa == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [("0.5", [0.5] * 4), ("0.6/T", [0.15] * 4), ("0.6/sqrt(T)", [0.3] * 4), (" 0.6 / t ", [0.6, 0.3, 0.2, 0.15])],
+)
+def test_schedules_are_what_they_say(text, errors):
+    np.testing.assert_allclose(epsilon_schedule(text, 4), errors, rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", BOTTOM_UP)
@@ -239,3 +249,27 @@ def test_a_child_that_pi_ref_cannot_draw_does_not_count_for_the_cap():
     tree = Tree.complete(2, 1, policy=[1.0, 0.0])
     value = perturb(tree, optimal_twist(tree, [0.0, 50.0]), ConstantUp(), 0.1, ratio_cap=2.0)
     assert value.to_float()[0] == pytest.approx(1.1, rel=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_signs_for_a_set_are_the_best_of_all_patterns(seed):
+    """Dinkelbach's method against every pattern: the guided mass of the set."""
+    tree = Tree.random(horizon=4, branching=2, seed=seed)
+    rng = np.random.default_rng(seed)
+    twist = optimal_twist(tree, rng.normal(size=tree.n_leaves))
+    problem = _Problem(tree, twist, np.log1p(rng.uniform(0.2, 3.0, 4)))
+    inside = rng.random(len(problem.mass)) < 0.5
+    inside[0], inside[-1] = True, len(inside) == 1
+
+    def guided_mass(tilt):
+        weight = problem.mass * np.exp(tilt)
+        return weight[inside].sum() / weight.sum()
+
+    free = [(t, v) for t in range(1, 4) for v in range(tree.n_level(t))]
+    patterns = []
+    for signs in itertools.product([-1.0, 1.0], repeat=len(free)):
+        levels = problem.constant()
+        for (t, v), sign in zip(free, signs, strict=True):
+            levels[t][v] = sign
+        patterns.append(guided_mass(problem.log_tilt(levels)))
+    assert guided_mass(problem.best_signs(inside)[1]) == pytest.approx(max(patterns), rel=1e-12)
