@@ -29,6 +29,7 @@ from treesim.instances.perturbations import (
     Correlated,
     Exact,
     LogNormal,
+    LogUniform,
     RandomSign,
     StudentT,
 )
@@ -273,3 +274,46 @@ def test_the_best_signs_for_a_set_are_the_best_of_all_patterns(seed):
             levels[t][v] = sign
         patterns.append(guided_mass(problem.log_tilt(levels)))
     assert guided_mass(problem.best_signs(inside)[1]) == pytest.approx(max(patterns), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("plain", "changed"),
+    [
+        (LogNormal(0.2), LogNormal(0.3)),
+        (StudentT(0.2, 3.0), StudentT(0.3, 3.0)),
+        (StudentT(0.2, 3.0), StudentT(0.2, 1.5)),
+        (Correlated(0.2, 0.5), Correlated(0.3, 0.5)),
+        (Correlated(0.2, 0.5), Correlated(0.2, 0.7)),
+    ],
+)
+def test_every_parameter_of_a_noise_counts(plain, changed):
+    tree = Tree.complete(2, 3)
+    twist = optimal_twist(tree, np.zeros(8))
+    one, other = (perturb(tree, twist, kind, seed=1).log()[1:7] for kind in (plain, changed))
+    assert (one != other).all()
+
+
+def test_a_heavy_tail_is_that_of_its_degrees_of_freedom():
+    tree = Tree.complete(2, 15)
+    noise = perturb(tree, optimal_twist(tree, np.zeros(tree.n_leaves)), StudentT(1.0, 1.0), seed=1).log()
+    # Of Cauchy's law a half is beyond 1, and a share of 0.2 beyond 3.08; over 32,767 nodes.
+    assert np.mean(np.abs(noise[: tree.leaves.start]) > 1.0) == pytest.approx(0.5, abs=0.015)
+    assert np.mean(np.abs(noise[: tree.leaves.start]) > 3.0777) == pytest.approx(0.2, abs=0.012)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6, -0.6])
+def test_correlated_noise_has_one_size_on_every_level(correlation):
+    tree = Tree.complete(6, 6)
+    noise = perturb(tree, optimal_twist(tree, np.zeros(tree.n_leaves)), Correlated(0.3, correlation), seed=1).log()
+    below, above = noise[tree.level(5)], np.repeat(noise[tree.level(4)], 6)
+    assert below.std() == pytest.approx(0.3, rel=0.06)
+    assert np.corrcoef(above, below)[0, 1] == pytest.approx(correlation, abs=0.04)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nodes_that_do_not_count_do_not_set_the_scale_of_a_level(seed):
+    """Of level 1 one node is out of reach, of level 2 one has no reward ahead."""
+    tree = Tree.complete(2, 3, policy=[1.0, 0.0, *[0.5] * 12])
+    twist = optimal_twist(tree, np.append([0.0, 1.0, -np.inf, -np.inf], np.zeros(4)))
+    value = perturb(tree, twist, LogUniform(), 0.5, seed=seed)
+    np.testing.assert_allclose(audit(tree, value, twist).sup, 0.5, rtol=1e-12)

@@ -202,3 +202,11 @@ def test_a_chain_that_never_meets_the_target_stays_at_distance_one():
     instance = Instance(graph, Scaled.from_float([0.0, 1.0, 0.0, 1.0, 0.0]))
     found = GuidedSMC(mh=2).law(instance).tv(instance.target)
     assert found.lo == pytest.approx(1.0) == found.hi
+
+
+@pytest.mark.parametrize("log_value", [-700.0, -1000.0, -50_000.0])
+def test_paths_that_are_offered_with_a_chance_below_floats_count_as_never_offered(log_value):
+    trellis = Trellis.markov(np.full((2, 2), 0.5), horizon=2)
+    instance = Instance(trellis, Scaled.from_log([0.0, 0.0, log_value, 0.0, 0.0]))
+    found = GuidedSMC(mh=3).law(instance).tv(instance.target)
+    assert found.lo <= 0.5 <= found.hi < found.lo + 1e-6
