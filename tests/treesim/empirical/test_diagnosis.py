@@ -4,6 +4,7 @@ import pytest
 from treesim import SMC, GuidedSMC, Importance, ParticleGibbs, diagnose, family
 from treesim.empirical.diagnosis import genealogy
 from treesim.hard_instances import sharpest_guidance
+from treesim.runtime.seeds import Stream, generator
 from treesim.samplers.particle_gibbs import transition
 
 SHORT = family("product", horizon=3, ratio=1.5)
@@ -85,3 +86,12 @@ def test_trellises_too():
     )
     assert found.ess.shape == found.ancestors.shape == (30,)
     assert (np.diff(found.ancestors) >= 0).all()
+
+
+def test_what_is_said_of_the_population_are_means_over_its_runs():
+    found = diagnose(SMC(5), SHORT, n=40, seed=3)
+    clouds = SMC(5).clouds(SHORT, 40, generator(3, Stream.DIAGNOSIS), keeps_ancestry=True, apart=True)
+    np.testing.assert_allclose(found.ess, [ess.mean() / 5 for ess, _ in clouds.seen], rtol=1e-12)
+    np.testing.assert_allclose(found.weight_range, [largest.mean() for _, largest in clouds.seen], rtol=1e-12)
+    assert found.log_partition_spread == pytest.approx(float(np.std(clouds.log_partition)), rel=1e-12)
+    assert found.extinct == 0.0

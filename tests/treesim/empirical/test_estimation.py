@@ -181,3 +181,17 @@ def test_learning_and_testing_share_no_random_numbers(monkeypatch):
         estimate(SMC(3), instance, n=2_000, seed=5)
         assert len(keys) == len(set(keys)) > 1
         assert {key[0] for key in keys} == {5}
+
+
+def test_means_and_squares_are_those_of_the_law_of_each_run():
+    """Particles of a run on one leaf add up before they are squared."""
+    sampler, outcomes = SMC(6), INSTANCE.graph.n_leaves + 1
+    found = estimation._conditional_laws(sampler, INSTANCE, 50, 0, 3)
+    laws = []
+    for leaf, weight in found.populations:
+        for row in range(len(leaf)):
+            laws.append(np.bincount(leaf[row], weight[row], outcomes))
+    assert len(laws) == 50
+    np.testing.assert_allclose(np.sum(laws, axis=1), 1.0)
+    np.testing.assert_allclose(found.mean, np.mean(laws, axis=0), atol=1e-15)
+    np.testing.assert_allclose(found.square, np.mean(np.square(laws), axis=0), atol=1e-15)

@@ -106,3 +106,9 @@ def test_the_floor_is_what_exact_draws_have():
     seen = [0.5 * np.abs(rng.multinomial(3_000, target) / 3_000 - target).sum() for _ in range(400)]
     # E|X| <= sd, and sqrt(2 / pi) of it for the normal law.
     assert 0.75 * identified.floor < np.mean(seen) < identified.floor
+
+
+def test_a_row_says_what_one_run_costs():
+    rows = identify_law(sampler("importance:n=2"), INSTANCE, runs=200, sizes=(3, 5)).rows
+    assert [(row.size, row.reference_draws, row.value_queries) for row in rows] == [(3, 9.0, 3.0), (5, 15.0, 5.0)]
+    assert all(0 < row.seconds < 1 for row in rows)

@@ -61,3 +61,11 @@ def test_many_of_all_are_drawn(tmp_path):
     found = compare({f"$instance {i}$": PRODUCT for i in range(5)}, specs, vary)
     save_figure(comparison_figure(found), tmp_path / "c.png")
     assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_left_panel_is_of_values_and_the_right_one_of_draws():
+    found = compare({"p": PRODUCT}, ["importance"], {"n": [1, 4, 16]})
+    left, right = comparison_figure(found).axes
+    assert lines(left) == [[(point.values, point.tv.lo) for point in found.points]]
+    assert lines(right) == [[(point.draws, point.tv.lo) for point in found.points]]
+    assert (left.get_xlabel(), right.get_xlabel()) == ("values asked for one output", "prefixes drawn for one output")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from treesim import SMC, diagnose, family, instance_from_graph
+from treesim import SMC, TV, diagnose, family, instance_from_graph
 from treesim.empirical.identification import identify_law
 from treesim.figures import (
     draw_bellman_error,
@@ -18,9 +18,11 @@ from treesim.figures import (
     draw_value_profile,
     instance_figure,
     save_figure,
+    scaling_figure,
 )
 from treesim.samplers import sampler
 from treesim.studies.experiments import Experiment
+from treesim.studies.scaling import Need, fit
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-uniform", epsilon=0.3, seed=2)
 
@@ -70,7 +72,9 @@ def test_of_a_large_tree_the_leaves_of_largest_target_mass_are_drawn():
 
 def test_health_and_identification_show_what_was_found():
     found = diagnose(SMC(20), family("product", horizon=6, ratio=2.0))
-    assert [y.tolist() for y in curves(draw_health(found)).values()] == [found.ess.tolist(), found.ancestors.tolist()]
+    health = draw_health(found)
+    assert [y.tolist() for y in curves(health).values()] == [found.ess.tolist(), found.ancestors.tolist()]
+    assert all(line.get_xdata().tolist() == [1, 2, 3, 4, 5, 6] for line in health.lines)
     identified = identify_law(sampler("importance:n=2"), INSTANCE, runs=400, sizes=(2, 8))
     bars = draw_frequencies(identified).containers
     heights = [np.array([bar.get_height() for bar in group]) for group in bars]
@@ -100,3 +104,19 @@ def test_user_text_is_never_read_as_mathematics(name, tmp_path):
     save_figure(instance_figure(instance), tmp_path / "run$\\q$.svg")
     experiment = Experiment(name, name, name, name, {name: [(1.0, 2.0)]})
     save_figure(draw_curves(experiment).figure, tmp_path / "figure.png")
+
+
+def test_growth_is_drawn_with_its_two_fits():
+    rows = [
+        Need(t, 0.1, f"smc:particles={n}", "particles", n, TV(0.1, 0.1, "exact"), float(n))
+        for t, n in ((2, 3), (4, 7), (8, 12), (16, 31))
+    ]
+    fits = fit({row.horizon: row.least for row in rows})
+    power, exponential = scaling_figure({"smc": rows}, {"smc": fits}, "product", 0.1).axes
+    for panel in (power, exponential):
+        assert panel.lines[0].get_xydata().tolist() == [[row.horizon, row.least] for row in rows]
+    x, y = power.lines[1].get_data()
+    assert (x[0], x[-1]) == (2, 16)
+    np.testing.assert_allclose(y, np.exp(fits.power.intercept) * x**fits.power.exponent)
+    x, y = exponential.lines[1].get_data()
+    np.testing.assert_allclose(y, np.exp(fits.exponential.intercept + fits.exponential.exponent * x))

@@ -158,3 +158,23 @@ def test_attributes_as_people_write_them():
     assert number_of(np.float32(0.5)) == number_of(" 0.5") == 0.5
     assert number_of(-(10**400)) == -np.inf
     assert all(np.isnan(number_of(x)) for x in ("half", None, [1.0, 2.0], 1j))
+
+
+def test_edges_count_too(monkeypatch):
+    """40,000 edges between two levels of 200 nodes."""
+    graph = nx.DiGraph()
+    graph.add_weighted_edges_from([("r", f"a{i}", 1 / 200) for i in range(200)], weight="prob")
+    graph.add_weighted_edges_from([(f"a{i}", f"b{j}", 1 / 200) for i in range(200) for j in range(200)], weight="prob")
+    monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.0005")
+    with pytest.raises(MemoryBudgetError, match="unfolded to level 2 with 201 nodes"):
+        Trellis.from_networkx(graph)
+
+
+def test_a_probability_that_is_one_but_for_rounding_is_taken(caplog):
+    graph = nx.DiGraph()
+    graph.add_edge("r", "a", prob=1.00005)
+    assert Tree.from_networkx(graph).edge_prob.tolist() == [1.0]
+    assert "they were normalised" in caplog.text
+    graph.add_edge("r", "a", prob=1.0002)
+    with pytest.raises(TreeError, match=r"has prob 1\.0002"):
+        Tree.from_networkx(graph)

@@ -90,6 +90,11 @@ def test_arrays_that_are_no_tree_are_refused_by_name(level_ptr, edge_ptr, edge_p
         Tree(np.array(level_ptr), np.array(edge_ptr), np.array(edge_prob))
 
 
+def test_an_edge_above_one_is_named():
+    with pytest.raises(TreeError, match=r"edge 1 of node 0 .* has probability 1\.5, expected"):
+        Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.0, 1.5]))
+
+
 def test_wrong_dtypes_and_names_are_refused():
     with pytest.raises(TreeError, match="edge_ptr has shape"):
         Tree(np.array([0, 1, 3]), np.array([0.0, 2.0]), np.array([0.5, 0.5]))
@@ -176,3 +181,15 @@ def test_probabilities_in_six_digits_are_normalised_and_that_is_said(caplog):
     assert chain.layer(1).prob.sum() == pytest.approx(2.0, abs=1e-15)
     with pytest.raises(TreeError, match=r"sum to 0\.999, expected 1"):
         Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.499]))
+
+
+def test_graphs_are_the_same_if_all_that_makes_them_up_is():
+    tree = Tree.complete(2, 2)
+    assert tree.same_as(Tree.complete(2, 2))
+    assert not tree.same_as(Tree.complete(2, 2, policy=[0.5, 0.5, 0.25, 0.75, 0.5, 0.5]))
+    assert not tree.same_as(Tree(tree.level_ptr, tree.edge_ptr, tree.edge_prob, tuple("abcdefg")))
+    assert not tree.same_as(Tree.complete(2, 3))
+    chain, same, other = (Trellis.markov([[p, 1 - p], [0.5, 0.5]], horizon=2) for p in (0.5, 0.5, 0.25))
+    assert chain.same_as(same)
+    assert not chain.same_as(other)
+    assert not chain.same_as(tree)

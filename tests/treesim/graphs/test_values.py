@@ -4,11 +4,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests import naive
-from treesim import RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist
+from treesim import Instance, RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist
 from treesim.runtime import threads
-from treesim.testing.strategies import instances, problems
+from treesim.testing.strategies import instances, problems, trees
 
 
 def log_fraction(x: Fraction) -> float:
@@ -66,25 +67,34 @@ def test_audit_is_the_rational_one(instance):
     assert found.log_partition == pytest.approx(log_fraction(twist[0]), rel=1e-14, abs=1e-13)
 
 
-@given(instances())
-@settings(max_examples=50)
-def test_mean_errors_by_level_are_the_rational_ones(instance):
-    tree, found = instance.graph, instance.audit
-    value = naive.fractions(instance.value.to_float())
-    twist = naive.twist(tree, naive.fractions(instance.reward.to_float()))
-    errors = naive.bellman_errors(tree, value)
-    if any(e is None or e > 10**100 for e in errors.values()):
-        return
-    mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
-    for v in naive.inner_nodes(tree):
-        for c, p in naive.children(tree, v):
-            mass[c] = mass[v] * p
-    for t in range(tree.horizon):
-        nodes = range(tree.level_ptr[t], tree.level_ptr[t + 1])
-        reference = sum(mass[v] * errors.get(v, 0) for v in nodes)
-        target = sum(mass[v] * twist[v] / twist[0] * errors.get(v, 0) for v in nodes)
-        assert found.mean_reference[t] == pytest.approx(float(reference), rel=1e-12, abs=1e-13)
-        assert found.mean_target[t] == pytest.approx(float(target), rel=1e-12, abs=1e-13)
+@pytest.mark.parametrize("shift", [1.0, 2.0**600, 2.0**-600])
+def test_mean_errors_by_level_are_the_rational_ones(shift):
+    checked = 0
+
+    @given(trees(), st.integers(0, 2**32))
+    @settings(max_examples=60)
+    def check(tree, seed):
+        nonlocal checked
+        rng = np.random.default_rng(seed)
+        number = Scaled.from_float(np.exp(rng.normal(size=tree.n_nodes)))
+        instance = Instance(tree, number * Scaled.from_float(np.full(tree.n_nodes, shift)))
+        found, value = instance.audit, naive.fractions(number.to_float())
+        twist = naive.twist(tree, value[tree.leaves.start :])
+        errors = naive.bellman_errors(tree, value)
+        mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
+        for v in naive.inner_nodes(tree):
+            for c, p in naive.children(tree, v):
+                mass[c] = mass[v] * p
+        for t in range(tree.horizon):
+            nodes = range(tree.level_ptr[t], tree.level_ptr[t + 1])
+            reference = sum(mass[v] * errors.get(v, 0) for v in nodes)
+            target = sum(mass[v] * twist[v] / twist[0] * errors.get(v, 0) for v in nodes)
+            assert found.mean_reference[t] == pytest.approx(float(reference), rel=1e-12, abs=1e-13)
+            assert found.mean_target[t] == pytest.approx(float(target), rel=1e-12, abs=1e-13)
+            checked += float(reference) != pytest.approx(float(target))
+
+    check()
+    assert checked > 30, checked
 
 
 def test_the_product_model_has_the_known_errors():
@@ -215,10 +225,11 @@ def test_an_infinite_error_of_tiny_target_mass_is_not_dropped():
 
 
 @pytest.mark.parametrize("rising", [False, True])
-def test_of_errors_beyond_floats_the_largest_is_named(rising, monkeypatch):
+@pytest.mark.parametrize("sizes", [(-800.0, -1000.0, -1400.0, -900.0), (-720.0, -730.0, -850.0, -715.0)])
+def test_of_errors_beyond_floats_the_largest_is_named(sizes, rising, monkeypatch):
     tree = Tree.complete(4, 2)
     log_value = np.zeros(tree.n_nodes)
-    log_value[1:5] = np.array([-800.0, -1000.0, -1400.0, -900.0]) * (-1 if rising else 1)
+    log_value[1:5] = np.array(sizes) * (-1 if rising else 1)
     log_value[0] = log_value[1:5].max()
     value, twist = Scaled.from_log(log_value), optimal_twist(tree, np.zeros(16))
     assert audit(tree, value, twist).bellman_error_node == 3
@@ -228,3 +239,19 @@ def test_of_errors_beyond_floats_the_largest_is_named(rising, monkeypatch):
     # The same across parts.
     monkeypatch.setattr(threads, "SMALLEST_PART", 1)
     assert audit(tree, value, twist).bellman_error_node == 3
+
+
+def test_a_mean_of_values_in_neighbouring_blocks_keeps_the_smaller_ones():
+    # 2^262 has an exponent of its own, 2^250 none; the sum is told to the bit.
+    tree = Tree.complete(2, 1)
+    twist = optimal_twist(tree, Scaled(np.array([2.0**-250, 2.0**250]), np.array([512, 0], np.int32)))
+    assert Fraction(float(twist.mantissa[0])) * Fraction(2) ** int(twist.exponent[0]) == 2**261 + 2**249
+
+
+@pytest.mark.parametrize("shift", [-1000.0, 1000.0])
+def test_mean_errors_do_not_depend_on_the_unit_of_the_reward(shift):
+    plain = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.5", seed=3)
+    shifted = audit(plain.graph, *(Scaled.from_log(x.log() + shift) for x in (plain.value, plain.twist)))
+    for name in ("sup", "mean_reference", "mean_target"):
+        np.testing.assert_allclose(getattr(shifted, name), getattr(plain.audit, name), rtol=1e-10)
+    assert shifted.log_partition == pytest.approx(plain.audit.log_partition + shift, rel=1e-14)

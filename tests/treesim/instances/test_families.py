@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from treesim import FAMILIES, SpecError, TreesimError, family
+from treesim import FAMILIES, PerturbationError, SpecError, TreesimError, family
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
@@ -55,3 +55,42 @@ def test_bad_requests_are_refused(name, parameters, message):
 def test_horizons_without_end_are_refused_before_anything_is_built(name, horizon):
     with pytest.raises(TreesimError, match=r"GiB|expected a number of at most"):
         family(name, horizon=horizon, **({"contains": ("at",)} if name == "ngram" else {}))
+
+
+SHAPES = [
+    ("uniform", {"horizon": 4}), ("uniform", {"branching": 3}),
+    ("dirichlet", {"branching": 3}), ("dirichlet", {"concentration": 9.0}), ("dirichlet", {"seed": 2}),
+    ("random-branching", {"branching": 2}), ("random-branching", {"concentration": 9.0}),
+    ("random-branching", {"stop": 0.9}), ("random-branching", {"seed": 2}),
+    ("markov", {"states": 2}), ("markov", {"order": 2}), ("markov", {"concentration": 9.0}), ("markov", {"seed": 2}),
+    ("product", {"form": "trellis"}),
+]  # fmt: skip
+VALUES = [
+    ({}, {"reward": "gaussian:beta=2"}), ({}, {"seed": 2}), ({}, {"perturbation": "log-normal"}),
+    ({"perturbation": "random-sign", "epsilon": 0.1}, {"epsilon": 0.2}),
+    ({"perturbation": "random-sign", "epsilon": 0.1}, {"seed": 2}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "change"), SHAPES, ids=str)
+def test_every_parameter_of_a_shape_counts(name, change):
+    plain, changed = (family(name, **{"horizon": 3, "seed": 1, **more}) for more in ({}, change))
+    assert not plain.graph.same_as(changed.graph)
+
+
+@pytest.mark.parametrize(("common", "change"), VALUES, ids=str)
+@pytest.mark.parametrize("name", ["uniform", "dirichlet", "random-branching", "markov"])
+def test_every_parameter_of_a_value_counts(name, common, change):
+    plain, changed = (family(name, **{"horizon": 5, "seed": 1, **common, **more}) for more in ({}, change))
+    assert not plain.value.equals(changed.value)
+
+
+@pytest.mark.parametrize("name", ["uniform", "dirichlet", "random-branching", "markov", "product"])
+def test_a_ratio_cap_that_cannot_be_kept_is_told(name):
+    with pytest.raises(PerturbationError, match=r"epsilon 0\.1 and ratio cap 1\.001 conflict"):
+        family(name, horizon=5, seed=1, perturbation="random-sign", epsilon=0.1, ratio_cap=1.001)
+
+
+def test_the_error_of_the_product_model_is_the_one_that_is_given():
+    assert family("product", horizon=3, epsilon=0.2).audit.bellman_error == pytest.approx(0.2, abs=1e-12)
+    assert family("product", horizon=4, epsilon="0.4/T").audit.ratio_bound == pytest.approx(1.2, abs=1e-12)

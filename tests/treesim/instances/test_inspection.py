@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from treesim import Instance, Layer, Scaled, SpecError, Tree, Trellis, family, load
 from treesim import notebook as shown
 from treesim.figures import instance_figure
+from treesim.instances.inspection import describe_instance
 
 
 @pytest.fixture
@@ -106,3 +107,14 @@ def test_where_nothing_can_draw_that_is_said(monkeypatch):
 
 def test_the_horizon_is_at_hand():
     assert family("uniform", horizon=5).horizon == 5
+
+
+def test_errors_by_level_are_those_of_the_audit():
+    instance = family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.5", seed=3)
+    found, audit = describe_instance(instance), instance.audit
+    assert found["bellman_error"]["by_level"] == {
+        name: getattr(audit, name).tolist() for name in ("sup", "mean_reference", "mean_target")
+    }
+    assert found["bellman_error"]["sup"] == audit.bellman_error == audit.sup.max()
+    assert found["bellman_error"]["level"] == audit.sup.argmax()
+    assert (found["ratio_bound"], found["log_ratio_bound"]) == (audit.ratio_bound, audit.log_ratio_bound)

@@ -134,3 +134,19 @@ def test_unrolled_nodes_are_named_by_the_text_so_far(texts):
 def test_large_trees_are_not_named(monkeypatch, texts):
     monkeypatch.setattr(merging, "LARGEST_NAMED", 4)
     assert unroll(texts).graph.names is None
+
+
+def test_the_bound_of_a_merge_adds_up_along_the_path_and_holds():
+    """Steps of log-probabilities that are off by as much as the tolerance lets them, three levels of them."""
+    tree = Tree.complete(2, 3, policy=[0.5, 0.5, 0.5, 0.5, 0.52, 0.48, 0.5, 0.5, *[0.48, 0.52] * 3])
+    instance = Instance(tree, Scaled.from_float(np.ones(15)))
+    merged, report = merge(instance, tolerance=0.1)
+    assert merged.graph.n_nodes < 15
+    assert report.value_error == 0.0
+    assert report.step_error == pytest.approx(np.log(0.5 / 0.48))
+    assert report.tv_bound == pytest.approx(np.tanh(3 * report.step_error / 2))
+    assert unroll(merged).target.tv(instance.target).lo <= report.tv_bound
+    # Of rewards the largest is added once.
+    rewarded = Instance(Tree.complete(2, 3), Scaled.from_log(np.append(np.zeros(7), np.arange(8) * 0.01)))
+    _, report = merge(rewarded, tolerance=0.5)
+    assert report.tv_bound == pytest.approx(np.tanh(0.07 / 2))

@@ -1,3 +1,4 @@
+import itertools
 import re
 
 import numpy as np
@@ -20,6 +21,7 @@ from treesim import (
     perturb,
 )
 from treesim.hard_instances import sharpest_guidance
+from treesim.instances.adversary import _Problem
 from treesim.instances.perturbations import (
     Adversarial,
     BottomUp,
@@ -27,6 +29,7 @@ from treesim.instances.perturbations import (
     Correlated,
     Exact,
     LogNormal,
+    LogUniform,
     RandomSign,
     StudentT,
 )
@@ -46,6 +49,14 @@ def test_the_audited_error_is_the_one_asked_for(kind, problem, epsilon, seed):
     assert audit(tree, value, twist).bellman_error == pytest.approx(epsilon, rel=1e-12, abs=1e-12)
     assert value[tree.leaves].equals(twist[tree.leaves])
     assert np.array_equal(value.mantissa == 0, twist.mantissa == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [("0.5", [0.5] * 4), ("0.6/T", [0.15] * 4), ("0.6/sqrt(T)", [0.3] * 4), (" 0.6 / t ", [0.6, 0.3, 0.2, 0.15])],
+)
+def test_schedules_are_what_they_say(text, errors):
+    np.testing.assert_allclose(epsilon_schedule(text, 4), errors, rtol=1e-15)
 
 
 @pytest.mark.parametrize("kind", BOTTOM_UP)
@@ -233,3 +244,76 @@ def test_epsilon_is_needed_or_refused_according_to_the_kind():
         perturb(tree, twist, LogNormal(), epsilon=0.1)
     with pytest.raises(PerturbationError, match=r"ratio cap is 0\.5, expected a finite number of at least 1"):
         perturb(tree, twist, ConstantUp(), epsilon=0.1, ratio_cap=0.5)
+
+
+def test_a_child_that_pi_ref_cannot_draw_does_not_count_for_the_cap():
+    tree = Tree.complete(2, 1, policy=[1.0, 0.0])
+    value = perturb(tree, optimal_twist(tree, [0.0, 50.0]), ConstantUp(), 0.1, ratio_cap=2.0)
+    assert value.to_float()[0] == pytest.approx(1.1, rel=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_best_signs_for_a_set_are_the_best_of_all_patterns(seed):
+    """Dinkelbach's method against every pattern: the guided mass of the set."""
+    tree = Tree.random(horizon=4, branching=2, seed=seed)
+    rng = np.random.default_rng(seed)
+    twist = optimal_twist(tree, rng.normal(size=tree.n_leaves))
+    problem = _Problem(tree, twist, np.log1p(rng.uniform(0.2, 3.0, 4)))
+    inside = rng.random(len(problem.mass)) < 0.5
+    inside[0], inside[-1] = True, len(inside) == 1
+
+    def guided_mass(tilt):
+        weight = problem.mass * np.exp(tilt)
+        return weight[inside].sum() / weight.sum()
+
+    free = [(t, v) for t in range(1, 4) for v in range(tree.n_level(t))]
+    patterns = []
+    for signs in itertools.product([-1.0, 1.0], repeat=len(free)):
+        levels = problem.constant()
+        for (t, v), sign in zip(free, signs, strict=True):
+            levels[t][v] = sign
+        patterns.append(guided_mass(problem.log_tilt(levels)))
+    assert guided_mass(problem.best_signs(inside)[1]) == pytest.approx(max(patterns), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("plain", "changed"),
+    [
+        (LogNormal(0.2), LogNormal(0.3)),
+        (StudentT(0.2, 3.0), StudentT(0.3, 3.0)),
+        (StudentT(0.2, 3.0), StudentT(0.2, 1.5)),
+        (Correlated(0.2, 0.5), Correlated(0.3, 0.5)),
+        (Correlated(0.2, 0.5), Correlated(0.2, 0.7)),
+    ],
+)
+def test_every_parameter_of_a_noise_counts(plain, changed):
+    tree = Tree.complete(2, 3)
+    twist = optimal_twist(tree, np.zeros(8))
+    one, other = (perturb(tree, twist, kind, seed=1).log()[1:7] for kind in (plain, changed))
+    assert (one != other).all()
+
+
+def test_a_heavy_tail_is_that_of_its_degrees_of_freedom():
+    tree = Tree.complete(2, 15)
+    noise = perturb(tree, optimal_twist(tree, np.zeros(tree.n_leaves)), StudentT(1.0, 1.0), seed=1).log()
+    # Of Cauchy's law a half is beyond 1, and a share of 0.2 beyond 3.08; over 32,767 nodes.
+    assert np.mean(np.abs(noise[: tree.leaves.start]) > 1.0) == pytest.approx(0.5, abs=0.015)
+    assert np.mean(np.abs(noise[: tree.leaves.start]) > 3.0777) == pytest.approx(0.2, abs=0.012)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6, -0.6])
+def test_correlated_noise_has_one_size_on_every_level(correlation):
+    tree = Tree.complete(6, 6)
+    noise = perturb(tree, optimal_twist(tree, np.zeros(tree.n_leaves)), Correlated(0.3, correlation), seed=1).log()
+    below, above = noise[tree.level(5)], np.repeat(noise[tree.level(4)], 6)
+    assert below.std() == pytest.approx(0.3, rel=0.06)
+    assert np.corrcoef(above, below)[0, 1] == pytest.approx(correlation, abs=0.04)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_nodes_that_do_not_count_do_not_set_the_scale_of_a_level(seed):
+    """Of level 1 one node is out of reach, of level 2 one has no reward ahead."""
+    tree = Tree.complete(2, 3, policy=[1.0, 0.0, *[0.5] * 12])
+    twist = optimal_twist(tree, np.append([0.0, 1.0, -np.inf, -np.inf], np.zeros(4)))
+    value = perturb(tree, twist, LogUniform(), 0.5, seed=seed)
+    np.testing.assert_allclose(audit(tree, value, twist).sup, 0.5, rtol=1e-12)

@@ -18,6 +18,7 @@ from treesim import (
     save,
 )
 from treesim.instances import storage
+from treesim.instances.layout import check_arrays
 from treesim.instances.storage import is_instance_file
 from treesim.testing.strategies import instances
 
@@ -424,3 +425,24 @@ def test_a_file_that_reads_back_otherwise_is_not_kept(path, monkeypatch):
 def test_a_folder_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(TreesimError, match=r"cannot write .*No such file or directory"):
         save(family("product", horizon=2), tmp_path / "none" / "a.safetensors")
+
+
+def test_what_does_not_read_back_as_it_was_is_not_kept(tmp_path, monkeypatch):
+    instance, other = (family("dirichlet", horizon=3, seed=seed) for seed in (1, 2))
+    monkeypatch.setattr(storage, "load", lambda path: other)
+    with pytest.raises(TreesimError, match="does not read back as it was written; nothing was kept"):
+        save(instance, tmp_path / "a.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "pointers"), [("level_ptr", [0, 1, 1, 3]), ("edge_ptr", [0, 0, 2]), ("edge_ptr", [0, 2, 1, 2])]
+)
+def test_pointers_that_stand_or_go_back_are_refused_before_anything_follows_them(name, pointers):
+    arrays = {
+        "level_ptr": np.array([0, 1, 3]), "edge_ptr": np.array([0, 2]), "edge_prob": np.array([0.5, 0.5]),
+        "value_mantissa": np.ones(3), "value_exponent": np.zeros(3, np.int32),
+    }  # fmt: skip
+    check_arrays(arrays, "tree")
+    with pytest.raises(TreesimError, match=f"{name} does not rise from 0 to"):
+        check_arrays(arrays | {name: np.array(pointers)}, "tree")

@@ -68,3 +68,15 @@ def test_resampling_keeps_the_mean(scheme):
         assert (np.abs(copies - weight) < 2).all()
     if scheme == "multinomial":
         np.testing.assert_allclose(copies.var(axis=0), weight * (1 - weight / 10), rtol=0.05, atol=1e-9)
+
+
+@pytest.mark.parametrize("scheme", ["multinomial", "residual"])
+def test_few_runs_of_many_particles_keep_mean_and_variance(scheme):
+    """By binomials, run after run."""
+    members, weight, n = np.array([60, 60, 60]), np.array([0.6, 0.9, 1.5]), 20_000
+    copies = _offspring(scheme, members, weight, n, np.random.default_rng(1))
+    whole = members * np.floor(weight) if scheme == "residual" else np.zeros(3)
+    free, mean = 180 - whole.sum(), members * weight
+    variance = (mean - whole) * (1 - (mean - whole) / free)
+    assert (np.abs(copies.mean(axis=0) - mean) < 5.7 * np.sqrt(variance / n)).all()
+    np.testing.assert_allclose(copies.var(axis=0), variance, rtol=0.06)

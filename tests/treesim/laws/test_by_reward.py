@@ -74,3 +74,19 @@ def test_the_target_is_pi_ref_times_reward():
     instance = Instance(Tree.complete(2, 1), Scaled.from_float([0.0, 1.0, 3.0]))
     np.testing.assert_allclose(instance.target.prob.to_float(), [0.25, 0.75])
     np.testing.assert_allclose(instance.target.density.to_float(), [0.5, 1.5])
+
+
+def test_rewards_that_differ_by_their_power_alone_are_two():
+    reward = Scaled(np.ones(4), np.array([0, 512, 0, -512], np.int32))
+    levels = RewardedLeaves(Scaled.from_float(np.full(4, 0.25)), reward).levels
+    assert levels.reward.exponent.tolist() == [-512, 0, 512]
+    assert levels.mass.to_float().tolist() == [0.25, 0.5, 0.25]
+    assert levels.of_leaf.tolist() == [1, 2, 1, 0]
+
+
+def test_masses_of_very_different_sizes_lose_nothing():
+    """One beside a million of 1e-17, each of which is below the rounding of the sum."""
+    n = 10**6
+    reference = Scaled.from_float(np.concatenate([[1.0], np.full(n, 1e-17)]))
+    levels = RewardedLeaves(reference, Scaled.from_float(np.ones(n + 1))).levels
+    assert levels.mass.to_float()[0] == pytest.approx(1.0 + 1e-11, rel=1e-15)

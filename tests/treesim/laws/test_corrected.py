@@ -8,6 +8,7 @@ from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
 
 from tests import naive
+from tests.shapes import trellis
 from tests.statistics import fits
 from treesim import (
     GuidedSMC,
@@ -24,7 +25,7 @@ from treesim import (
     unroll,
 )
 from treesim.laws.corrected import corrected_law, rejection_law
-from treesim.testing.strategies import instances, trellis_instances
+from treesim.testing.strategies import instances, trees, trellis_instances
 
 
 def chain_law(q, p, steps):
@@ -57,6 +58,32 @@ def test_the_law_after_h_offers_is_that_of_the_chain(instance, steps):
 @given(instances(), st.integers(1, 5))
 @settings(max_examples=100)
 def test_the_law_of_rejection_is_that_of_its_draws(instance, budget):
+    rejection_is_that_of_its_draws(instance, budget)
+
+
+@pytest.mark.parametrize("budget", [2, 3, 5])
+def test_the_law_of_rejection_is_that_of_its_draws_where_some_are_refused(budget):
+    refused = escaped = 0
+
+    @given(trees(), st.integers(0, 2**32))
+    @settings(max_examples=60)
+    def check(tree, seed):
+        nonlocal refused, escaped
+        rng = np.random.default_rng(seed)
+        value = np.exp(rng.normal(size=tree.n_nodes))
+        inner = np.arange(1, tree.leaves.start)
+        value[inner[rng.random(len(inner)) < 0.1]] = 0.0
+        expected, p, q = rejection_is_that_of_its_draws(Instance(tree, Scaled.from_float(value)), budget)
+        refused += expected not in (p, q)
+        escaped += any(a and not b for a, b in zip(p, q, strict=True)) and expected != q
+
+    check()
+    assert refused > 20, refused
+    assert escaped > 0, escaped
+
+
+def rejection_is_that_of_its_draws(instance, budget):
+    """Compare with draw after draw; the law, the target and the proposal."""
     q = naive.guided(instance.graph, naive.fractions(instance.value.to_float()))
     p = naive.target(instance.graph, naive.fractions(instance.reward.to_float()))
     assume(all(a / b <= 10**12 for a, b in zip(p, q, strict=True) if b))
@@ -69,6 +96,7 @@ def test_the_law_of_rejection_is_that_of_its_draws(instance, budget):
     accepted = sum(a for a, b in zip(p, q, strict=True) if b) / largest if largest else Fraction(0)
     paths = float(sum((1 - accepted) ** k for k in range(budget)))
     assert sampler.cost(instance).value_queries == pytest.approx(paths * GuidedSMC().cost(instance).value_queries)
+    return expected, p, q
 
 
 @given(trellis_instances(max_horizon=4, max_edges=3), st.integers(2, 5))
@@ -106,6 +134,25 @@ def test_the_interval_of_an_mh_chain_on_a_trellis_contains_the_rational_answer(i
         tv = GuidedSMC(mh=steps).law(instance).tv(instance.target, width=width)
         assert Fraction(tv.lo) <= exact <= Fraction(tv.hi)
         assert tv.hi - tv.lo <= width
+
+
+@pytest.mark.parametrize("share", [1e-12, 0.05, 0.3])
+@pytest.mark.parametrize("step", [0.3, 0.01])
+def test_an_mh_chain_on_a_grid_that_drops_thin_ends_is_enclosed_too(step, share):
+    dropped = 0
+    for seed in range(12):
+        instance, steps = trellis(seed), 2 + seed % 4
+        tree = unroll(instance)
+        q = naive.guided(tree.graph, naive.fractions(tree.value.to_float()))
+        p = naive.target(tree.graph, naive.fractions(tree.reward.to_float()))
+        law = GuidedSMC(mh=steps).law(instance)
+        problem = law.proposal.problem(instance.target)
+        problem.lattice = None
+        ratio = problem._whole(step, share, None)
+        low, high = law._bounds(ratio, float(problem.escape[0]))
+        assert Fraction(low) <= naive.tv(chain_law(q, p, steps), p) <= Fraction(high)
+        dropped += ratio.dropped > 0.01
+    assert share < 0.1 or dropped > 5, dropped
 
 
 def test_a_million_offers_cost_what_two_cost_and_leave_nothing():
@@ -155,3 +202,11 @@ def test_a_chain_that_never_meets_the_target_stays_at_distance_one():
     instance = Instance(graph, Scaled.from_float([0.0, 1.0, 0.0, 1.0, 0.0]))
     found = GuidedSMC(mh=2).law(instance).tv(instance.target)
     assert found.lo == pytest.approx(1.0) == found.hi
+
+
+@pytest.mark.parametrize("log_value", [-700.0, -1000.0, -50_000.0])
+def test_paths_that_are_offered_with_a_chance_below_floats_count_as_never_offered(log_value):
+    trellis = Trellis.markov(np.full((2, 2), 0.5), horizon=2)
+    instance = Instance(trellis, Scaled.from_log([0.0, 0.0, log_value, 0.0, 0.0]))
+    found = GuidedSMC(mh=3).law(instance).tv(instance.target)
+    assert found.lo <= 0.5 <= found.hi < found.lo + 1e-6

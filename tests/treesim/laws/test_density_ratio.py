@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections import Counter
 from fractions import Fraction
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests import naive
+from tests.shapes import trellis
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
 from treesim.laws.density_ratio import DensityRatio
 from treesim.laws.law import WalkLaw
@@ -34,7 +36,7 @@ def contains(interval, exact: Fraction) -> bool:
     return Fraction(interval[0]) <= exact <= Fraction(interval[1])
 
 
-def check(instance: Instance, width: float) -> None:
+def check(instance: Instance, width: float) -> str:
     tv = GuidedSMC().law(instance).tv(instance.target, width=width)
     exact = shortfall(rational_pairs(instance), Fraction(1))
     if tv.kind == "exact":
@@ -42,6 +44,7 @@ def check(instance: Instance, width: float) -> None:
     else:
         assert contains((tv.lo, tv.hi), exact)
         assert tv.hi - tv.lo <= width
+    return tv.kind
 
 
 @given(trellis_instances(max_horizon=4, max_edges=3), st.sampled_from([1e-2, 1e-4, 1e-7]))
@@ -57,23 +60,42 @@ def test_certified_intervals_contain_the_rational_answer_many_times(instance, wi
     check(instance, width)
 
 
+@pytest.mark.parametrize("width", [1e-2, 1e-4, 1e-7])
+def test_certified_intervals_contain_the_rational_answer_where_there_is_no_lattice(width):
+    kinds = Counter(check(trellis(seed, horizon=4), width) for seed in range(40))
+    assert kinds["certified"] > 20, kinds
+
+
 @given(trellis_instances(max_horizon=4, max_edges=3), st.sampled_from([0.3, 0.05, 0.003]))
 @settings(max_examples=150)
 def test_every_grid_encloses_the_law_of_the_ratio(instance, step):
-    """Whatever the grid step, at every threshold; also where neither end is near the answer."""
+    encloses(instance, step, 1e-12)
+
+
+@pytest.mark.parametrize("share", [1e-12, 0.05, 0.3])
+@pytest.mark.parametrize("step", [0.3, 0.05, 0.003])
+def test_a_grid_that_drops_thin_ends_encloses_the_law_too(step, share):
+    dropped = [encloses(trellis(seed, horizon=4), step, share) for seed in range(25)]
+    assert share < 0.1 or sum(mass > 0.01 for mass in dropped) > 10, dropped
+
+
+def encloses(instance: Instance, step: float, share: float) -> float:
+    """Whatever the grid step, and the share of mass that a node may drop, at every threshold; also where neither end is
+    near the answer. The mass that was dropped."""
     law = GuidedSMC().law(instance)
     problem = law.problem(instance.target)
     problem.lattice = None
-    ratio = problem._whole(step, 1e-12, None)
+    ratio = problem._whole(step, share, None)
     pairs = rational_pairs(instance)
     for threshold in (0.25, 1.0, 3.0):
         assert contains(ratio.below(threshold), shortfall(pairs, Fraction(threshold)))
-    low, high, _ = problem._close(step, 1e-12, None)
+    low, high, _ = problem._close(step, share, None)
     assert contains((low - problem.rounding, high + problem.rounding), shortfall(pairs, Fraction(1)))
     for log_ratio in (-0.5, 0.1, 1.0):
         lowest, highest = ratio.cdf(log_ratio)
         exact = sum(q for p, q in pairs if p <= Fraction(math.exp(log_ratio)) * q)
         assert lowest - 1e-9 <= exact <= highest + 1e-9
+    return ratio.dropped
 
 
 @given(trellis_instances(max_horizon=4, max_edges=3))

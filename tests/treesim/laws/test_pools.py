@@ -18,19 +18,36 @@ def algorithm_2(instance, pool, steps):
     return algorithm_2_law(instance.graph, instance.value, instance.audit.log_partition, pool, steps)
 
 
-@given(instances(max_leaves=4), st.integers(1, 2), st.sampled_from([1, 2, 4]))
-@settings(max_examples=60)
-def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
+def by_every_ordered_pool(instance, pool, steps) -> bool:
+    """Compare with every ordered pool; whether there is more than one weight."""
     value = naive.fractions(instance.value.to_float())
     atoms = naive.pooled_walks(instance.graph, value, pool)
     if len(atoms) > 60:
-        return
+        return False
     masses = naive.metropolis(list(atoms.values()), [weight for _, weight in atoms], steps)
     law = [Fraction(0)] * instance.graph.n_leaves
     for (leaf, _), mass in zip(atoms, masses, strict=True):
         law[leaf] += mass
     found = algorithm_2(instance, pool, steps).prob.to_float()
     np.testing.assert_allclose(found, [float(x) for x in law], rtol=1e-9, atol=1e-13)
+    return len({weight for _, weight in atoms}) > 2
+
+
+@given(instances(max_leaves=4), st.integers(1, 2), st.sampled_from([1, 2, 4]))
+@settings(max_examples=60)
+def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
+    by_every_ordered_pool(instance, pool, steps)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+@pytest.mark.parametrize("pool", [1, 2, 3])
+def test_the_law_is_that_of_every_ordered_pool_where_weights_differ(pool, steps):
+    checked = 0
+    for seed in range(12):
+        tree = Tree.random(horizon=2, branching=2, seed=seed)
+        value = np.exp(np.random.default_rng(seed).normal(size=tree.n_nodes))
+        checked += by_every_ordered_pool(Instance(tree, Scaled.from_float(value)), pool, steps)
+    assert checked > 5, checked
 
 
 def test_a_child_that_cannot_be_drawn_does_not_matter_whatever_its_value():

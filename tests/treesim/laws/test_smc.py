@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests import naive
+from tests.shapes import trellis
 from treesim import SMC, Instance, NoExactLaw, PathListLaw, Scaled, Trellis, family, sampler, unroll
 from treesim.testing.strategies import instances, trellis_instances
 
@@ -38,6 +39,18 @@ def test_one_particle_with_the_optimal_proposal_is_guidance():
 @given(trellis_instances(max_edges=3, max_horizon=3), st.sampled_from(["reference", "optimal"]), st.integers(1, 3))
 @settings(max_examples=60)
 def test_the_law_of_every_path_of_a_trellis_is_that_of_its_leaf(instance, proposal, particles):
+    same_on_the_tree(instance, proposal, particles)
+
+
+@pytest.mark.parametrize("particles", [2, 3])
+@pytest.mark.parametrize("proposal", ["reference", "optimal"])
+def test_laws_that_are_listed_path_by_path_are_those_of_the_tree(proposal, particles):
+    listed = sum(same_on_the_tree(trellis(seed, nodes=2), proposal, particles) for seed in range(12))
+    assert listed > 8, listed
+
+
+def same_on_the_tree(instance, proposal, particles) -> bool:
+    """Compare the law on a trellis with that on its tree; whether it is listed path by path."""
     plain = unroll(instance)
     place = {tuple(plain.graph.choices(leaf)): leaf for leaf in range(plain.graph.n_leaves)}
     law, expected = (SMC(particles, proposal=proposal).law(one) for one in (instance, plain))
@@ -49,6 +62,7 @@ def test_the_law_of_every_path_of_a_trellis_is_that_of_its_leaf(instance, propos
         np.testing.assert_allclose(found, expected.prob.to_float(), rtol=1e-9, atol=1e-13)
         if not (plain.target.prob.to_float()[expected.prob.to_float() == 0] > 0).any():
             assert law.kl(instance.target) == pytest.approx(expected.kl(plain.target), rel=1e-6, abs=1e-9)
+    return isinstance(law, PathListLaw)
 
 
 @pytest.mark.parametrize("particles", [2, 16, 1024])

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treesim import BestOfN, GuidedSMC, bound_for, guidance_bound
-from treesim.testing.strategies import instances
+from treesim import BestOfN, GuidedSMC, Instance, bound_for, guidance_bound, perturb
+from treesim.instances.perturbations import RandomSign
+from treesim.testing.strategies import bounded_instances, instances
 
 
 @given(instances())
@@ -13,6 +14,25 @@ def test_guidance_never_exceeds_the_sharp_bound(instance):
     tv = GuidedSMC().law(instance).tv(instance.target).hi
     if instance.audit.bellman_error < 1e300:
         assert tv <= bound.sharp + 1e-12
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 0.5])
+def test_guidance_with_small_errors_comes_near_the_sharp_bound_and_stays_below(epsilon):
+    shares = []
+
+    @given(bounded_instances(epsilon=epsilon), st.integers(0, 2**32))
+    @settings(max_examples=100)
+    def check(instance, seed):
+        # Signs on top of what hypothesis draws, which is mostly no error at all.
+        tree = instance.graph
+        value = perturb(tree, instance.twist, RandomSign(), epsilon, seed=seed)
+        for each in (instance, Instance(tree, value)):
+            tv, bound = GuidedSMC().law(each).tv(each.target).hi, bound_for(GuidedSMC(), each)
+            assert tv <= bound.sharp + 1e-12
+            shares.append(tv / bound.sharp if bound.sharp else 0.0)
+
+    check()
+    assert sum(share > 0.1 for share in shares) > 40, sorted(shares)
 
 
 @given(st.integers(1, 200), st.floats(0, 10))
