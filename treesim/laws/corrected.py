@@ -166,15 +166,15 @@ def rejection_law(proposal: Law, target: LeafLaw, draws: int) -> Law:
     >>> [round(rejection_law(proposal, target, K).tv(target).lo, 6) for K in (1, 2, 3)]
     [0.25, 0.083333, 0.027778]
     """
-    escape = escaped_mass(proposal, target)
     share = math.exp((draws - 1) * log_refusal(proposal, target)) if draws > 1 else 1.0
     if isinstance(proposal, WalkLaw):
-        return MixtureLaw(proposal, target, share, escape)
+        return MixtureLaw(proposal, target, share, escaped_mass(proposal, target))
     assert isinstance(proposal, LeafLaw)
     if share == 1.0:
         return proposal
-    covered = np.where(proposal.prob.mantissa > 0, target.prob.to_float(), 0.0)
-    return LeafLaw(Scaled.from_float((1.0 - share) / (1.0 - escape) * covered + share * proposal.prob.to_float()))
+    # Also where nearly all of the target is out of reach.
+    log_covered = np.where(proposal.prob.mantissa > 0, target.log_prob, -np.inf) - log_covered_mass(proposal, target)
+    return LeafLaw(Scaled.from_float((1.0 - share) * np.exp(log_covered) + share * proposal.prob.to_float()))
 
 
 def escaped_mass(proposal: Law, target: LeafLaw) -> float:
@@ -183,6 +183,16 @@ def escaped_mass(proposal: Law, target: LeafLaw) -> float:
         return float(proposal.problem(target).escape[0])
     assert isinstance(proposal, LeafLaw)
     return float(target.prob.to_float()[proposal.prob.mantissa == 0].sum())
+
+
+def log_covered_mass(proposal: Law, target: LeafLaw) -> float:
+    """log of the target's mass where the proposal goes, however small."""
+    if isinstance(proposal, WalkLaw):
+        steps = target.steps_down(proposal.steps.graph)
+        assert steps is not None
+        return float(np.logaddexp.reduce(descend(Covered(steps, proposal.steps))[0].log()))
+    assert isinstance(proposal, LeafLaw)
+    return float(np.logaddexp.reduce(target.log_prob[proposal.prob.mantissa > 0]))
 
 
 def log_envelope(proposal: Law, target: LeafLaw) -> float:
@@ -196,10 +206,10 @@ def log_envelope(proposal: Law, target: LeafLaw) -> float:
 
 def log_refusal(proposal: Law, target: LeafLaw) -> float:
     """log of the probability 1 - (1 - e) / C that rejection refuses a proposal; -inf where it never does."""
-    escape = escaped_mass(proposal, target)
-    if escape >= 1.0:
+    log_covered = log_covered_mass(proposal, target)
+    if log_covered == -math.inf:
         return 0.0
-    log_accept = math.log1p(-escape) - log_envelope(proposal, target)
+    log_accept = log_covered - log_envelope(proposal, target)
     # Equal laws are told from unequal ones to the rounding of their ratio.
     return math.log(-math.expm1(log_accept)) if log_accept < -ROUNDING else -math.inf
 

@@ -99,6 +99,15 @@ def rejection_is_that_of_its_draws(instance, budget):
     return expected, p, q
 
 
+@given(st.sampled_from([0.0, 1e-38, 1e-300]), st.sampled_from([2, 3]))
+def test_rejection_where_the_target_is_nearly_out_of_reach(reward, budget):
+    """All of the target but a share that floats lose beside one, or all of it, is where guidance never goes."""
+    instance = Instance(Tree.complete(2, 2), Scaled.from_float([1.0, 0.0, 1.0, 1e4, 0.0, reward, 2 * reward]))
+    rejection_is_that_of_its_draws(instance, budget)
+    sampler, merged = GuidedSMC(reject=budget), merge(instance)[0]
+    assert sampler.cost(merged).value_queries == pytest.approx(sampler.cost(instance).value_queries)
+
+
 @given(trellis_instances(max_horizon=4, max_edges=3), st.integers(2, 5))
 @settings(max_examples=100)
 def test_rejection_on_a_trellis_is_that_on_its_tree(instance, budget):
