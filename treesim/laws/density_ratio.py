@@ -219,7 +219,6 @@ class DensityRatio:
         graph = self.graph
         values: FloatArray | None = np.empty(0)
         squares, largest = 0.0, float(np.abs(self.gauge).max())
-        noise, n_lattice_levels = 0.0, 0
         for t in reversed(range(graph.horizon)):
             layer, here, below = graph.layer(t), graph.level(t), graph.level(t + 1)
             log_ratio, p, _ = self.edges(t)
@@ -231,17 +230,25 @@ class DensityRatio:
             squares += size**2
             largest = max(largest, size, np.abs(log_ratio[np.isfinite(log_ratio)]).max(initial=0.0))
             if values is not None:
-                is_some = residual > LATTICE_TOLERANCE
-                noise += residual[~is_some].max(initial=0.0)
-                n_lattice_levels += bool(is_some.any())
-                values = _distinct(np.concatenate([values, residual[is_some]]))
+                values = _distinct(np.concatenate([values, residual[residual > LATTICE_TOLERANCE]]))
                 if len(values) > MOST_LATTICE_RESIDUALS:
                     values = None
         self.largest_log = largest
         spread = math.sqrt(squares)
         self.first_step = min(_LARGEST_STEP, max(spread / 50, 1e-12))
-        self.lattice, lattice_error = _lattice(values, spread)
-        self.lattice_error = float(noise + n_lattice_levels * lattice_error)
+        self.lattice, self.lattice_error = _lattice(values, spread), 0.0
+        if self.lattice is not None:
+            # Values that count as one are told apart again: what all residuals lack of multiples, level by level.
+            off = [self._off_lattice(t, self.lattice) for t in range(graph.horizon)]
+            self.lattice_error = math.fsum(off)
+            if max(off) > 2 * LATTICE_TOLERANCE:
+                self.lattice = None
+
+    def _off_lattice(self, t: int, step: float) -> float:
+        """How far a residual from level `t` may be from a multiple of the step."""
+        residual = self.residuals(t)[0]
+        residual = residual[~np.isnan(residual)]
+        return float(np.abs(residual - np.round(residual / step) * step).max(initial=0.0))
 
     def _bound_rounding(self) -> None:
         """Relative error of a path's mass and ratio, level by level: edges, sums over edges into a node, logs."""
@@ -350,19 +357,19 @@ def _distinct(values: FloatArray) -> FloatArray:
     return values[np.concatenate([[True], np.diff(values) > LATTICE_TOLERANCE])] if len(values) else values
 
 
-def _lattice(values: FloatArray | None, spread: float) -> tuple[float | None, float]:
-    """The step of which all values are multiples, if a grid of that step is not too fine; and how far off they are."""
+def _lattice(values: FloatArray | None, spread: float) -> float | None:
+    """The step of which all values are multiples, to the tolerance, if a grid of that step is not too fine."""
     if values is None:
-        return None, 0.0
+        return None
     if not len(values):
-        return 1.0, 0.0
+        return 1.0
     step = float(values[0])
     for value in values[1:]:
         step = _common_divisor(step, float(value))
     multiples = np.round(values / step)
     step = float((values * multiples).sum() / (multiples**2).sum())
     error = float(np.abs(values - multiples * step).max())
-    return (step, error) if error <= LATTICE_TOLERANCE and spread / step < MOST_LATTICE_CELLS else (None, error)
+    return step if error <= LATTICE_TOLERANCE and spread / step < MOST_LATTICE_CELLS else None
 
 
 def _common_divisor(a: float, b: float) -> float:

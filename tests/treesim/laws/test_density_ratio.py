@@ -163,6 +163,42 @@ def test_a_lattice_of_two_points_gives_the_binomial_answer(horizon):
     del flat
 
 
+def test_steps_that_are_nearly_on_a_lattice_are_allowed_for():
+    """Coins of odds that differ by 8e-12: they count as one step, and the interval has room for all of them."""
+    horizon, up = 200, 1.03
+    graph, _, _ = two_point_chain(horizon, up)
+    odds = [up * (1 + 8e-12)] * horizon
+    odds[-2] = up
+    value = Scaled.from_float(np.concatenate([[1.0], *[[1.0, u] for u in odds]]))
+    law, target = WalkLaw(ReferenceSteps(graph)), WalkLaw(GuidedSteps(graph, value))
+    problem, tv = law.problem(target), law.tv(target, width=1e-6)
+    one, odd = (Fraction(u) / (1 + Fraction(u)) for u in odds[-3:-1])
+    flat = Fraction(1, 2**horizon)
+    exact = sum(
+        math.comb(horizon - 1, k) * max(Fraction(0), flat - one**k * (1 - one) ** (horizon - 1 - k) * last)
+        for k in range(horizon)
+        for last in (odd, 1 - odd)
+    )
+    assert problem.lattice is not None
+    assert problem.lattice_error > 1e-10
+    assert contains((tv.lo, tv.hi), exact)
+    assert tv.kind == "certified"
+
+
+def test_the_allowance_for_rounding_is_the_formula():
+    graph, value, _ = two_point_chain(50, 1.2)
+    p, q = GuidedSteps(graph, value), PoolSteps(graph, value, 3)
+    unit = 2.0**-53
+    assert p.relative_error == (2 + 8) * unit
+    assert q.relative_error == (6 * 3 + 16) * unit
+    assert PoolSteps(graph, value, 3, by_quadrature=True).relative_error == 1e-13
+    problem = DensityRatio(p, q)
+    # Two edges lead into a node; edges have errors of their own, twice: in the mass and in the ratio.
+    a_step = 2 * (p.relative_error + q.relative_error) + unit * (2 * 2 + 4 * problem.largest_log + 16)
+    assert problem.rounding == pytest.approx(2 * 50 * a_step + 64 * unit + problem.lattice_error, rel=1e-12)
+    assert problem.largest_log >= np.abs(problem.gauge).max()
+
+
 def test_the_product_model_of_a_thousand_steps_meets_its_closed_form():
     """2^1000 leaves; the pool of 2 keeps a one with probability 1/4 + r / (2 (1 + r)), step by step."""
     horizon, r = 1000, 1.05
