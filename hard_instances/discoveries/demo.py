@@ -13,7 +13,7 @@ from treesim.figures.formulas import above, below, fenced, formula, join, over
 from treesim.figures.studies import COLOURS
 from treesim.figures.web_page import Axis, Curve, Page, Panel, State
 from treesim.hard_instances.discoveries.discovery import Discovery
-from treesim.studies.experiments import Experiment, Surface
+from treesim.studies.experiment import Experiment, Surface
 from treesim.tables import table
 
 FORMULAS = {
