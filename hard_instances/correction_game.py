@@ -55,8 +55,8 @@ def correction_game(draws: int, bound: float) -> CorrectionGame:
     Examples
     --------
     >>> {player: f"{worst:.1e}" for player, worst in correction_game(8, 2.0).worst.items()}
-    {'any algorithm': '7.6e-05', 'any that returns a draw': '8.9e-05', 'Chebyshev selection': '3.0e-04',
-     'race = MH': '1.3e-02', 'importance (SIR)': '3.3e-02'}
+    {'any algorithm': '7.6e-05', 'any that returns a draw': '9.0e-05', 'Chebyshev selection': '3.0e-04',
+     'race = MH': '1.3e-02', 'importance (SIR)': '6.2e-02'}
     """
     low = bound**-2
     waves = 0.5 * (1.0 - np.cos(np.pi * np.arange(1, SHARES) / SHARES))

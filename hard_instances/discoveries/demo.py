@@ -49,7 +49,7 @@ def page(discoveries: list[Discovery]) -> Page:
             panels.append(panel)
             curves.append(slices)
     return Page(
-        "Beyond the paper: six results of an exact laboratory",
+        "Beyond the paper: eight results of an exact laboratory",
         ("Each result has the checks that decide it, rows of treesim verify, and a figure.",),
         (), panels, [State(curves)],
     )  # fmt: skip

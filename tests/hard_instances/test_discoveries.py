@@ -28,6 +28,7 @@ from treesim.hard_instances.discoveries.single_or_many import resampled
 from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
 from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 from treesim.laws.corrected import corrected_law
+from treesim.studies.corrections import nearest
 from treesim.testing.strategies import bounded_instances, problems
 
 
@@ -138,3 +139,15 @@ def test_an_exact_sampler_that_is_told_too_little_is_refused():
     instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.2, seed=1)
     with pytest.raises(SpecError, match="the output would be biased"):
         ExactGuided(epsilon=0.1).cost(instance)
+
+
+def test_momentum_and_selection_are_drawn_in_one_figure():
+    """What the map is made of: at small errors whole paths win, at large ones they do not."""
+    result = nearest(paths=4)
+    won = result.figures
+    assert (
+        won["Chebyshev selection, N = 4"] + won["MH, H = 4"]
+        > 0
+        < won["SMC, N = 8"] + won["momentum, within the values of 4 guided paths"]
+    )
+    assert sum(won.values()) == 24

@@ -103,7 +103,7 @@ def sampler(spec: SamplerLike) -> Sampler:
     Examples
     --------
     >>> sampler("sp-gsmc:pool=8")
-    GuidedSMC(pool=8, mh=1, reject=1)
+    GuidedSMC(pool=8, mh=1, reject=1, chebyshev=1, bound=0.0, select='weight')
     >>> def first(oracle, rng):
     ...     prefix = oracle.root
     ...     while prefix.level < oracle.horizon:

@@ -175,7 +175,8 @@ def steps(horizon: int = 8, epsilon: float = 0.1) -> Experiment:
         f"Paths for TV <= delta on the worst tree for guidance, T = {horizon}, epsilon = {epsilon:g}, exact; k = "
         f"(1 + epsilon)^(T - 1) = {bound:.3g}",
         f"Metropolis-Hastings takes {chain:.3g} paths a nat of 1/delta, Chebyshev selection {selected:.3g}; nobody "
-        f"gets along with fewer than {all_of_them:.3g} at all p. A line explains {explained:.4%} of H: log, not log log.",
+        f"gets along with fewer than {all_of_them:.3g} at all p. A line explains {explained:.4%} of H: log,"
+        " not log log.",
         "log 1/delta (nats)", "least number of paths", curves, log_x=False, log_y=False,
         figures={"slope": chain, "slope of selection": selected, "slope of the bound": all_of_them,
                  "share explained by a line": explained},

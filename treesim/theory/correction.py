@@ -42,14 +42,14 @@ def correction_lower_bound(draws: int, bound: float) -> float:
     -----
     Chebyshev: no polynomial of degree N is nearer to 1 / (z + c) on [-1, 1] than
     (c - sqrt(c^2 - 1))^N / (c^2 - 1) = rho^N (k^2 - 1)^2 / (4 k^2), attained. For k > 3 more is true, as h is in
-    [0, 1]: |H - 1/2| is at most cosh(s)^N / 2 on the ellipse |z - 1| + |z + 1| = 2 cosh s. So g = (f - H)(z + c) is at
-    most e (1 + c) on [-1, 1] if |f - H| <= e there, at most M(s) = A + (cosh s + c)(|c_0 - 1/2| + cosh(s)^N / 2) on that
-    ellipse, and -A at the pole, which lies on the one of s_0 = log 1/rho. By the three-lines theorem
-    A <= (e (1 + c))^(1 - s_0/s) M(s)^(s_0/s) for every s > s_0.
+    [0, 1]: |H - 1/2| is at most cosh(s)^N / 2 on the ellipse |z - 1| + |z + 1| = 2 cosh s. So g = (f - H)(z + c) is
+    at most e (1 + c) on [-1, 1] if |f - H| <= e there, at most
+    M(s) = A + (cosh s + c)(|c_0 - 1/2| + cosh(s)^N / 2) on that ellipse, and -A at the pole, which lies on the one of
+    s_0 = log 1/rho. By the three-lines theorem A <= (e (1 + c))^(1 - s_0/s) M(s)^(s_0/s) for every s > s_0.
 
     Examples
     --------
-    >>> round(correction_lower_bound(4, 2.0), 6), correction_lower_bound(40, 10.0) > 100 * contraction(10.0) ** 40 / 2
+    >>> round(correction_lower_bound(4, 2.0), 6), correction_lower_bound(100, 10.0) > 100 * contraction(10.0) ** 100 / 2
     (0.006173, True)
     """
     if bound <= 1.0:
@@ -92,8 +92,8 @@ def draws_to_correct(delta: float, bound: float) -> int:
 def correction_rate(bound: float) -> float:
     """The largest c, in nats a draw, with sup TV = exp(-c N (1 + o(1))) for some algorithm.
 
-    log 1/rho for k <= 3. Beyond, the three-lines bound at its best: s_0 tanh(s*), where the line through (s_0, 0) touches
-    log cosh at s*, which Chebyshev selection of a lower degree reaches up to a factor polynomial in N (observed).
+    log 1/rho for k <= 3. Beyond, the three-lines bound at its best: s_0 tanh(s*), where the line through (s_0, 0)
+    touches log cosh at s*, which Chebyshev selection of a lower degree reaches but for powers of N (observed).
 
     Examples
     --------
@@ -132,9 +132,9 @@ def race_bound(draws: int, log_largest_ratio: float) -> float:
 def exact_tail(draws: int, epsilon: float, horizon: int, ratio_bound: float) -> float:
     """P(draws at the root > N) of the exact guided sampler on the instance of an unknown root with p = 0.
 
-    An attempt takes a draw with probability 1/L, and passes T - 1 coins of chance (1 + epsilon)^-2 / (1 + 1/T): the number
-    is geometric. An exact sampler that is stopped after N draws is an algorithm with N draws; so its tail is nowhere below
-    `correction_lower_bound` at all p.
+    An attempt takes a draw with probability 1/L, and passes T - 1 coins of chance (1 + epsilon)^-2 / (1 + 1/T): the
+    number is geometric. An exact sampler that is stopped after N draws is an algorithm with N draws; so the largest of
+    its tails over p is at least `correction_lower_bound`.
 
     Examples
     --------
