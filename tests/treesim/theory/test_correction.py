@@ -1,5 +1,6 @@
 """What corrections can reach: bounds against linear programs and against every sampler that has an exact law."""
 
+import itertools
 import math
 
 import numpy as np
@@ -39,7 +40,7 @@ def chebyshev_error(draws, bound):
         fine = np.cos(np.pi * np.arange(20_001) / 20_000)
         error = -2 * k2 / (k2 - 1) ** 2 / (fine + c) - np.polynomial.chebyshev.chebval(fine, coefficient)
         cuts = [0, *(np.flatnonzero(np.diff(np.sign(error))) + 1).tolist(), len(fine)]
-        z = np.array([fine[a + np.abs(error[a:b]).argmax()] for a, b in zip(cuts, cuts[1:], strict=False)])
+        z = np.array([fine[a + np.abs(error[a:b]).argmax()] for a, b in itertools.pairwise(cuts)])
     return abs(size)
 
 
