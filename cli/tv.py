@@ -49,8 +49,8 @@ def tv(
 
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
     race:n=16 | sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4 | sp-gsmc:chebyshev=4 |
-    sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal | vgb:steps=100,momentum=true |
-    random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
+    sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal |
+    vgb:steps=100,momentum=true | random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
     """
     from treesim import load
     from treesim import sampler as sampler_of

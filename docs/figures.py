@@ -16,8 +16,11 @@ FIGURES: dict[str, tuple[dict[str, str], list[int], dict[str, Any]]] = {
         {"epsilon": 0.1},
     ),
     "unknown-root": (
-        {"guided, one particle": GUIDED, "Metropolis-Hastings, H = 8": "sp-gsmc:mh=8",
-         "Chebyshev selection, N = 8": "sp-gsmc:chebyshev=8"},
+        {
+            "guided, one particle": GUIDED,
+            "Metropolis-Hastings, H = 8": "sp-gsmc:mh=8",
+            "Chebyshev selection, N = 8": "sp-gsmc:chebyshev=8",
+        },
         [2, 4, 6, 8, 10, 12],
         {"epsilon": 0.1, "share": 0.25},
     ),

@@ -27,6 +27,8 @@ FORMULAS = {
     "log-not-loglog": formula(
         below("TV", "n"), " = ", below("TV", "0"), above(fenced(join("(1 − p)(1 − ", above("k", "−2"), ")")), "n")
     ),
+    "log-inherent": formula("TV ≥ ", over("1", "2"), " ", above(fenced(over("k − 1", "k + 1")), "N")),
+    "race": formula("P(y is kept) = q(y) N w ∫ ", above("G(s)", "N − 1"), " ", above("s", "−2"), " ds"),
     "perfect-value-particles": formula("N = 3.46 ", above("T", "1 / 2")),
 }  # fmt: skip
 SLICES = 6

@@ -155,15 +155,15 @@ class LeafVisits:
         tree = self.tree
         arrivals = from_above.copy()
         visits = np.empty(len(arrivals))
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore"):
             for t in range(tree.horizon):
                 here = tree.level(t)
                 descents = _times(arrivals[here], self.from_above.log_descents[here])
                 descents += _times(from_below[here], self.from_below.log_descents[here])
                 visits[here] = arrivals[here] + from_below[here] + _times(descents, self.log_miss[here])
                 if t + 1 < tree.horizon:
-                    share = np.exp(self.log_share[self._edges(t)])
-                    arrivals[tree.level(t + 1)] = _times(np.repeat(descents, np.diff(tree.layer(t).ptr)), np.log(share))
+                    down = np.repeat(descents, np.diff(tree.layer(t).ptr))
+                    arrivals[tree.level(t + 1)] = _times(down, self.log_share[self._edges(t)])
         return visits
 
     def _edges(self, t: int) -> slice:

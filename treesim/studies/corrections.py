@@ -202,21 +202,25 @@ def nearest(paths: int = 8) -> Experiment:
         name: [(r - 1.0, found[r, horizons[-1]][name]) for r in ratios if found[r, horizons[-1]][name] < 1.0]
         for name in names
     }
+    walks, whole = (names[0], names[1], names[4]), names[2:4]
     gain = [
-        [math.log10(found[r, t][names[0]] / min(found[r, t][name] for name in names[1:])) for r in ratios]
+        [math.log10(min(found[r, t][n] for n in whole) / min(found[r, t][n] for n in walks)) for r in ratios]
         for t in horizons
     ]
     won = {name: sum(min(row, key=row.__getitem__) == name for row in found.values()) for name in names}
+    quicker = sum(row[names[0]] < row[names[1]] for row in found.values())
     ranking = ", ".join(f"{name.split(',')[0]} {count}" for name, count in sorted(won.items(), key=lambda x: -x[1]))
     return Experiment(
         f"TV at the values that {paths} guided paths ask for, on error amplification (values off by a factor r, up or "
         f"down with the last token), T = {horizons[-1]}",
-        f"Nearest, of {len(found)} places (r, T): {ranking}. Small errors are corrected best by whole paths; where "
-        "they are large against 1/T, a walk that steps back and particles take over.",
+        f"Nearest, of {len(found)} places (r, T): {ranking}. Momentum is nearer than plain backtracking at "
+        f"{quicker} of them. Above the line the best of momentum, backtracking and SMC is nearer than whole paths, "
+        "one of which is kept.",
         "r - 1", "total variation (exact)", {name: curve for name, curve in curves.items() if curve},
         log_x=True, log_y=True, figures={name: float(count) for name, count in won.items()},
         surface=Surface([r - 1.0 for r in ratios], list(map(float, horizons)), gain, "r - 1", "horizon T",
-                "log10 (TV of momentum / TV of the nearest other)", "The line is where both are equal"),
+                "log10 (TV of MH or selection / TV of momentum, backtracking or SMC)",
+                "The line is where both are equal"),
     )  # fmt: skip
 
 
