@@ -18,7 +18,7 @@ from treesim.cli.options import (
     table_options,
     width_option,
 )
-from treesim.cli.output import levels, print_as, print_table, progress
+from treesim.cli.output import levels, note, print_as, print_table, progress
 from treesim.tables import distance, number
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def tv(
     from treesim import load
     from treesim import sampler as sampler_of
     from treesim.laws.density_ratio import Effort
-    from treesim.samplers import labels
+    from treesim.samplers import GuidedSMC, labels
     from treesim.studies.describe import describe_sampler
 
     chosen = [sampler_of(spec) for spec in specs]
@@ -66,6 +66,10 @@ def tv(
         with levels(spec) as report:
             rows.append(describe_sampler(sampler, instance, Effort(width, budget, report), runs, seed, target))
         budget_note(spec, rows[-1]["tv"], width)
+        if isinstance(sampler, GuidedSMC) and sampler.chebyshev > 1:
+            remark = sampler.rule(instance).remark
+            if remark:
+                note(f"{spec}: {remark}")
     table = []
     for row, label in zip(rows, labels(row["sampler"] for row in rows), strict=True):
         bound = row["bound"]

@@ -28,7 +28,7 @@ from treesim.arrays import Brief, FloatArray
 from treesim.errors import SpecError
 from treesim.laws.corrected import MixtureLaw
 from treesim.laws.law import Law, LeafLaw, WalkLaw
-from treesim.scaled import Scaled
+from treesim.scaled import Scaled, exp_or_inf
 
 MOST_PATHS = 1000
 # How many paths a linear program is asked about, and the error below which its tolerance shows.
@@ -68,6 +68,16 @@ class Selection(Brief):
     def paths(self) -> int:
         """N."""
         return len(self.high_chance) - 1
+
+    @property
+    def remark(self) -> str | None:
+        """Where N is too small for Chebyshev's rule: whose rule it is, and which N would do."""
+        if self.degree == self.paths - 1 or self.worst < LEAST_PROGRAMMED:
+            return None
+        enough, k = least_paths(self.log_bound), exp_or_inf(self.log_bound)
+        whose = "a linear program's" if self.degree is None else f"a Chebyshev polynomial's of degree {self.degree}"
+        wanted = "no N is enough from k = 3 on" if enough is None else f"{enough} paths would be enough"
+        return f"k = {k:.4g}: {self.paths} paths are too few for Chebyshev's own rule ({wanted}); the rule is {whose}"
 
     def shrinkage(self, log_mean: float) -> float:
         """d: what is left of the distance of the proposal to the target, with its sign.

@@ -115,6 +115,13 @@ def test_which_paths_are_enough_for_the_closed_form():
     assert selection(3, math.log(2.0)).degree is None
     assert selection(11, math.log(2.5)).degree is None
     assert selection(12, math.log(2.5)).degree == 11
+    assert selection(12, math.log(2.5)).remark is None
+    assert selection(11, math.log(2.5)).remark == (
+        "k = 2.5: 11 paths are too few for Chebyshev's own rule (12 paths would be enough); "
+        "the rule is a linear program's"
+    )
+    assert "no N is enough from k = 3 on" in selection(8, math.log(5.0)).remark
+    assert "the rule is a Chebyshev polynomial's of degree 76" in selection(300, math.log(10.0)).remark
 
 
 @pytest.mark.parametrize("k", [1.1, 1.5, 2.0, 2.5])
