@@ -153,7 +153,7 @@ def test_two_formats_are_one_too_many(run, instance):
 
 
 def test_selection_says_what_its_rule_promises_and_when_paths_are_too_few(run):
-    run("generate", "unknown-root", "--horizon", 8, "--epsilon", 0.1, "-o", "a.safetensors")
+    run("generate", "sharpest-guidance", "--horizon", 8, "--epsilon", 0.1, "-o", "a.safetensors")
     found = run("tv", "a.safetensors", "sp-gsmc:chebyshev=3", "sp-gsmc:chebyshev=8", "--json")
     first, second = json.loads(found.stdout)["rows"]
     assert first["bound"]["theorem"] == second["bound"]["theorem"] == "selection"

@@ -219,7 +219,7 @@ def nearest(paths: int = 8) -> Experiment:
         "r - 1", "total variation (exact)", {name: curve for name, curve in curves.items() if curve},
         log_x=True, log_y=True, figures={name: float(count) for name, count in won.items()},
         surface=Surface([r - 1.0 for r in ratios], list(map(float, horizons)), gain, "r - 1", "horizon T",
-                "log10 (TV of MH or selection / TV of momentum, backtracking or SMC)",
+                "log10 (TV of whole paths / of walks and SMC)",
                 "The line is where both are equal"),
     )  # fmt: skip
 
