@@ -69,6 +69,9 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 )
 @click.option("--ratio", type=float, help="Reward of a one against a zero, product family; L of hard instances.")
 @click.option("--depth", type=int, help="Level at which hidden prefixes end; default 2 T / 3.")
+@click.option("--share", type=float, help="pi_ref of the good path, unknown-root family.")
+@click.option("--bad", type=float, help="Probability of a step that spoils the path, extinction family.")
+@click.option("--floor", type=float, help="Reward of spoilt paths, extinction family.")
 @click.option(
     "--reward",
     metavar="SPEC",

@@ -246,3 +246,15 @@ def test_an_empty_reward_file_is_one_line(run):
     assert "log reward has shape (0,)" in run.error(
         "generate", "uniform", "--horizon", 2, "--reward", "given:file=r.txt", "-o", "x.st"
     )
+
+
+def test_every_parameter_of_a_family_has_an_option(run):
+    import inspect
+
+    from treesim import FAMILIES
+    from treesim.cli.generate import generate
+
+    options = {parameter.name for parameter in generate.params}
+    for name, builder in FAMILIES.items():
+        missing = set(inspect.signature(builder).parameters) - options
+        assert not missing, f"{name}: {missing}"
