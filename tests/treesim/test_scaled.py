@@ -1,3 +1,5 @@
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -96,3 +98,23 @@ def test_floats_that_are_no_finite_size_are_refused(number):
 def test_logs_that_are_no_number_are_refused(number):
     with pytest.raises(TreesimError, match=rf"log of number 1 is {number}, expected"):
         Scaled.from_log([-np.inf, number, 3.0])
+
+
+def test_numbers_are_equal_if_mantissas_and_exponents_are():
+    x = Scaled(np.array([1.0, 0.5]), np.array([0, 512], np.int32))
+    assert x.equals(Scaled(np.array([1.0, 0.5]), np.array([0, 512], np.int32)))
+    assert not x.equals(Scaled(np.array([1.0, 0.5]), np.array([0, 0], np.int32)))
+    assert not x.equals(Scaled(np.array([1.0, 0.25]), np.array([0, 512], np.int32)))
+
+
+@pytest.mark.parametrize("log_number", [-4e7, -1e6, -709.0, 709.0, 1e6, 3e7])
+def test_logs_have_the_digits_of_a_float(log_number):
+    """exp with ln 2 to 60 digits: where products with the exponent are exact only the rest is rounded."""
+    x = Scaled.from_log([log_number])
+    with localcontext(prec=60):
+        mantissa = (Decimal(log_number) - int(x.exponent[0]) * Decimal(2).ln()).exp()
+        assert abs(Decimal(float(x.mantissa[0])) / mantissa - 1) < Decimal("4e-14")
+
+
+def test_what_is_below_the_range_of_exponents_is_zero():
+    assert Scaled.from_log([-4.9e8, -5.1e8]).log().tolist() == [pytest.approx(-4.9e8, rel=1e-15), -np.inf]

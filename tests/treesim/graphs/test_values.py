@@ -255,3 +255,13 @@ def test_mean_errors_do_not_depend_on_the_unit_of_the_reward(shift):
     for name in ("sup", "mean_reference", "mean_target"):
         np.testing.assert_allclose(getattr(shifted, name), getattr(plain.audit, name), rtol=1e-10)
     assert shifted.log_partition == pytest.approx(plain.audit.log_partition + shift, rel=1e-14)
+
+
+def test_a_rise_after_a_fall_of_the_same_kind_counts():
+    """Down by two, then down by none and up by four: a look at the least alone would pass by."""
+    tree = Tree.complete(2, 2)
+    value = Scaled.from_float([2.0, 1.0, 1.0, 1.0, 4.0, 1.0, 1.0])
+    found = audit(tree, value, optimal_twist(tree, value[tree.leaves]))
+    assert (found.ratio_bound, found.ratio_bound_step) == (4.0, (1, 4))
+    turned = audit(tree, Scaled.from_float([2.0, 4.0, 1.0, 1.0, 4.0, 1.0, 1.0]), optimal_twist(tree, np.zeros(4)))
+    assert (turned.ratio_bound, turned.ratio_bound_step) == (4.0, (1, 3))

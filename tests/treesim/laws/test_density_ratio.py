@@ -16,6 +16,7 @@ from tests.shapes import trellis
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
 from treesim.laws.density_ratio import DensityRatio
 from treesim.laws.law import WalkLaw
+from treesim.laws.ratio_law import RatioLaw
 from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps
 from treesim.testing.strategies import trellis_instances, trellises
 
@@ -264,3 +265,10 @@ def test_progress_is_told_level_by_level():
     seen = []
     GuidedSMC().law(instance).tv(instance.target, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(t, 7) for t in range(1, 8)]
+
+
+def test_what_a_law_lacks_is_on_both_sides_of_its_bounds():
+    law = RatioLaw(np.log([0.5, 1.5]), np.array([0.5, 0.5]), np.log([1.0]), np.array([1.0]), 0.01, 1e-3, 0)
+    assert law.below(1.0) == (0.0, pytest.approx(0.25 + 0.01 + 1e-3))
+    # Beyond one, slope and mass weigh as much as the threshold.
+    assert law.below(4.0) == (pytest.approx(3.0 - 4e-3), pytest.approx(3.0 + 4 * 0.01 + 4e-3))

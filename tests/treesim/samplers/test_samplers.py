@@ -22,6 +22,7 @@ from treesim import (
 )
 from treesim.laws.law import walk_law
 from treesim.laws.walks import PoolSteps
+from treesim.samplers.base import BLOCK_EDGES
 from treesim.spec import spell
 from treesim.testing.strategies import instances
 
@@ -246,3 +247,24 @@ def test_bad_simulations_are_refused():
 def test_every_sampler_is_tested():
     # The exact sampler refuses instances with values of zero: test_exact.py has its own.
     assert {spec.partition(":")[0] for spec in SPECS} == set(SAMPLERS) - {"exact-guided"}
+
+
+def test_a_block_keeps_no_more_edges_than_are_allowed():
+    long = family("markov", horizon=1000, states=2)
+    for spec in ("base", "importance:n=4"):
+        size, draws = sampler(spec).block_size(long), sampler(spec).draws_per_output(long)
+        assert size * draws * 1000 <= BLOCK_EDGES < 2 * (size + 1) * draws * 1000
+
+
+def test_a_beam_looks_at_what_pi_ref_can_draw():
+    tree = Tree.complete(2, 2, policy=[1.0, 0.0, 0.5, 0.5, 0.5, 0.5])
+    instance = Instance(tree, optimal_twist(tree, np.zeros(4)))
+    assert BeamSearch(5).cost(instance).value_queries == 3
+    assert BeamSearch(5).simulate(instance, 7, seed=0).value_queries == 21
+
+
+def test_the_choices_of_an_output_lead_to_its_leaf():
+    instance = family("markov", horizon=5, states=3, seed=1)
+    draws = sampler("base").simulate(instance, 40, seed=1)
+    assert len(set(draws.leaf.tolist())) == 3
+    assert [instance.graph.follow(draws.choices(instance.graph, i)) for i in range(40)] == draws.leaf.tolist()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.statistics import fits
-from treesim import SMC, Draws, SpecError, family, sampler, unroll
+from treesim import SMC, Draws, Instance, Scaled, SpecError, Tree, family, sampler, unroll
 from treesim.samplers import smc
 
 INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
@@ -122,3 +122,32 @@ def test_costs_count_the_children_asked_for():
 def test_parameters_out_of_range_are_refused(parameters, message):
     with pytest.raises(SpecError, match=message):
         SMC(**parameters)
+
+
+@pytest.mark.parametrize("proposal", ["reference", "optimal"])
+def test_chances_and_values_whose_product_is_no_float_are_kept(proposal):
+    """The one child of value is drawn with probability 1e-300, and worth 2^-100."""
+    tree = Tree.complete(2, 1, policy=[1e-300, 1.0])
+    instance = Instance(tree, Scaled.from_float([1.0, 2.0**-100, 0.0]))
+    draws = SMC(3, proposal=proposal).simulate(instance, 20, seed=0)
+    if proposal == "optimal":
+        assert (draws.leaf == 0).all()
+        np.testing.assert_allclose(draws.log_partition, math.log(1e-300) - 100 * math.log(2), rtol=1e-14)
+    else:
+        assert np.isneginf(draws.log_partition).all()
+
+
+def test_weights_of_steps_with_tiny_chances_are_compared_as_they_are():
+    """Two nodes, each of whose live children has a tiny chance: 1e-300 below the one, 1e-200 below the other."""
+    tree = Tree.complete(2, 2, policy=[0.5, 0.5, 1e-300, 1.0, 1e-200, 1.0])
+    instance = Instance(tree, Scaled.from_float([1.0, 1.0, 1.0, 2.0**-100, 0.0, 2.0**-100, 0.0]))
+    kind = SMC(6, proposal="optimal")
+    # The first node is left only where all six are there, after one step and resampling.
+    first = sum(math.comb(6, k) / 2**6 * (k / 6) ** 6 for k in range(7))
+    assert kind.law(instance).prob.to_float().tolist() == pytest.approx([first, 0.0, 1 - first, 0.0])
+    draws = kind.simulate(instance, 20_000, seed=1)
+    assert fits(draws, kind.law(instance))
+    exact = instance.audit.log_partition
+    top = draws.log_partition.max()
+    mean = top + math.log(np.exp(draws.log_partition - top).mean())
+    assert mean == pytest.approx(exact, abs=0.02)
