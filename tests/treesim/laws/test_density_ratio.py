@@ -14,6 +14,7 @@ from scipy import stats
 from tests import naive
 from tests.shapes import trellis
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
+from treesim.kernels.density_ratio import edge_log_ratios
 from treesim.laws.density_ratio import DensityRatio
 from treesim.laws.law import WalkLaw
 from treesim.laws.ratio_law import RatioLaw
@@ -272,3 +273,11 @@ def test_what_a_law_lacks_is_on_both_sides_of_its_bounds():
     assert law.below(1.0) == (0.0, pytest.approx(0.25 + 0.01 + 1e-3))
     # Beyond one, slope and mass weigh as much as the threshold.
     assert law.below(4.0) == (pytest.approx(3.0 - 4e-3), pytest.approx(3.0 + 4 * 0.01 + 4e-3))
+
+
+def test_ratios_of_edges_count_the_powers_of_both():
+    p = Scaled(np.array([0.5, 0.5, 0.0, 0.0, 0.5]), np.array([-512, 0, 0, 0, 0], np.int32))
+    q = Scaled(np.array([0.25, 0.25, 0.25, 0.0, 0.0]), np.array([-512, -512, 0, 0, 0], np.int32))
+    found = np.empty(5)
+    edge_log_ratios(p.numbers, q.numbers, found)
+    np.testing.assert_allclose(found, [math.log(2), math.log(2) + 512 * math.log(2), -np.inf, np.nan, np.nan])
