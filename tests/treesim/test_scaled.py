@@ -62,7 +62,17 @@ def test_numbers_at_the_edges_of_the_canonical_range():
 
 @pytest.mark.parametrize(
     ("mantissa", "exponent"),
-    [(np.inf, 0), (np.nan, 0), (-1.0, 0), (1.0, 1), (0.0, 512), (2.0**255, 0), (2.0**-258, 0), (1.0, 2**29 + 512)],
+    [
+        (np.inf, 0),
+        (np.nan, 0),
+        (-1.0, 0),
+        (1.0, 1),
+        (1.0, 256),
+        (0.0, 512),
+        (2.0**255, 0),
+        (2.0**-258, 0),
+        (1.0, 2**29 + 512),
+    ],
 )
 def test_numbers_that_are_not_canonical_are_refused(mantissa, exponent):
     with pytest.raises(TreesimError, match=r"number 1 is .* \* 2\*\*.*, expected canonical form"):

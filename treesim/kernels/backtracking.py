@@ -23,12 +23,11 @@ def backtracking_steps(steps, edge_ptr, parent, up, down, law, next_law):
 
 
 @njit(nogil=True, cache=True)
-def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, degree, up, down, rng, node, reads):
+def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, degree, up, down, rng, node):
     """Walks of `steps` steps, or if `stops` until the first leaf. Returns how many children were asked for."""
     asked = 0
     for i in range(node.shape[0]):
         v = 0
-        reads[i] = 0
         step = 0
         # u is uniform on what the moves not yet refused leave of [0, 1): up first, then the edges in order.
         while stops or step < steps:
@@ -58,5 +57,4 @@ def walk_backtracking(steps, first_leaf, stops, edge_ptr, parent, degree, up, do
             if stops and v >= first_leaf:
                 break
         node[i] = v
-        reads[i] = step
     return asked

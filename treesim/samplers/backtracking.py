@@ -135,10 +135,10 @@ class Backtracking(Sampler):
                     f"{self.name} asks for {expected:.2g} values until it reaches a leaf, expected at most "
                     f"{LARGEST_WALK:.0e}; its law and its cost are known without running it"
                 )
-        node, taken = np.empty(n, np.int64), np.empty(n, np.int64)
+        node = np.empty(n, np.int64)
         asked = walk_backtracking(
             self.steps, first_leaf, stops, moves.tree.edge_ptr, moves.parent, moves.degree, moves.up, moves.down,
-            rng, node, taken,
+            rng, node,
         )  # fmt: skip
         return Draws(np.where(node >= first_leaf, node - first_leaf, -1), None, asked, asked)
 

@@ -15,7 +15,7 @@ from tests import naive
 from tests.shapes import trellis
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
 from treesim.kernels.density_ratio import edge_log_ratios
-from treesim.laws.density_ratio import DensityRatio
+from treesim.laws.density_ratio import DensityRatio, Effort
 from treesim.laws.law import WalkLaw
 from treesim.laws.ratio_law import RatioLaw
 from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps
@@ -281,3 +281,10 @@ def test_ratios_of_edges_count_the_powers_of_both():
     found = np.empty(5)
     edge_log_ratios(p.numbers, q.numbers, found)
     np.testing.assert_allclose(found, [math.log(2), math.log(2) + 512 * math.log(2), -np.inf, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("budget", [1e5, 1e6, 1e7])
+def test_no_more_moves_are_spent_than_the_budget_has(budget):
+    instance = family("markov", horizon=50, perturbation="log-uniform", epsilon="1/T", seed=4)
+    found = GuidedSMC().law(instance).problem(instance.target).tv(Effort(1e-9, budget))
+    assert 0 < found.moves <= budget < found.wanted < math.inf

@@ -124,15 +124,16 @@ def test_parameters_out_of_range_are_refused(parameters, message):
         SMC(**parameters)
 
 
+@pytest.mark.parametrize("power", [65, 100])
 @pytest.mark.parametrize("proposal", ["reference", "optimal"])
-def test_chances_and_values_whose_product_is_no_float_are_kept(proposal):
-    """The one child of value is drawn with probability 1e-300, and worth 2^-100."""
+def test_chances_and_values_whose_product_is_no_float_are_kept(proposal, power):
+    """The one child of value is drawn with probability 1e-300, and worth 2^-65, or 2^-100."""
     tree = Tree.complete(2, 1, policy=[1e-300, 1.0])
-    instance = Instance(tree, Scaled.from_float([1.0, 2.0**-100, 0.0]))
+    instance = Instance(tree, Scaled.from_float([1.0, 2.0**-power, 0.0]))
     draws = SMC(3, proposal=proposal).simulate(instance, 20, seed=0)
     if proposal == "optimal":
         assert (draws.leaf == 0).all()
-        np.testing.assert_allclose(draws.log_partition, math.log(1e-300) - 100 * math.log(2), rtol=1e-14)
+        np.testing.assert_allclose(draws.log_partition, math.log(1e-300) - power * math.log(2), rtol=1e-14)
     else:
         assert np.isneginf(draws.log_partition).all()
 
@@ -151,3 +152,34 @@ def test_weights_of_steps_with_tiny_chances_are_compared_as_they_are():
     top = draws.log_partition.max()
     mean = top + math.log(np.exp(draws.log_partition - top).mean())
     assert mean == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.parametrize("proposal", ["reference", "optimal"])
+def test_large_runs_split_by_the_chances_of_their_children(proposal):
+    """200 particles at the root: above 48 a binomial draw."""
+    instance = Instance(Tree.complete(2, 1, policy=[0.2, 0.8]), Scaled.from_float([1.4, 3.0, 1.0]))
+    chance = 0.2 if proposal == "reference" else 0.6 / 1.4
+    clouds = SMC(200, proposal=proposal).clouds(instance, 500, np.random.default_rng(0), apart=False)
+    members = np.where(clouds._in_use, clouds.last.members[:, : clouds._width], 0)
+    share = (members * (clouds.leaf == 0)).sum() / (500 * 200)
+    assert share == pytest.approx(chance, abs=5.7 * math.sqrt(chance * (1 - chance) / 100_000))
+
+
+@pytest.mark.parametrize(
+    ("kind", "each"),
+    [
+        (SMC(4), 4), (SMC(4, proposal="pool", pool=3), 12), (SMC(4, proposal="optimal"), 8), (SMC(1), 1),
+    ],
+)  # fmt: skip
+def test_runs_spend_what_they_should(kind, each):
+    draws = kind.simulate(SMALL, 50, seed=1)
+    assert draws.reference_draws == draws.value_queries == 50 * 4 * each
+
+
+@pytest.mark.parametrize("branching", [2, 3])
+def test_children_that_pi_ref_cannot_draw_are_not_read(branching):
+    tree = Tree.complete(branching, 2, policy=[0.0, *[1 / (branching - 1)] * (branching - 1)])
+    instance = Instance(tree, Scaled.from_float(np.ones(tree.n_nodes)))
+    kind = SMC(5, proposal="optimal")
+    assert kind.simulate(instance, 10, seed=0).value_queries == 10 * 2 * 5 * (branching - 1)
+    assert kind.cost(instance).value_queries == 2 * 5 * (branching - 1)
