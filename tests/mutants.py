@@ -1,6 +1,6 @@
 """Planted bugs: does a test notice each of them?
 
-    python tests/mutants.py [--only TEXT] [--store FILE] [--again]
+    python tests/mutants.py [--only TEXT] [--store FILE] [--again] [--trust] [--folder FOLDER]
 
 Each line of mutants.tsv is a small change: the file, what stands there, what stands there instead, and the tests that
 should fail. The checkout is copied to a temporary folder and changed there, one bug at a time. Results are kept in the

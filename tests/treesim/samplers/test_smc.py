@@ -183,3 +183,16 @@ def test_children_that_pi_ref_cannot_draw_are_not_read(branching):
     kind = SMC(5, proposal="optimal")
     assert kind.simulate(instance, 10, seed=0).value_queries == 10 * 2 * 5 * (branching - 1)
     assert kind.cost(instance).value_queries == 2 * 5 * (branching - 1)
+
+
+@pytest.mark.parametrize("proposal", ["reference", "pool"])
+def test_without_resampling_only_the_rewards_count_however_far_values_swing_on_the_way(proposal):
+    """Below one child of the root values fall by 1e-100 and rise again; a pool of one draws by pi_ref."""
+    value = Scaled.from_float([1.0, 1.0, 1e-100, 0.5, 1.5, 1.0, 3.0])
+    instance = Instance(Tree.complete(2, 2), value)
+    kind = SMC(8, threshold=0.01, proposal=proposal, pool=int(proposal == "pool"))
+    clouds = kind.clouds(instance, 200, np.random.default_rng(0), keeps_ancestry=True)
+    assert (np.array([ess for ess, _ in clouds.seen[:1]]) < 7.9).mean() > 0.9
+    members = np.where(clouds._in_use, clouds.last.members[:, : clouds._width], 0)
+    mean = (members * instance.reward.to_float()[clouds.leaf]).sum(axis=1) / 8
+    np.testing.assert_allclose(np.exp(clouds.log_partition), mean, rtol=1e-12)
