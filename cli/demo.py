@@ -227,7 +227,7 @@ def hidden_leaf(
 @html_option
 @json_option
 def discoveries(plot: Path | None, html: Path | None, as_json: bool) -> None:
-    """Beyond the paper: six results, what decides them, and a figure each."""
+    """Beyond the paper: eight results, what decides them, and a figure each."""
     from treesim.figures.studies import experiment_figure
     from treesim.figures.style import save_figure
     from treesim.figures.web_page import page_path, save_page

@@ -22,7 +22,7 @@ from treesim.tables import escaped, number
 @plot_option("The figure; default NAME.png.", formerly=["-o", "--output"])
 @table_options()
 def experiment(name: str | None, listed: bool, plot: Path | None, style: str) -> None:
-    """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases or steps."""
+    """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases, steps, nearest."""
     from treesim.figures.studies import experiment_figure
     from treesim.figures.style import figure_path, save_figure
     from treesim.studies.experiments import EXPERIMENTS

@@ -18,7 +18,7 @@ from treesim.cli.options import (
     table_options,
     width_option,
 )
-from treesim.cli.output import levels, print_as, print_table, progress
+from treesim.cli.output import levels, note, print_as, print_table, progress
 from treesim.tables import distance, number
 
 if TYPE_CHECKING:
@@ -48,14 +48,14 @@ def tv(
     """Distance to the target of each sampler, one row a SPEC.
 
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
-    sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4 |
-    sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal | vgb:steps=100 |
-    random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
+    race:n=16 | sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4 | sp-gsmc:chebyshev=4 |
+    sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal |
+    vgb:steps=100,momentum=true | random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
     """
     from treesim import load
     from treesim import sampler as sampler_of
     from treesim.laws.density_ratio import Effort
-    from treesim.samplers import labels
+    from treesim.samplers import GuidedSMC, labels
     from treesim.studies.describe import describe_sampler
 
     chosen = [sampler_of(spec) for spec in specs]
@@ -66,6 +66,10 @@ def tv(
         with levels(spec) as report:
             rows.append(describe_sampler(sampler, instance, Effort(width, budget, report), runs, seed, target))
         budget_note(spec, rows[-1]["tv"], width)
+        if isinstance(sampler, GuidedSMC) and sampler.chebyshev > 1:
+            remark = sampler.rule(instance).remark
+            if remark:
+                note(f"{spec}: {remark}")
     table = []
     for row, label in zip(rows, labels(row["sampler"] for row in rows), strict=True):
         bound = row["bound"]

@@ -15,6 +15,15 @@ FIGURES: dict[str, tuple[dict[str, str], list[int], dict[str, Any]]] = {
         [4, 8, 12, 16, 24, 32],
         {"epsilon": 0.1},
     ),
+    "unknown-root": (
+        {
+            "guided, one particle": GUIDED,
+            "Metropolis-Hastings, H = 8": "sp-gsmc:mh=8",
+            "Chebyshev selection, N = 8": "sp-gsmc:chebyshev=8",
+        },
+        [2, 4, 6, 8, 10, 12],
+        {"epsilon": 0.1, "share": 0.25},
+    ),
     "delayed-reward": (
         {"guided, one particle": GUIDED, "importance, N = 16": "importance:n=16", "N = 256": "importance:n=256"},
         [4, 8, 16, 32, 64],

@@ -8,6 +8,7 @@ from treesim.hard_instances.hidden_prefix import hidden_prefix
 from treesim.hard_instances.perfect_value import perfect_value
 from treesim.hard_instances.reward_hacking import reward_hacking, true_reward
 from treesim.hard_instances.sharpest_guidance import sharpest_guidance
+from treesim.hard_instances.unknown_root import unknown_root
 
 __all__ = [
     "CERTIFICATES",
@@ -21,4 +22,5 @@ __all__ = [
     "reward_hacking",
     "sharpest_guidance",
     "true_reward",
+    "unknown_root",
 ]

@@ -21,6 +21,7 @@ BATTERY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("dirichlet", {"horizon": 1, "branching": 5}),
     ("markov", {"horizon": 100, "perturbation": "log-uniform", "epsilon": "0.25/T"}),
     ("sharpest-guidance", {"horizon": 8, "epsilon": 0.1}),
+    ("unknown-root", {"horizon": 8, "epsilon": 0.1, "share": 0.25}),
     ("delayed-reward", {"horizon": 8, "ratio": 2.0}),
     ("hidden-prefix", {"horizon": 9, "form": "trellis"}),
     ("hidden-prefix", {"horizon": 12, "epsilon": 0.37, "form": "trellis"}),

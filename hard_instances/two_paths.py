@@ -21,10 +21,13 @@ def require_steps(horizon: int) -> None:
         raise TreeError(f"horizon is {horizon}, expected at least 2: one step alone is never wrong")
 
 
-def two_paths(log_value: FloatArray, name: str, parameters: dict[str, Any]) -> Instance:
-    """Two paths with V^ = exp(+-log_value[t - 1]) at level t, the good one of pi_ref 1 / (1 + its reward)."""
+def two_paths(log_value: FloatArray, name: str, parameters: dict[str, Any], share: float | None = None) -> Instance:
+    """Two paths with V^ = exp(+-log_value[t - 1]) at level t.
+
+    The good one has pi_ref `share`, if it is left out 1 / (1 + its reward).
+    """
     horizon = len(log_value)
-    good = 1.0 / (1.0 + np.exp(log_value[-1]))
+    good = 1.0 / (1.0 + np.exp(log_value[-1])) if share is None else share
     edge_prob = np.ones(2 * horizon)
     edge_prob[:2] = good, 1.0 - good
     tree = Tree(

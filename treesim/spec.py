@@ -16,7 +16,8 @@ LARGEST_WHOLE = 2**53
 Thing = TypeVar("Thing")
 
 _KINDS: dict[str, tuple[type, str]] = {
-    "int": (Integral, "a whole number"), "float": (Real, "a number"), "str": (str, "a text")
+    "int": (Integral, "a whole number"), "float": (Real, "a number"), "str": (str, "a text"),
+    "bool": (bool, "true or false"),
 }  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def spell(thing: Any, also: Container[str] = ()) -> str:
     ('importance:n=16', 'smc:particles=16,resampling=multinomial')
     """
     changed = [
-        f"{field.name}={getattr(thing, field.name)}"
+        f"{field.name}={_text(getattr(thing, field.name))}"
         for field in dataclasses.fields(thing)
         if field.name in also or getattr(thing, field.name) != field.default
     ]
@@ -143,7 +144,14 @@ def require_one_of(what: str, text: str, choices: Iterable[str]) -> None:
         raise SpecError(f"{what} is {text!r}, expected one of: {', '.join(choices)}")
 
 
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _value(text: str, kind: Any, what: str) -> Any:
+    if kind is bool:
+        require_one_of(what, text, ("true", "false"))
+        return text == "true"
     try:
         if kind is int:
             require_countable(what, int(text))

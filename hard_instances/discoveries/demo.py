@@ -13,7 +13,7 @@ from treesim.figures.formulas import above, below, fenced, formula, join, over
 from treesim.figures.studies import COLOURS
 from treesim.figures.web_page import Axis, Curve, Page, Panel, State
 from treesim.hard_instances.discoveries.discovery import Discovery
-from treesim.studies.experiments import Experiment, Surface
+from treesim.studies.experiment import Experiment, Surface
 from treesim.tables import table
 
 FORMULAS = {
@@ -27,6 +27,8 @@ FORMULAS = {
     "log-not-loglog": formula(
         below("TV", "n"), " = ", below("TV", "0"), above(fenced(join("(1 − p)(1 − ", above("k", "−2"), ")")), "n")
     ),
+    "log-inherent": formula("TV ≥ ", over("1", "2"), " ", above(fenced(over("k − 1", "k + 1")), "N")),
+    "race": formula("P(y is kept) = q(y) N w ∫ ", above("G(s)", "N − 1"), " ", above("s", "−2"), " ds"),
     "perfect-value-particles": formula("N = 3.46 ", above("T", "1 / 2")),
 }  # fmt: skip
 SLICES = 6
@@ -49,7 +51,7 @@ def page(discoveries: list[Discovery]) -> Page:
             panels.append(panel)
             curves.append(slices)
     return Page(
-        "Beyond the paper: six results of an exact laboratory",
+        "Beyond the paper: eight results of an exact laboratory",
         ("Each result has the checks that decide it, rows of treesim verify, and a figure.",),
         (), panels, [State(curves)],
     )  # fmt: skip

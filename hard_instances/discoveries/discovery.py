@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from treesim.studies.experiments import Experiment
+from treesim.studies.experiment import Experiment
 from treesim.theory.verification import Check
 
 ROUNDING = 1e-9

@@ -8,7 +8,7 @@ from functools import cache
 from treesim.hard_instances.discoveries.discovery import Discovery
 from treesim.instances.families import family
 from treesim.samplers import ExactGuided
-from treesim.studies.experiments import Experiment, Points
+from treesim.studies.experiment import Experiment, Points
 from treesim.studies.scaling import fit
 from treesim.theory.bounds import algorithm_2_plan
 from treesim.theory.verification import Check

@@ -10,7 +10,7 @@ from treesim.hard_instances.discoveries.discovery import ROUNDING, Discovery
 from treesim.instances.families import family
 from treesim.laws.law import Law, LeafLaw
 from treesim.samplers import Backtracking, GuidedSMC
-from treesim.studies.experiments import Experiment, Points
+from treesim.studies.experiment import Experiment, Points
 from treesim.theory.verification import Check
 
 

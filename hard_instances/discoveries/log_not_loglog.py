@@ -11,7 +11,7 @@ from treesim.hard_instances.discoveries.discovery import ROUNDING, Discovery
 from treesim.laws.corrected import corrected_law
 from treesim.laws.law import LeafLaw
 from treesim.scaled import Scaled
-from treesim.studies.experiments import Experiment, Points
+from treesim.studies.experiment import Experiment, Points
 from treesim.studies.scaling import slope
 from treesim.theory.verification import Check
 

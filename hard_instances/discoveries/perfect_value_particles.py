@@ -10,7 +10,7 @@ from treesim.hard_instances.discoveries.discovery import ROUNDING, Discovery
 from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
 from treesim.instances.families import family
 from treesim.samplers import SMC, Importance
-from treesim.studies.experiments import Experiment
+from treesim.studies.experiment import Experiment
 from treesim.studies.scaling import fit, least
 from treesim.theory.verification import Check
 

@@ -8,7 +8,7 @@ from functools import cache
 from treesim.errors import TreeError
 from treesim.hard_instances.discoveries.discovery import Discovery
 from treesim.hard_instances.hidden_prefix import hidden_prefix_certificate
-from treesim.studies.experiments import Experiment, Points
+from treesim.studies.experiment import Experiment, Points
 from treesim.studies.scaling import slope
 from treesim.theory.verification import Check
 

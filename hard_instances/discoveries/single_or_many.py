@@ -13,7 +13,7 @@ from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.samplers import GuidedSMC, Importance
 from treesim.scaled import Scaled
-from treesim.studies.experiments import Experiment, Points, Surface
+from treesim.studies.experiment import Experiment, Points, Surface
 from treesim.studies.scaling import least, slope
 from treesim.theory.verification import Check
 

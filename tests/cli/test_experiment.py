@@ -17,7 +17,12 @@ def test_the_answers_are_those_of_the_theory(run):
     found = run.json("experiment", "particles")["figures"]
     assert 0.4 < found["power with"] < 0.6
     assert found["rate without"] > 0.08
-    assert run.json("experiment", "steps")["figures"]["share explained by a line"] > 0.999
+    steps = run.json("experiment", "steps")
+    assert steps["figures"]["share explained by a line"] > 0.999
+    chain, _, selected, least = ([n for _, n in curve] for curve in steps["curves"].values())
+    assert all(h >= n >= most for h, n, most in zip(chain[3:], selected[3:], least[3:], strict=True))
+    assert steps["figures"]["slope of selection"] < 0.7 * steps["figures"]["slope"]
+    assert steps["figures"]["slope of selection"] < 1.05 * steps["figures"]["slope of the bound"]
     phases = run.json("experiment", "phases")
     assert 1 < phases["figures"]["gain of N = 2"] < 1.2
     assert 0.1 < phases["figures"]["share won by particles"] < 0.5
@@ -30,14 +35,14 @@ def test_the_answers_are_those_of_the_theory(run):
 
 def test_the_list_and_the_table(run):
     assert all(name in run("experiment", "--list").stdout for name in EXPERIMENTS)
-    assert "least H" in run("experiment", "steps", "--plot", "s.svg").stdout
+    assert "Metropolis-Hastings or race, H paths" in run("experiment", "steps", "--plot", "s.svg").stdout
     assert "unknown experiment 'luck'" in run.error("experiment", "luck")
     assert "expected .png" in run.error("experiment", "steps", "--plot", "s.txt")
 
 
 def test_curves_in_every_format(run):
     lines = run("experiment", "steps", "--format", "csv").stdout.splitlines()
-    assert lines[0] == "log 1/delta (nats),least H (exact)"
+    assert lines[0].startswith('log 1/delta (nats),"Metropolis-Hastings or race, H paths",')
     assert len(lines) == 13
     assert run("experiment", "steps", "--format", "markdown").stdout.count("\n") == 14
 

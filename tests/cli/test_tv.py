@@ -1,3 +1,4 @@
+import json
 import re
 from pathlib import Path
 
@@ -149,3 +150,14 @@ def test_every_format(run, instance, form, first):
 
 def test_two_formats_are_one_too_many(run, instance):
     assert "--json and --format csv: give one" in run.error("tv", instance, "base", "--json", "--format", "csv")
+
+
+def test_selection_says_what_its_rule_promises_and_when_paths_are_too_few(run):
+    run("generate", "sharpest-guidance", "--horizon", 8, "--epsilon", 0.1, "-o", "a.safetensors")
+    found = run("tv", "a.safetensors", "sp-gsmc:chebyshev=3", "sp-gsmc:chebyshev=8", "--json")
+    first, second = json.loads(found.stdout)["rows"]
+    assert first["bound"]["theorem"] == second["bound"]["theorem"] == "selection"
+    for row in (first, second):
+        assert 0 < row["tv"]["hi"] <= row["bound"]["sharp"]
+    assert "3 paths are too few for Chebyshev's own rule (4 paths would be enough)" in found.stderr
+    assert "8 paths" not in found.stderr

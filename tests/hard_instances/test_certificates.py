@@ -15,6 +15,8 @@ CASES = [
     ("sharpest-guidance", {"horizon": 8, "epsilon": 0.1}),
     ("sharpest-guidance", {"horizon": 2, "epsilon": 3.0}),
     ("sharpest-guidance", {"horizon": 8, "epsilon": "0.5/T"}),
+    ("unknown-root", {"horizon": 6, "epsilon": 0.2, "share": 0.1}),
+    ("unknown-root", {"horizon": 2, "epsilon": "1/T"}),
     ("hidden-prefix", {"horizon": 9, "epsilon": "0.5"}),
     ("delayed-reward", {"horizon": 5, "ratio": 3.0}),
     ("hidden-prefix", {"horizon": 9}),
@@ -139,6 +141,8 @@ def test_particles_with_a_perfect_value_must_grow_like_the_root_of_the_horizon()
 def test_parameters_out_of_range_are_refused():
     for name, parameters, message in (
         ("delayed-reward", {"horizon": 5, "ratio": 1.0}, "ratio is 1.0, expected above 1"),
+        ("unknown-root", {"horizon": 5, "share": 1.0}, "share is 1, expected strictly between 0 and 1"),
+        ("unknown-root", {"horizon": 5, "epsilon": 0.0}, "epsilon is 0"),
         ("hidden-prefix", {"horizon": 9, "depth": 9}, "depth is 9, expected from 1 to 8"),
         ("hidden-prefix", {"horizon": 6, "epsilon": "1/t"}, "expected the same at every level"),
         ("hidden-prefix", {"horizon": 6, "epsilon": 0.1}, "expected at least 2: raise epsilon"),

@@ -31,6 +31,7 @@ from treesim.hard_instances.discoveries.single_or_many import resampled
 from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
 from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 from treesim.laws.corrected import corrected_law
+from treesim.studies.corrections import nearest
 from treesim.studies.experiments import Experiment
 from treesim.testing.strategies import bounded_instances, problems
 from treesim.theory.bounds import guidance_bound
@@ -144,6 +145,16 @@ def test_an_exact_sampler_that_is_told_too_little_is_refused():
     instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.2, seed=1)
     with pytest.raises(SpecError, match="the output would be biased"):
         ExactGuided(epsilon=0.1).cost(instance)
+
+
+def test_the_map_of_the_nearest_has_both_kinds():
+    """At small errors whole paths win, at large ones particles; momentum is always ahead of plain backtracking."""
+    result = nearest(paths=4)
+    won = result.figures
+    assert won["Chebyshev selection, N = 4"] > 4 < won["SMC, N = 8"]
+    assert sum(won.values()) == 24
+    assert min(map(min, result.surface.z)) < 0 < max(map(max, result.surface.z))
+    assert "at 24 of them" in result.answer
 
 
 def test_given_a_leaf_a_law_is_normalised_without_its_failures():

@@ -16,7 +16,7 @@ from matplotlib.ticker import NullFormatter
 from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, axes_or_new, dress, legend
 from treesim.instances.families import family
 from treesim.samplers import sampler
-from treesim.studies.experiments import Experiment, Surface
+from treesim.studies.experiment import Experiment, Surface
 from treesim.studies.scaling import Fits, Need
 
 COLOURS = (BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY)

@@ -195,13 +195,15 @@ def log_covered_mass(proposal: Law, target: LeafLaw) -> float:
     return float(np.logaddexp.reduce(target.log_prob[proposal.prob.mantissa > 0]))
 
 
-def log_envelope(proposal: Law, target: LeafLaw) -> float:
-    """log C, the largest log(target / proposal) where proposals go."""
+def log_extreme_ratios(proposal: Law, target: LeafLaw) -> tuple[float, float]:
+    """The smallest and the largest log(target / proposal) where proposals go; the largest is log C."""
     if isinstance(proposal, WalkLaw):
-        return proposal.log_largest_ratio(target)
+        problem = proposal.problem(target)
+        return problem.log_smallest_ratio, problem.log_largest_ratio
     assert isinstance(proposal, LeafLaw)
     live = proposal.prob.mantissa > 0
-    return float((target.prob[live].log() - proposal.prob[live].log()).max())
+    log_ratio = target.prob[live].log() - proposal.prob[live].log()
+    return float(log_ratio.min()), float(log_ratio.max())
 
 
 def log_refusal(proposal: Law, target: LeafLaw) -> float:
@@ -209,7 +211,7 @@ def log_refusal(proposal: Law, target: LeafLaw) -> float:
     log_covered = log_covered_mass(proposal, target)
     if log_covered == -math.inf:
         return 0.0
-    log_accept = log_covered - log_envelope(proposal, target)
+    log_accept = log_covered - log_extreme_ratios(proposal, target)[1]
     # Equal laws are told from unequal ones to the rounding of their ratio.
     return math.log(-math.expm1(log_accept)) if log_accept < -ROUNDING else -math.inf
 
@@ -273,6 +275,7 @@ class MixtureLaw(Law):
     proposal : WalkLaw
     target : LeafLaw
     share : float
+        Below zero only where it leaves the law one, and where e is zero.
     escape : float
         e.
     """
@@ -286,11 +289,12 @@ class MixtureLaw(Law):
         """Total variation distance to the target."""
         if target is not self.target:
             raise NoExactLaw("a law mixed with its target can be compared with that target only")
-        if self.share <= self.escape:
+        if self.share == 0.0 or self.share <= self.escape > 0.0:
             return TV(self.escape, self.escape, "exact")
         if self.escape == 0.0:
-            tv = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / self.share)))
-            return TV(self.share * tv.lo, self.share * tv.hi, tv.kind, wanted=tv.wanted)
+            left = abs(self.share)
+            tv = self.proposal._tv(target, effort._replace(width=min(1.0, effort.width / left)))
+            return TV(left * tv.lo, left * tv.hi, tv.kind, wanted=tv.wanted)
         slope = 1.0 - self._weight
 
         def figure(law: RatioLaw) -> tuple[float, float]:

@@ -142,6 +142,11 @@ class DensityRatio:
         """log C_inf: the largest log(p/q) over the paths that q takes."""
         return float(self.most[0])
 
+    @property
+    def log_smallest_ratio(self) -> float:
+        """The smallest log(p/q) over the paths that q takes."""
+        return float(self.least[0])
+
     def edges(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """log(p/q), p and q of the edges from level `t`."""
         p, q = self.p.edges(t), self.q.edges(t)

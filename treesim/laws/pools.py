@@ -1,10 +1,10 @@
-r"""Pools enumerated: Algorithm 2 of Zhu & Lu, pool + Metropolis-Hastings, exactly on small trees.
+r"""Pools enumerated: walks with pools, corrected by Metropolis-Hastings (Algorithm 2 of Zhu & Lu) or by selection.
 
 A walk draws M children from pi_ref at each step and keeps one in proportion to V^; with the pool's mean Zbar_t its
 weight is R = prod_t Zbar_t / V^(s_{1:t-1}). A fresh walk takes the place of the current one with probability
 min(1, R'/R): independent Metropolis-Hastings on pairs (path, pools), whose target has pi~ for its paths. So the law
 after H walks follows from the joint law of (path, R), and that from the pools of each node on the way, which are
-independent given the path.
+independent given the path. A rule that keeps one of N walks needs no more than that joint law either.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from treesim.graphs.layered import LayeredGraph
 from treesim.laws.corrected import log_corrected
 from treesim.laws.law import LeafLaw
 from treesim.laws.multisets import multisets
+from treesim.laws.selection import SLACK, Selection
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_positive
 
@@ -110,8 +111,66 @@ def algorithm_2_law(graph: LayeredGraph, value: Scaled, log_partition: float, po
     >>> [round(algorithm_2_law(*given, 2, H).tv(instance.target).lo, 5) for H in (1, 2, 1_000_000)]
     [0.10417, 0.02961, 0.0]
     """
+    node, log_mass, log_weight = _paths(graph, value, pool, f"mh={steps}")
+    given = log_corrected(log_mass, log_weight - log_partition, steps)
+    prob = np.bincount(node, np.exp(given), graph.n_leaves)
+    return LeafLaw(Scaled.from_float(prob))
+
+
+def pool_selection_law(graph: LayeredGraph, value: Scaled, pool: int, rule: Selection) -> LeafLaw:
+    """The exact law of the leaf that a rule keeps of N walks with pools of `pool` draws.
+
+    The rule sees R / V^(root), which has the mean of the exact weight given the path. Where all N lie within its bound,
+    given that they do, the law is that of `treesim.laws.selection`; else the first path is kept.
+
+    Parameters
+    ----------
+    graph : LayeredGraph
+        A tree.
+    value : Scaled, shape [n_nodes]
+        V^.
+    pool : int
+        M.
+    rule : Selection
+
+    Raises
+    ------
+    NoExactLaw
+        If the graph is no tree, or has too many (path, weight) pairs: the message says how many.
+    """
+    node, log_mass, log_weight = _paths(graph, value, pool, f"chebyshev={rule.paths}")
+    log_weight = log_weight - value[:1].log()[0]
+    mass, inside = np.exp(log_mass), np.abs(log_weight) <= rule.log_bound + SLACK
+    path, within = (np.bincount(node, part, graph.n_leaves) for part in (mass, mass * inside))
+    chance = float(within.sum())
+    if chance == 0.0:
+        return LeafLaw(Scaled.from_float(path))
+    weighted = np.bincount(node[inside], mass[inside] * np.exp(log_weight[inside]), graph.n_leaves)
+    share = rule.shrinkage(math.log(weighted.sum() / chance))
+    kept = weighted / weighted.sum() * (1.0 - share) + within / chance * share
+    all_within = chance**rule.paths
+    return LeafLaw(Scaled.from_float(np.maximum(path + all_within * (kept - within / chance), 0.0)))
+
+
+def chance_within(graph: LayeredGraph, value: Scaled, pool: int, log_bound: float) -> float:
+    """Probability that the weight R / V^(root) of a walk with pools lies within exp(+-log_bound), on a tree.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("product", horizon=2, ratio=2.0)
+    >>> round(chance_within(instance.graph, instance.value, pool=2, log_bound=math.log(1.5)), 6)
+    0.3125
+    """
+    _, log_mass, log_weight = _paths(graph, value, pool, "chebyshev")
+    inside = np.abs(log_weight - value[:1].log()[0]) <= log_bound + SLACK
+    return min(1.0, float(np.exp(log_mass[inside]).sum()))
+
+
+def _paths(graph: LayeredGraph, value: Scaled, pool: int, correction: str) -> tuple[IntArray, FloatArray, FloatArray]:
+    """The leaf of each pair of path and weight, log of its probability, and log R."""
     tree = graph.require_tree(
-        "pool + MH has an exact law on trees; unroll a small trellis, or estimate its TV from runs"
+        "a corrected pool has an exact law on trees; unroll a small trellis, or estimate its TV from runs"
     )
     log_value = value.log()
     root = np.zeros(1, np.int64)
@@ -123,7 +182,7 @@ def algorithm_2_law(graph: LayeredGraph, value: Scaled, log_partition: float, po
         outcomes = np.array([d * math.comb(int(d) + pool - 1, pool) for d in degree.tolist()], np.float64)
         expected = float((np.bincount(node, minlength=len(degree)) * outcomes).sum())
         if expected > 4 * LARGEST_ATOMS:
-            raise _too_many(pool, steps, expected)
+            raise _too_many(pool, correction, expected)
         for v in np.unique(node):
             edges = np.arange(layer.ptr[v] - layer.ptr[0], layer.ptr[v + 1] - layer.ptr[0])
             here = node == v
@@ -140,10 +199,7 @@ def algorithm_2_law(graph: LayeredGraph, value: Scaled, log_partition: float, po
                 weight, mass = _merged(weight, mass)
                 parts.append((np.full(len(mass), edge), mass, weight))
         node, log_mass, log_weight = (np.concatenate(part) for part in zip(*parts, strict=True))
-    log_ratio = log_weight + log_value[tree.leaves][node] - log_partition
-    given = log_corrected(log_mass, log_ratio, steps)
-    prob = np.bincount(node, np.exp(given), tree.n_leaves)
-    return LeafLaw(Scaled.from_float(prob))
+    return node, log_mass, log_weight + log_value[tree.leaves][node]
 
 
 def good_event(graph: LayeredGraph, value: Scaled, pool: int, error: float, steps: int = 1) -> float:
@@ -201,8 +257,8 @@ def _merged(log_weight: FloatArray, log_mass: FloatArray) -> tuple[FloatArray, F
     return log_weight[new], np.logaddexp.reduceat(log_mass, np.flatnonzero(new))
 
 
-def _too_many(pool: int, steps: int, atoms: float) -> NoExactLaw:
+def _too_many(pool: int, correction: str, atoms: float) -> NoExactLaw:
     return NoExactLaw(
-        f"the exact law of sp-gsmc:pool={pool},mh={steps} has over {atoms:.2g} pairs of path and weight, more than "
+        f"the exact law of sp-gsmc:pool={pool},{correction} has over {atoms:.2g} pairs of path and weight, more than "
         f"{LARGEST_ATOMS:.1g}; take a smaller pool or tree, or estimate its TV from runs"
     )

@@ -16,7 +16,7 @@ Where the counts do not matter the law is a walk: see `treesim.laws.smc_as_walk`
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import NoExactLaw
+from treesim.kernels.race import race_kinds
 from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.laws.law import LeafLaw, PathListLaw, WalkLaw, walk_law
 from treesim.laws.multisets import multisets, rank
@@ -37,7 +38,7 @@ QUADRATURE_NODES = 500
 _NEVER = -1e5  # stands for log 0 where counts multiply it: exp of it is zero
 
 
-def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw | PathListLaw:
+def smc_law(proposal: Proposal, particles: int, name: str, *, by_race: bool = False) -> LeafLaw | WalkLaw | PathListLaw:
     """The law of the output, for multinomial resampling at every step.
 
     Parameters
@@ -47,6 +48,8 @@ def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw 
         N.
     name : str
         How to call the sampler in an error.
+    by_race : bool
+        Whether the output is the last particle of the largest weight / uniform number, not one by its weight.
 
     Raises
     ------
@@ -59,10 +62,10 @@ def smc_law(proposal: Proposal, particles: int, name: str) -> LeafLaw | WalkLaw 
     """
     if particles == 1:
         return walk_law(proposal.steps)
-    steps = smc_as_walk(proposal, particles)
+    steps = smc_as_walk(proposal, particles, by_race)
     if steps is not None:
         return walk_law(steps)
-    chain = _Chain.of(proposal, particles, name)
+    chain = replace(_Chain.of(proposal, particles, name), by_race=by_race)
     if proposal.graph.keeps_edges:
         return chain.path_law()
     return LeafLaw(Scaled.from_float(chain.leaf_law()))
@@ -128,6 +131,7 @@ class _Chain:
     particles: int
     name: str
     kinds: list[_Kinds]
+    by_race: bool = False
 
     @classmethod
     def of(cls, proposal: Proposal, particles: int, name: str) -> _Chain:
@@ -280,8 +284,11 @@ class _Chain:
 
     def _kept(self, rho: FloatArray, draws: int, log_beside: float | None = None) -> FloatArray:
         """Of `draws` particles of law rho, beside which there may be one of a given weight, keep one in proportion to
-        its weight: the probability that it is one of the draws, and of which kind, shape [states, kinds]."""
+        its weight, or by a race: the probability that it is one of the draws, by kind, shape [states, kinds]."""
         log_weight, kept = self.kinds[-1].log_weight, np.zeros_like(rho)
+        if self.by_race:
+            race_kinds(rho, log_weight, float(draws), kept)
+            return kept
         beside, has_one_beside = (-np.inf, False) if log_beside is None else (log_beside, True)
         chunked(
             lambda lo, hi: keep_one(lo, hi, rho, log_weight, float(draws), beside, has_one_beside, kept),

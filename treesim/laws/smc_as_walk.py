@@ -14,14 +14,16 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.graphs.layered import LayeredGraph
 from treesim.kernels.one_of_n import select_by_log
+from treesim.kernels.race import race_by_log
 from treesim.laws.walks import POOL_ERROR, Proposal, Steps
 from treesim.scaled import Scaled
 
 SAME_CHANCE = 1e-13  # probabilities this near, relatively, count as one
 
 
-def smc_as_walk(proposal: Proposal, particles: int) -> Steps | None:
-    """The steps of an output of SMC with `particles` particles, resampled multinomially at every step.
+def smc_as_walk(proposal: Proposal, particles: int, by_race: bool = False) -> Steps | None:
+    """The steps of an output of SMC with `particles` particles, resampled multinomially at every step, and by a race at
+    the end if so asked.
 
     None if somewhere the weights to come depend on where the particles are.
     """
@@ -35,7 +37,10 @@ def smc_as_walk(proposal: Proposal, particles: int) -> Steps | None:
             return None
         weights, chances, place = offers
         log_h = np.empty(len(weights))
-        select_by_log(chances, weights, float(particles), -np.inf, log_h)
+        if by_race and t + 1 == graph.horizon:
+            race_by_log(chances, weights, float(particles), log_h)
+        else:
+            select_by_log(chances, weights, float(particles), -np.inf, log_h)
         log_factors.append(np.where(place >= 0, log_h[place], 0.0))
     return _CompetingSteps(graph, proposal.steps, log_factors, proposal.same_weight)
 

@@ -15,6 +15,7 @@ from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import expect_ahead
 from treesim.kernels.forward import guided_edges, push_mass
 from treesim.kernels.one_of_n import LARGEST_BINOMIAL_POOL, SMALLEST_BINOMIAL_RATIO, pool_edges
+from treesim.kernels.race import race_edges
 from treesim.runtime.threads import chunked
 from treesim.scaled import Scaled
 
@@ -84,19 +85,24 @@ class GuidedSteps(Steps):
 
 @dataclass(frozen=True, eq=False)
 class PoolSteps(Steps):
-    """Steps that draw `pool` children from pi_ref and keep one in proportion to V (uniformly if all are zero).
+    """Steps that draw `pool` children from pi_ref and keep one by V: in proportion to it, or by a race (see
+    `treesim.kernels.race`); uniformly if all are zero.
 
-    Two live children of value and a pool of at most 1024 are summed over the binomial counts; all else, or everything
-    if `by_quadrature`, goes by the integral of `treesim.kernels.one_of_n`.
+    In proportion, two live children of value and a pool of at most 1024 are summed over the binomial counts; all else,
+    or everything if `by_quadrature`, goes by the integral of `treesim.kernels.one_of_n`.
     """
 
     graph: LayeredGraph
     value: Scaled
     pool: int
     by_quadrature: bool = False
+    by_race: bool = False
 
     @cached_property
     def relative_error(self) -> float:  # type: ignore[override]
+        if self.by_race:
+            # Sums of positive terms, N-th powers of some of them.
+            return (4 * self.pool + 64 * self.graph.max_degree) * _UNIT
         if self.by_quadrature or self.graph.max_degree > 2 or self.pool > LARGEST_BINOMIAL_POOL:
             return POOL_ERROR
         log_value = self.value.log()
@@ -110,11 +116,14 @@ class PoolSteps(Steps):
         layer = self.graph.layer(t)
         ahead = self.value[self.graph.level(t + 1)].numbers
         out = Scaled.empty(len(layer.prob))
-        chunked(
-            lambda lo, hi: pool_edges(lo, hi, tuple(layer), ahead, float(self.pool), self.by_quadrature, out.room),
-            len(layer.ptr) - 1,
-            100 * len(layer.prob),
-        )
+
+        def some(lo: int, hi: int) -> None:
+            if self.by_race:
+                race_edges(lo, hi, tuple(layer), ahead, float(self.pool), out.room)
+            else:
+                pool_edges(lo, hi, tuple(layer), ahead, float(self.pool), self.by_quadrature, out.room)
+
+        chunked(some, len(layer.ptr) - 1, 100 * len(layer.prob))
         return out
 
 

@@ -6,7 +6,7 @@ from treesim.samplers.beam import BeamSearch
 from treesim.samplers.draws import Draws
 from treesim.samplers.exact_guided import ExactGuided
 from treesim.samplers.guided import GuidedSMC
-from treesim.samplers.one_of_n import Base, BestOfN, Importance, SoftBestOfN
+from treesim.samplers.one_of_n import Base, BestOfN, Importance, Race, SoftBestOfN
 from treesim.samplers.particle_gibbs import ParticleGibbs
 from treesim.samplers.random_suffix import RandomSuffix
 from treesim.samplers.registry import SAMPLERS, labels, register_sampler, sampler
@@ -27,6 +27,7 @@ __all__ = [
     "GuidedSMC",
     "Importance",
     "ParticleGibbs",
+    "Race",
     "RandomSuffix",
     "Rejection",
     "Sampler",

@@ -7,16 +7,17 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray, log_sums, never
+from treesim.arrays import FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
-from treesim.kernels.backtracking import backtracking_steps, walk_backtracking
+from treesim.kernels.backtracking import backtracking_steps, momentum_steps, walk_backtracking, walk_momentum
 from treesim.laws.law import LeafLaw
 from treesim.laws.walks import GuidedSteps
 from treesim.samplers.base import LARGEST_WALK, Cost, Sampler, remembered
 from treesim.samplers.draws import Draws
+from treesim.samplers.leaf_visits import LeafVisits
 from treesim.scaled import Scaled
 from treesim.spec import require_at_least, require_one_of
 
@@ -51,6 +52,18 @@ class Moves(NamedTuple):
     degree: IntArray
 
     @property
+    def turns(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """With momentum: the probabilities of going up for one that looks up, and of turning for one that looks down,
+        shape [n_nodes]; and of each edge for one that looks down, shape [n_edges]."""
+        b = self.log_odds
+        goes_up, turns_up = np.ones(self.tree.n_nodes), np.ones(self.tree.n_nodes)
+        goes_up[: len(b)] = np.exp(np.minimum(-b, 0.0))
+        goes_up[0] = 0.0
+        turns_up[: len(b)] = -np.expm1(np.minimum(b, 0.0))
+        down = np.exp(self.log_share) * np.repeat(np.exp(np.minimum(b, 0.0)), np.diff(self.tree.edge_ptr))
+        return goes_up, turns_up, down
+
+    @property
     def is_stuck(self) -> bool:
         """Whether no child of the root has value: the walk stays where it starts."""
         return not self.down[: self.tree.n_level(1)].any()
@@ -64,17 +77,25 @@ class Backtracking(Sampler):
     parent in proportion to V^(v). It is reversible, and given that it stands at a leaf its stationary law is pi~,
     whatever V^ is inside. It returns the leaf where it stands after `steps` steps, or nothing if it is at none.
 
+    With momentum it keeps its direction, down or up, and never stays. With b = P V^ / V^ it turns at v with probability
+    |1 - b| / max(1, b), down to up where b < 1 and up to down where b > 1: the Bellman error itself. The root turns it
+    down, leaves turn it up; a turn is a step. Given that it stands at a leaf its stationary law is pi~, too.
+
     Parameters
     ----------
     steps : int
     stop : str
-        ``after`` the steps; or ``first-leaf``: return the first leaf reached, never lazy, `steps` being left aside. Its
-        law is pi~ if V^ = V*; where no leaf can be reached it returns nothing.
+        ``after`` the steps; or ``leaf``: return the leaf that is the `leaf`-th to be visited, never lazy, `steps` being
+        left aside; ``first-leaf`` is the first. Its law is pi~ if V^ = V*; where no leaf can be reached it returns
+        nothing.
+    leaf : int
+        j, for ``stop=leaf``.
+    momentum : bool
 
     References
     ----------
     Rohatgi, Foster et al. (2025), arXiv 2510.03149. First-leaf law: harmonic measure of the electrical network with
-    conductances pi_ref(v) V^(v), Doyle & Snell (1984).
+    conductances pi_ref(v) V^(v), Doyle & Snell (1984). Momentum is a lifting, as of Diaconis, Holmes & Neal (2000).
 
     Examples
     --------
@@ -82,15 +103,26 @@ class Backtracking(Sampler):
     >>> instance = family("dirichlet", horizon=3, perturbation="random-sign", epsilon=0.5)
     >>> round(Backtracking(steps=0, stop="first-leaf").law(instance).tv(instance.target).lo, 4)
     0.0711
+    >>> [round(Backtracking(0, "leaf", j, momentum=True).law(instance).tv(instance.target).lo, 4) for j in (1, 4)]
+    [0.0671, 0.0]
     """
 
     steps: int
     stop: str = "after"
+    leaf: int = 1
+    momentum: bool = False
     name: ClassVar[str] = "vgb"
 
     def __post_init__(self) -> None:
         require_at_least("steps", self.steps, 0)
-        require_one_of("stop", self.stop, ("after", "first-leaf"))
+        require_one_of("stop", self.stop, ("after", "first-leaf", "leaf"))
+        require_at_least("leaf", self.leaf, 1)
+        if self.leaf > 1 and self.stop != "leaf":
+            raise SpecError(f"leaf is {self.leaf} beside stop={self.stop}, expected stop=leaf")
+
+    @property
+    def _stops(self) -> bool:
+        return self.stop != "after"
 
     def law(self, instance: Instance) -> LeafLaw:
         """The exact law of the leaf, and the probability of standing at none."""
@@ -98,53 +130,62 @@ class Backtracking(Sampler):
         tree = moves.tree
         if moves.is_stuck:
             return LeafLaw(Scaled.zeros(tree.n_leaves), 1.0)
-        if self.stop == "first-leaf":
-            return LeafLaw(Scaled.from_log(_log_first_leaf(moves)))
-        law, room = np.zeros(tree.n_nodes), np.empty(tree.n_nodes)
-        law[0] = 1.0
-        backtracking_steps(self.steps, tree.edge_ptr, moves.parent, moves.up, moves.down, law, room)
-        leaves = law[tree.leaves]
+        if self._stops:
+            return LeafLaw(Scaled.from_log(visits_of(instance, self.momentum).law(self.leaf)))
+        leaves = self._after(moves)[0][:, tree.leaves].sum(axis=0)
         return LeafLaw(Scaled.from_float(leaves), max(0.0, 1.0 - float(leaves.sum())))
 
     def cost(self, instance: Instance) -> Cost:
         """Children asked for in expectation, each a value query: at every step that moves from an inner node."""
         moves = moves_of(instance)
-        tree, degree = moves.tree, moves.degree.astype(np.float64)
+        degree = moves.degree.astype(np.float64)
         if moves.is_stuck:
-            total = 0.0 if self.stop == "first-leaf" else 0.5 * self.steps * float(degree[0])
-            return Cost(total, total)
-        if self.stop == "first-leaf":
-            total = float(expected_visits(moves) @ degree)
-            return Cost(total, total)
-        law, room, total = np.zeros(tree.n_nodes), np.empty(tree.n_nodes), 0.0
-        law[0] = 1.0
-        for _ in range(self.steps):
-            total += 0.5 * float(law[: len(degree)] @ degree)
-            backtracking_steps(1, tree.edge_ptr, moves.parent, moves.up, moves.down, law, room)
+            moving = 0.0 if self._stops else float(min(self.steps, 1)) if self.momentum else 0.5 * self.steps
+            visits = np.append(moving, np.zeros(len(degree) - 1))
+        elif self._stops:
+            visits = visits_of(instance, self.momentum).expected_visits(self.leaf)
+        else:
+            visits = self._after(moves)[1][: len(degree)]
+        total = float(visits @ degree)
         return Cost(total, total)
+
+    def _after(self, moves: Moves) -> tuple[FloatArray, FloatArray]:
+        """The law after the steps, a row for each direction, shape [1 or 2, n_nodes]; and the expected visits from
+        which the walk moves on, shape [n_nodes]."""
+        tree = moves.tree
+        law, visits = np.zeros((2 if self.momentum else 1, tree.n_nodes)), np.zeros(tree.n_nodes)
+        law[0, 0] = 1.0
+        if self.momentum:
+            momentum_steps(self.steps, tree.edge_ptr, moves.parent, *moves.turns, law, visits)
+        else:
+            backtracking_steps(self.steps, tree.edge_ptr, moves.parent, moves.up, moves.down, law[0], visits)
+        return law, visits
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         moves = moves_of(instance)
-        first_leaf, stops = moves.tree.leaves.start, self.stop == "first-leaf"
-        if stops and moves.is_stuck:
+        first_leaf = moves.tree.leaves.start
+        if self._stops and moves.is_stuck:
             return Draws(np.full(n, -1), None, 0, 0)
-        if stops:
+        if self._stops:
             expected = self.cost(instance).value_queries
             if expected > LARGEST_WALK:
                 raise SpecError(
                     f"{self.name} asks for {expected:.2g} values until it reaches a leaf, expected at most "
                     f"{LARGEST_WALK:.0e}; its law and its cost are known without running it"
                 )
-        node = np.empty(n, np.int64)
-        asked = walk_backtracking(
-            self.steps, first_leaf, stops, moves.tree.edge_ptr, moves.parent, moves.degree, moves.up, moves.down,
-            rng, node,
-        )  # fmt: skip
+        node, leaves = np.empty(n, np.int64), self.leaf if self._stops else 0
+        common = self.steps, first_leaf, leaves, moves.tree.edge_ptr, moves.parent, moves.degree
+        if self.momentum:
+            asked = walk_momentum(*common, *moves.turns, rng, node)
+        else:
+            asked = walk_backtracking(*common, moves.up, moves.down, rng, node)
         return Draws(np.where(node >= first_leaf, node - first_leaf, -1), None, asked, asked)
 
 
-def stationary_law(instance: Instance) -> FloatArray:
-    """The stationary law of the backtracking walk, shape [n_nodes].
+def stationary_law(instance: Instance, *, momentum: bool = False) -> FloatArray:
+    """The stationary law of the backtracking walk, shape [n_nodes]; with momentum both directions are equally likely.
+
+    The plain walk is at v in proportion to pi_ref(v) (V^(v) + P V^(v)), the one with momentum to their maximum.
 
     Examples
     --------
@@ -162,6 +203,11 @@ def stationary_law(instance: Instance) -> FloatArray:
     for t in range(tree.horizon):
         children = tree.level(t + 1)
         log_mass[children] = log_mass[moves.parent[children]] + log_ratio[children.start - 1 : children.stop - 1]
+    if momentum:
+        # From c + F to max(c, F) at inner nodes; c is V^ pi_ref, F = b c, and the root has no parent to go to.
+        b = moves.log_odds[1:]
+        inner = slice(1, len(moves.log_odds))
+        log_mass[inner] += np.maximum(b, 0.0) - np.logaddexp(b, 0.0)
     mass = np.exp(log_mass - log_mass.max())
     return mass / mass.sum()
 
@@ -200,6 +246,13 @@ def spectral_gap(instance: Instance) -> float:
 
 
 @remembered
+def visits_of(instance: Instance, momentum: bool) -> LeafVisits:
+    """The leaves that the walk visits."""
+    moves = moves_of(instance)
+    return LeafVisits(moves.tree, moves.parent, moves.log_odds, moves.log_share, momentum=momentum)
+
+
+@remembered
 def moves_of(instance: Instance) -> Moves:
     """Up with odds 1 : b(v), b = P V^ / V^; at the root always down, at a leaf always up."""
     tree = instance.graph.require_tree(
@@ -228,52 +281,3 @@ def moves_of(instance: Instance) -> Moves:
     up[0] = 0.0
     alive = np.add.reduceat(tree.edge_prob > 0, tree.edge_ptr[:-1], dtype=np.int64)
     return Moves(tree, parent, up, down, log_odds, log_share, alive)
-
-
-def _log_escape(moves: Moves) -> tuple[FloatArray, FloatArray]:
-    """log of the probability, for each node but the root, of reaching a leaf below before its parent; and of not."""
-    tree = moves.tree
-    escape, back = np.zeros(tree.n_nodes), np.full(tree.n_nodes, -np.inf)
-    for t in reversed(range(1, tree.horizon)):
-        here, children = tree.level(t), tree.level(t + 1)
-        ahead = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
-        # x = odds of going down times the chance that this ends at a leaf; escape x / (1 + x).
-        with np.errstate(invalid="ignore"):
-            log_x = never(moves.log_odds[here] + log_sums(ahead, tree.layer(t).ptr))
-        escape[here], back[here] = -np.logaddexp(0.0, -log_x), -np.logaddexp(0.0, log_x)
-    return escape, back
-
-
-def _log_first_leaf(moves: Moves) -> FloatArray:
-    """log of the law of the first leaf reached: at each node a child in proportion to its share and its escape."""
-    tree, (escape, _) = moves.tree, _log_escape(moves)
-    mass = np.zeros(1)
-    for t in range(tree.horizon):
-        children, ptr = tree.level(t + 1), tree.layer(t).ptr
-        weight = moves.log_share[children.start - 1 : children.stop - 1] + escape[children]
-        total = log_sums(weight, ptr)
-        with np.errstate(invalid="ignore"):
-            mass = np.repeat(mass - np.where(np.isneginf(total), 0.0, total), np.diff(ptr)) + weight
-    return mass
-
-
-def expected_visits(moves: Moves) -> FloatArray:
-    """Expected visits to each inner node before the first leaf, shape [n_internal].
-
-    By reversibility visits(c) / visits(v) is the ratio of their masses, down / up, times the chance of a way back.
-    """
-    tree, (escape, back) = moves.tree, _log_escape(moves)
-    log_visits = np.full(tree.n_nodes, -np.inf)
-    first = tree.level(1)
-    log_visits[0] = -log_sums(moves.log_share[: tree.n_level(1)] + escape[first], tree.layer(0).ptr)[0]
-    for t in range(1, tree.horizon):
-        here = tree.level(t)
-        edge = slice(here.start - 1, here.stop - 1)
-        parent = moves.parent[here]
-        # Going down from the parent, and coming back: log of down / up, the root never going up.
-        log_down = moves.log_share[edge] - np.logaddexp(0.0, -moves.log_odds[parent])
-        log_up = -np.logaddexp(0.0, moves.log_odds[here])
-        with np.errstate(invalid="ignore"):
-            log_visits[here] = never(log_visits[parent] + log_down - log_up + back[here])
-    with np.errstate(over="ignore"):
-        return np.exp(log_visits[: len(tree.edge_ptr) - 1])

@@ -16,7 +16,7 @@ from treesim.samplers.base import Sampler
 from treesim.samplers.beam import BeamSearch
 from treesim.samplers.exact_guided import ExactGuided
 from treesim.samplers.guided import GuidedSMC
-from treesim.samplers.one_of_n import Base, BestOfN, Importance, SoftBestOfN
+from treesim.samplers.one_of_n import Base, BestOfN, Importance, Race, SoftBestOfN
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.samplers.particle_gibbs import ParticleGibbs
 from treesim.samplers.random_suffix import RandomSuffix
@@ -33,6 +33,7 @@ for _kind in (
     BestOfN,
     SoftBestOfN,
     Importance,
+    Race,
     Rejection,
     BeamSearch,
     GuidedSMC,
@@ -102,7 +103,7 @@ def sampler(spec: SamplerLike) -> Sampler:
     Examples
     --------
     >>> sampler("sp-gsmc:pool=8")
-    GuidedSMC(pool=8, mh=1, reject=1)
+    GuidedSMC(pool=8, mh=1, reject=1, chebyshev=1, bound=0.0, select='weight')
     >>> def first(oracle, rng):
     ...     prefix = oracle.root
     ...     while prefix.level < oracle.horizon:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,6 +14,7 @@ from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
+from treesim.kernels.race import race_run
 from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
 from treesim.kernels.runs import Runs, gather, pick_run, spread
 from treesim.kernels.smc import (
@@ -90,10 +92,10 @@ class Clouds(Brief):
     def _in_use(self) -> BoolArray:
         return np.arange(self._width) < self.last.size[:, None]
 
-    def draw(self) -> Draws:
+    def draw(self, pick: Callable[[Runs, NDArray[np.uint64], IntArray], None] = pick_run) -> Draws:
         """One output of every run; on a trellis the history must have been kept."""
         chosen = np.empty(len(self.log_partition), np.int64)
-        pick_run(self.last, self.state, chosen)
+        pick(self.last, self.state, chosen)
         rows = np.arange(len(chosen))
         leaf = self.last.place[rows, chosen].astype(np.int64)
         edges = self.trace(rows, chosen) if self.history else None
@@ -130,6 +132,9 @@ class SMC(Sampler):
         (P V^) / V^ of the parent; ``pool``: one of `pool` draws, weight the pool's mean of V^ over V^ of the parent.
     pool : int
         M, for the proposal of that name.
+    final : str
+        How the output is picked from the last particles: ``weight``, in proportion to their weights; or ``race``, the
+        particle of the largest weight / uniform number (see `Race`).
 
     References
     ----------
@@ -149,12 +154,14 @@ class SMC(Sampler):
     threshold: float = 1.0
     proposal: str = "reference"
     pool: int = 0
+    final: str = "weight"
     name: ClassVar[str] = "smc"
 
     def __post_init__(self) -> None:
         require_at_least("particles", self.particles, 1)
         require_one_of("resampling", self.resampling, SCHEMES)
         require_one_of("proposal", self.proposal, ("reference", "optimal", "pool"))
+        require_one_of("final", self.final, ("weight", "race"))
         require_positive("threshold", self.threshold)
         if self.threshold > 1:
             raise SpecError(f"threshold is {self.threshold}, expected at most 1: resample at every step")
@@ -177,7 +184,7 @@ class SMC(Sampler):
             return walk_law(PoolSteps(instance.graph, instance.value, self.pool))
         if self.particles > 1:
             self.require_chain(self.name)
-        return smc_law(self.mechanism(instance), self.particles, name)
+        return smc_law(self.mechanism(instance), self.particles, name, by_race=self.final == "race")
 
     def require_chain(self, name: str) -> None:
         """Raise `NoExactLaw` unless the counts of the particles are a Markov chain that can be followed."""
@@ -192,13 +199,13 @@ class SMC(Sampler):
     ) -> FloatArray | None:
         """law / target of some paths of the target, without bias: the mean of Z / Z^ over runs that pin the path.
 
-        None if V^ is zero on a path of the target.
+        None if V^ is zero on a path of the target, or if the last pick is a race.
 
         References
         ----------
         Andrieu, Doucet & Holenstein (2010), theorem 2: the extended target of particle Gibbs.
         """
-        if not _covers(instance):
+        if self.final == "race" or not _covers(instance):
             return None
         if not len(edges):
             return np.empty(0)
@@ -245,10 +252,13 @@ class SMC(Sampler):
         return self.particles * max(1, self.pool)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        return self.clouds(instance, n, rng, keeps_ancestry=instance.graph.keeps_edges).draw()
+        clouds = self.clouds(instance, n, rng, keeps_ancestry=instance.graph.keeps_edges)
+        return clouds.draw(race_run if self.final == "race" else pick_run)
 
     def population(self, instance: Instance, n: int, rng: np.random.Generator) -> tuple[IntArray, FloatArray]:
-        """The last population of each of `n` runs, and its weights, which sum to one."""
+        """The last population of each of `n` runs, and its weights, which sum to one; after a race the winner alone."""
+        if self.final == "race":
+            return super().population(instance, n, rng)
         clouds = self.clouds(instance, n, rng)
         return clouds.leaf, clouds.weight / self.particles
 

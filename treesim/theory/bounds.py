@@ -18,7 +18,7 @@ class Bound:
     Attributes
     ----------
     theorem : str
-        Number of the theorem in Zhu & Lu (2026).
+        Number of the theorem in Zhu & Lu (2026), or ``selection``: see `treesim.laws.selection`.
     value : float
         As the paper states it.
     sharp : float
@@ -196,7 +196,10 @@ def lower_bound(horizon: int, rate: float) -> float:
 
 
 def bound_for(sampler: Sampler, instance: Instance) -> Bound | None:
-    """The theorem that covers a sampler, or None."""
-    if isinstance(sampler, GuidedSMC) and sampler.pool == 0:
+    """The theorem that covers a sampler, or None; for Chebyshev selection what its rule promises."""
+    if isinstance(sampler, GuidedSMC) and sampler.pool == 0 and sampler.chebyshev > 1:
+        worst = sampler.rule(instance).worst
+        return Bound("selection", worst, worst)
+    if isinstance(sampler, GuidedSMC) and sampler.pool == 0 and sampler.select == "weight":
         return guidance_bound(instance.graph.horizon, instance.audit.bellman_error)
     return None

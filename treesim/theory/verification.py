@@ -16,7 +16,7 @@ from treesim.empirical.measure import distance
 from treesim.errors import NoExactLaw
 from treesim.instances.instance import Instance
 from treesim.laws.pools import good_event
-from treesim.samplers import SMC, GuidedSMC
+from treesim.samplers import SMC, GuidedSMC, Importance, Race
 from treesim.samplers.particle_gibbs import transition
 from treesim.scaled import exp_or_inf
 from treesim.theory.bounds import algorithm_2_plan, guidance_bound, particle_bound, particles_needed, sweep_overlap
@@ -26,6 +26,7 @@ DELTA = 0.1
 LARGEST_POOLS = 5e6
 LEAST_HELD = 1e-290
 SWEPT = (2, 3, 8)
+PATHS = 8
 PARTICLES = (1 << 12, 256, 16, 4, 2)
 
 
@@ -37,7 +38,7 @@ class Check:
     ----------
     theorem : str
         Number in Zhu & Lu (2026); ``sharp 4.3`` is the improved form, ``ALV`` that of
-        `treesim.theory.bounds.sweep_overlap`.
+        `treesim.theory.bounds.sweep_overlap`; ``selection`` and ``race`` are treesim's, see the discoveries.
     claim : str
         What is compared.
     measured, bound : float
@@ -108,12 +109,22 @@ def _checks(instance: Instance, epsilon: float | None, ratio_bound: float | None
     bound = guidance_bound(horizon, epsilon)
     yield Check("4.3", "TV of sp-gsmc", guided, bound.value)
     yield Check("sharp 4.3", "TV of sp-gsmc", guided, bound.sharp)
+    yield from _one_of_several(instance)
     if horizon == 1 and not graph.keeps_edges:
         yield from _sweeps(instance)
     if math.isfinite(ratio_bound) and horizon >= 2:
         yield from _particles(instance, epsilon, ratio_bound)
         if epsilon * 4 * horizon <= 1 + ROUNDING:
             yield from _algorithm_2(instance, epsilon, ratio_bound)
+
+
+def _one_of_several(instance: Instance) -> Iterator[Check]:
+    """Chebyshev selection within what its rule promises; a race no farther than importance resampling."""
+    selected = GuidedSMC(chebyshev=PATHS)
+    claim = f"TV of sp-gsmc:chebyshev={PATHS}"
+    yield Check("selection", claim, distance(selected, instance, runs=0).hi, selected.rule(instance).worst)
+    race, resampled = (distance(kind(PATHS), instance, runs=0).hi for kind in (Race, Importance))
+    yield Check("race", f"TV of race:n={PATHS}, against importance", race, resampled)
 
 
 def _particles(instance: Instance, epsilon: float, ratio_bound: float) -> Iterator[Check]:

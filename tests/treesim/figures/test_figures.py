@@ -21,7 +21,7 @@ from treesim.figures import (
     scaling_figure,
 )
 from treesim.samplers import sampler
-from treesim.studies.experiments import Experiment
+from treesim.studies.experiment import Experiment
 from treesim.studies.scaling import Need, fit
 
 INSTANCE = family("dirichlet", horizon=4, perturbation="log-uniform", epsilon=0.3, seed=2)

@@ -127,8 +127,8 @@ def test_what_is_no_sampler_is_told_what_one_is():
 
 @pytest.mark.parametrize("kind", list(SAMPLERS))
 def test_a_sampler_says_that_it_wants_an_instance(kind):
-    spec = {"best-of-n": "n", "soft-best-of-n": "n", "importance": "n", "rejection": "budget", "beam": "width",
-            "smc": "particles", "vgb": "steps", "random-suffix": "steps"}  # fmt: skip
+    spec = {"best-of-n": "n", "soft-best-of-n": "n", "importance": "n", "race": "n", "rejection": "budget",
+            "beam": "width", "smc": "particles", "vgb": "steps", "random-suffix": "steps"}  # fmt: skip
     text = f"{kind}:particles=2,sweeps=1" if kind == "particle-gibbs" else kind
     if kind in spec:
         text = f"{kind}:{spec[kind]}=4" + (",temperature=1" if kind == "soft-best-of-n" else "")
