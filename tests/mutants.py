@@ -1,6 +1,6 @@
 """Planted bugs: does a test notice each of them?
 
-    python tests/mutants.py [--only TEXT] [--store FILE] [--again]
+    python tests/mutants.py [--only TEXT] [--store FILE] [--again] [--trust] [--folder FOLDER]
 
 Each line of mutants.tsv is a small change: the file, what stands there, what stands there instead, and the tests that
 should fail. The checkout is copied to a temporary folder and changed there, one bug at a time. Results are kept in the
@@ -68,6 +68,7 @@ def survives(mutant: Mutant, folder: Path) -> bool:
     text = file.read_text(encoding="utf-8")
     if text.count(mutant.old) != 1:
         raise SystemExit(f"{mutant.file} has {text.count(mutant.old)} places with {mutant.old!r}, expected one")
+    written = file.stat()
     compiled, is_kernel = folder / "numba", "/kernels/" in mutant.file
     if is_kernel:
         compiled = without_callers(compiled, mutant.file)
@@ -76,6 +77,7 @@ def survives(mutant: Mutant, folder: Path) -> bool:
         return passes(mutant.tests, folder, compiled)
     finally:
         file.write_text(text, encoding="utf-8")
+        os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))  # what is compiled of it stays valid
         if is_kernel:
             shutil.rmtree(compiled, ignore_errors=True)
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from treesim.studies.experiments import EXPERIMENTS
+from treesim.studies.experiments import EXPERIMENTS, Experiment
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -45,3 +45,14 @@ def test_curves_in_every_format(run):
     assert lines[0].startswith('log 1/delta (nats),"Metropolis-Hastings or race, H paths",')
     assert len(lines) == 13
     assert run("experiment", "steps", "--format", "markdown").stdout.count("\n") == 14
+
+
+def test_every_row_has_the_heights_of_its_place(run, monkeypatch):
+    curves = {"a": [(1.0, 0.5), (2.0, 0.25)], "b": [(2.0, 0.125)]}
+    monkeypatch.setitem(EXPERIMENTS, "steps", lambda: Experiment("why?", "so", "x", "y", curves))
+    lines = run("experiment", "steps").stdout.splitlines()
+    assert [line.split() for line in lines[4:6]] == [["1", "0.5", "-"], ["2", "0.25", "0.125"]]
+    assert run.json("experiment", "steps")["rows"] == [
+        {"x": 1.0, "a": 0.5, "b": None},
+        {"x": 2.0, "a": 0.25, "b": 0.125},
+    ]

@@ -228,3 +228,16 @@ def test_columns_of_many_kinds_as_parquet(run):
     table = parquet.read_table("r.parquet").to_pydict()
     assert set(table["parameters.epsilon"]) == {"0.5/T", "0.1", "1"}
     assert set(table["parameters.concentration"]) == {1.0, 0.5}
+
+
+def test_the_table_has_both_ends_of_an_interval(run):
+    Path("one.toml").write_text(
+        '[[grid]]\nfamily = "dirichlet"\nsamplers = ["smc:particles=40,resampling=systematic"]\nruns = 100\n'
+        "[grid.parameters]\nhorizon = 3\n"
+    )
+    run("sweep", "one.toml", "-o", "one.sqlite")
+    (row,) = json.loads(run("results", "one.sqlite", "--format", "json").stdout)["rows"]
+    assert row["tv.lo"] < row["tv.hi"]
+    header, _, line = run("results", "one.sqlite").stdout.splitlines()
+    assert "TV from" in header
+    assert f"{row['tv.hi']:.4g}" in line.split()

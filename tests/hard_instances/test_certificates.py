@@ -167,3 +167,11 @@ def test_the_lower_bound_is_kept_by_all_and_an_understated_error_is_caught():
 def test_an_unrolled_trellis_is_the_hacked_tree():
     trellis = family("reward-hacking", horizon=4, branching=3)
     assert unroll(trellis).graph.n_leaves == 5
+
+
+@pytest.mark.parametrize("horizon", [6, 9, 12])
+def test_the_price_is_what_a_sampler_within_a_third_must_hit_times_the_places(horizon):
+    proof = certificate(hidden_prefix(horizon))
+    assert proof.forced_hit == pytest.approx(max(0.0, proof.target_mass - 1 / 3), abs=1e-15)
+    assert proof.queries == pytest.approx(proof.forced_hit * proof.hidden, rel=1e-12)
+    assert proof.queries > 0

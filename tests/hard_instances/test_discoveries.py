@@ -1,6 +1,7 @@
 """What decides the discoveries: their checks, and each statement on random instances."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from treesim import (
     GuidedSMC,
     Importance,
     Instance,
+    LeafLaw,
     Scaled,
     SpecError,
     Tree,
@@ -21,7 +23,8 @@ from treesim import (
     optimal_twist,
 )
 from treesim.hard_instances.counting_ones import binomial_tv
-from treesim.hard_instances.discoveries import DISCOVERIES
+from treesim.hard_instances.discoveries import DISCOVERIES, Discovery, demo
+from treesim.hard_instances.discoveries.first_leaf import _given_a_leaf
 from treesim.hard_instances.discoveries.log_not_loglog import two_points
 from treesim.hard_instances.discoveries.perfect_value_particles import product_tv
 from treesim.hard_instances.discoveries.single_or_many import resampled
@@ -29,7 +32,10 @@ from treesim.hard_instances.extinction import extinction, particles_to_survive, 
 from treesim.hard_instances.hidden_prefix import hidden_prefix, hidden_prefix_certificate
 from treesim.laws.corrected import corrected_law
 from treesim.studies.corrections import nearest
+from treesim.studies.experiments import Experiment
 from treesim.testing.strategies import bounded_instances, problems
+from treesim.theory.bounds import guidance_bound
+from treesim.theory.verification import Check
 
 
 @pytest.mark.parametrize("name", DISCOVERIES)
@@ -149,3 +155,24 @@ def test_the_map_of_the_nearest_has_both_kinds():
     assert sum(won.values()) == 24
     assert min(map(min, result.surface.z)) < 0 < max(map(max, result.surface.z))
     assert "at 24 of them" in result.answer
+
+
+def test_given_a_leaf_a_law_is_normalised_without_its_failures():
+    law, target = LeafLaw(Scaled.from_float([0.2, 0.2]), failure=0.6), LeafLaw(Scaled.from_float([0.25, 0.75]))
+    assert _given_a_leaf(law, target) == pytest.approx(0.25)
+
+
+def test_one_guided_particle_is_held_against_its_sharp_bound():
+    rows = [check for check in DISCOVERIES["single-or-many"]().checks if check.claim == "TV of one guided particle"]
+    for seed, check in enumerate(rows):
+        instance = family("dirichlet", horizon=6, perturbation="adversarial", epsilon="1/T", seed=seed)
+        assert check.bound == pytest.approx(guidance_bound(6, instance.audit.bellman_error).sharp, rel=1e-12)
+        assert 0.5 < check.measured / check.bound <= 1.0
+
+
+def test_the_demo_counts_the_checks_that_hold():
+    found = Discovery("one", "It is so.", [Check("x", "a", 1.0, 2.0), Check("x", "b", 3.0, 2.0)],
+                      Experiment("why?", "so", "x", "y", {"a": [(1.0, 2.0)]}))  # fmt: skip
+    assert "1 of 2" in demo.words([found], Path())
+    (row,) = demo.document([found], Path("f"), None)["rows"]
+    assert (row["checks"], row["held"], row["figure"]) == (2, 1, "f/one.png")

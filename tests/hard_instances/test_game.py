@@ -8,6 +8,7 @@ import pytest
 from treesim import Oracle, register_sampler
 from treesim.hard_instances import certificate, hidden_prefix
 from treesim.hard_instances.hidden_prefix import hidden_at
+from treesim.hard_instances.oracle_game import game
 from treesim.hard_instances.oracle_game.game import (
     SEARCH,
     SequentialSearch,
@@ -73,3 +74,16 @@ def test_the_price_grows_with_the_exponent_of_the_theorem():
     small = list(prices([30, 60, 90], epsilon=0.25, branching=2))
     assert fitted_exponent(small) == pytest.approx(2 / 3 * math.log(1.25), abs=2e-3)
     assert certificate(hidden_prefix(9)).queries == pytest.approx(rows[0].bound)
+
+
+def test_games_of_other_seeds_hide_elsewhere(monkeypatch):
+    seeds = []
+
+    def hide(seed=0, **parameters):
+        seeds.append(seed)
+        return hidden_prefix(seed=seed, **parameters)
+
+    monkeypatch.setattr(game, "hidden_prefix", hide)
+    for seed in (0, 1, 2):
+        played_curve(SEARCH, TRELLIS, BUDGETS[:1], games=4, seed=seed)
+    assert seeds == list(range(12))

@@ -1,3 +1,5 @@
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,7 +62,17 @@ def test_numbers_at_the_edges_of_the_canonical_range():
 
 @pytest.mark.parametrize(
     ("mantissa", "exponent"),
-    [(np.inf, 0), (np.nan, 0), (-1.0, 0), (1.0, 1), (0.0, 512), (2.0**255, 0), (2.0**-258, 0), (1.0, 2**29 + 512)],
+    [
+        (np.inf, 0),
+        (np.nan, 0),
+        (-1.0, 0),
+        (1.0, 1),
+        (1.0, 256),
+        (0.0, 512),
+        (2.0**255, 0),
+        (2.0**-258, 0),
+        (1.0, 2**29 + 512),
+    ],
 )
 def test_numbers_that_are_not_canonical_are_refused(mantissa, exponent):
     with pytest.raises(TreesimError, match=r"number 1 is .* \* 2\*\*.*, expected canonical form"):
@@ -96,3 +108,23 @@ def test_floats_that_are_no_finite_size_are_refused(number):
 def test_logs_that_are_no_number_are_refused(number):
     with pytest.raises(TreesimError, match=rf"log of number 1 is {number}, expected"):
         Scaled.from_log([-np.inf, number, 3.0])
+
+
+def test_numbers_are_equal_if_mantissas_and_exponents_are():
+    x = Scaled(np.array([1.0, 0.5]), np.array([0, 512], np.int32))
+    assert x.equals(Scaled(np.array([1.0, 0.5]), np.array([0, 512], np.int32)))
+    assert not x.equals(Scaled(np.array([1.0, 0.5]), np.array([0, 0], np.int32)))
+    assert not x.equals(Scaled(np.array([1.0, 0.25]), np.array([0, 512], np.int32)))
+
+
+@pytest.mark.parametrize("log_number", [-4e7, -1e6, -709.0, 709.0, 1e6, 3e7])
+def test_logs_have_the_digits_of_a_float(log_number):
+    """exp with ln 2 to 60 digits: where products with the exponent are exact only the rest is rounded."""
+    x = Scaled.from_log([log_number])
+    with localcontext(prec=60):
+        mantissa = (Decimal(log_number) - int(x.exponent[0]) * Decimal(2).ln()).exp()
+        assert abs(Decimal(float(x.mantissa[0])) / mantissa - 1) < Decimal("4e-14")
+
+
+def test_what_is_below_the_range_of_exponents_is_zero():
+    assert Scaled.from_log([-4.9e8, -5.1e8]).log().tolist() == [pytest.approx(-4.9e8, rel=1e-15), -np.inf]

@@ -286,8 +286,9 @@ class SMC(Sampler):
             The edges of a path in every run that one particle takes and that survives (conditional SMC).
         """
         graph, value = instance.graph, instance.value
-        # Weights of one step between plain values stay in the range of floats; all others have powers.
-        has_powers = self.threshold < 1.0 or any(len(where.exponent) for where in _layers(instance))
+        # Weights of one step between plain values stay in the range of floats, unless chances are tiny; all others have
+        # powers.
+        has_powers = self.threshold < 1.0 or not _is_plain(instance)
         here, below = (Runs.room(n, self.particles, has_powers=has_powers) for _ in range(2))
         here.size[:] = self.particles if apart else 1
         here.members[:, : here.size[0]] = 1 if apart else self.particles
@@ -351,6 +352,14 @@ def _layers(instance: Instance) -> list[Where]:
             )
         )
     return layers
+
+
+@remembered
+def _is_plain(instance: Instance) -> bool:
+    """Whether values, and chances times values, have no powers of their own."""
+    return not any(
+        len(where.exponent) or float(where.prob[where.prob > 0].min()) <= SMALLEST_PAIR for where in _layers(instance)
+    )
 
 
 @remembered

@@ -208,3 +208,8 @@ def test_the_recipe_of_the_page_is_what_the_command_line_takes(run_in):
     assert run_in("--import", "adapter.py", *wrong, code=1).stderr.startswith("the verdict is 'pi_ref prod_t V_t")
     assert Path("law.png").read_bytes().startswith(b"\x89PNG")
     assert len(code.split("```")[0].splitlines()) > 30
+
+
+def test_the_first_algorithm_is_the_default():
+    assert library("its-hub").sampler().name == next(iter(library("its-hub").algorithms)) == "particle-filtering"
+    assert library("its-hub").sampler("best-of-n:particles=3").name == "best-of-n"

@@ -1,7 +1,9 @@
+import dataclasses
 import math
 
 import pytest
 
+from treesim import TV
 from treesim.demos import blowup
 
 
@@ -18,3 +20,19 @@ def test_blowup_doubles_with_every_step_and_guidance_stays():
 
 def test_growth_needs_two_points():
     assert blowup.growth_per_step(list(blowup.run([2])), lambda row: row.importance) is None
+
+
+def test_the_figure_shows_what_was_found():
+    row = blowup.Row(2, 3, 5, 0.125, TV(0.03, 0.04, "certified"), 0.07, 8.0)
+    rows = [row, dataclasses.replace(row, horizon=4, best_of_n=None, importance=9, guided_bound=0.09)]
+    compute, quality = blowup.figure(rows, 0.1).axes
+    drawn = {line.get_label(): line.get_xydata().tolist() for line in (*compute.lines, *quality.lines[:1])}
+    assert drawn["importance resampling"] == [[2, 10], [4, 36]]
+    assert drawn["best-of-N"][0] == [2, 6] and math.isnan(drawn["best-of-N"][1][1])
+    assert drawn["guided, one particle"] == [[2, 8], [4, 8]]
+    assert drawn["largest possible (sharp 4.3)"] == [[2, 0.07], [4, 0.09]]
+    assert quality.lines[1].get_xydata().tolist() == [[2, 0.04], [4, 0.04]]
+    document = blowup.document(rows, 0.1, 0)
+    assert document["growth_per_step"] == {
+        "best_of_n": None, "importance": pytest.approx(math.sqrt(9 / 5)),
+    }  # fmt: skip

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.shapes import trellis
 from tests.statistics import fits
 from treesim import (
     Draws,
@@ -297,3 +298,16 @@ def test_a_graph_answers_for_its_paths_whatever_its_kind():
     assert tree.require_tree("a tree, please") is tree
     with pytest.raises(NoExactLaw, match="a tree, please"):
         trellis.require_tree("a tree, please")
+
+
+@pytest.mark.parametrize("edges", [2, 3, 6])
+def test_the_audit_of_a_dense_trellis_is_that_of_its_tree(edges):
+    """Values of no particular quality, all edges alive or not: extremes and sums of every width."""
+    for seed in range(20):
+        instance = trellis(seed, edges=edges)
+        plain, rows = unroll(instance), rows_of(instance)
+        a, b = instance.audit, plain.audit
+        np.testing.assert_allclose(instance.twist.log()[rows], plain.twist.log(), rtol=1e-13, atol=1e-13)
+        assert (a.bellman_error, a.log_ratio_bound) == pytest.approx((b.bellman_error, b.log_ratio_bound), rel=1e-12)
+        for name in ("sup", "mean_reference", "mean_target"):
+            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-11, atol=1e-13)

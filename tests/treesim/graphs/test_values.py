@@ -255,3 +255,13 @@ def test_mean_errors_do_not_depend_on_the_unit_of_the_reward(shift):
     for name in ("sup", "mean_reference", "mean_target"):
         np.testing.assert_allclose(getattr(shifted, name), getattr(plain.audit, name), rtol=1e-10)
     assert shifted.log_partition == pytest.approx(plain.audit.log_partition + shift, rel=1e-14)
+
+
+@pytest.mark.parametrize(("last", "ratio"), [(4.0, 4.0), (0.25, 4.0), (2.0, 2.0)])
+def test_a_step_beside_smaller_ones_of_its_level_counts_up_or_down(last, ratio):
+    """The first node of level 1 falls by two; below the second one child stays and the other moves."""
+    tree = Tree.complete(2, 2)
+    value = Scaled.from_float([2.0, 2.0, 1.0, 1.0, 2.0, 1.0, last])
+    found = audit(tree, value, optimal_twist(tree, value[tree.leaves]))
+    assert found.ratio_bound == ratio
+    assert found.ratio_bound_step == ((2, 6) if ratio > 2 else (0, 2))

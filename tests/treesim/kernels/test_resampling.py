@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from treesim.kernels.resampling import resample
+from treesim.kernels.resampling import resample, sample_size
 from treesim.kernels.runs import Runs
 from treesim.kernels.uniforms import state_of
 from treesim.samplers.smc import SCHEMES
@@ -80,3 +80,10 @@ def test_few_runs_of_many_particles_keep_mean_and_variance(scheme):
     variance = (mean - whole) * (1 - (mean - whole) / free)
     assert (np.abs(copies.mean(axis=0) - mean) < 5.7 * np.sqrt(variance / n)).all()
     np.testing.assert_allclose(copies.var(axis=0), variance, rtol=0.06)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e200, 1e-200])
+def test_the_effective_sample_size_counts_particles_not_runs(unit):
+    weight, members = np.array([1.0, 2.0, 0.5]), np.array([4, 1, 3])
+    expected = (weight @ members) ** 2 / (weight**2 @ members)
+    assert sample_size(3, members, weight * unit, 2.0 * unit) == pytest.approx(expected, rel=1e-14)

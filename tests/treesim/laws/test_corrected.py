@@ -24,7 +24,8 @@ from treesim import (
     merge,
     unroll,
 )
-from treesim.laws.corrected import corrected_law, rejection_law
+from treesim.laws.corrected import MHLaw, Offers, _shortfall, corrected_law, rejection_law
+from treesim.laws.ratio_law import RatioLaw
 from treesim.testing.strategies import instances, trees, trellis_instances
 
 
@@ -219,3 +220,22 @@ def test_paths_that_are_offered_with_a_chance_below_floats_count_as_never_offere
     instance = Instance(trellis, Scaled.from_log([0.0, 0.0, log_value, 0.0, 0.0]))
     found = GuidedSMC(mh=3).law(instance).tv(instance.target)
     assert found.lo <= 0.5 <= found.hi < found.lo + 1e-6
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_allowances_move_both_bounds_and_what_follows_from_them(steps):
+    """Lambda is shifted where it is used, and what atoms lack is on top of that."""
+    instance = family("markov", horizon=3, perturbation="random-sign", epsilon=0.3)
+    law = MHLaw(GuidedSMC().law(instance), instance.target, steps)
+    log_ratio, mass = np.log([0.4, 1.0, 1.6]), np.full(3, 1 / 3)
+
+    def bounds(slack):
+        return law._bounds(RatioLaw(log_ratio, mass, log_ratio, mass, 0.0, slack, 0), 0.0)
+
+    (low, high), (lower, higher) = bounds(0.0), bounds(0.001)
+    assert low == pytest.approx(high) and low > 0.002
+    up, down = (
+        _shortfall(Offers(log_ratio, np.log(mass), steps, shift), log_ratio, np.log(mass)) for shift in (-0.001, 0.001)
+    )
+    assert (lower, higher) == (pytest.approx(down - 0.001), pytest.approx(up + 0.001))
+    assert steps == 1 or down + 1e-5 < low < up - 1e-5

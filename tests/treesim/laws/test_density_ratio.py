@@ -14,8 +14,10 @@ from scipy import stats
 from tests import naive
 from tests.shapes import trellis
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
-from treesim.laws.density_ratio import DensityRatio
+from treesim.kernels.density_ratio import edge_log_ratios
+from treesim.laws.density_ratio import DensityRatio, Effort
 from treesim.laws.law import WalkLaw
+from treesim.laws.ratio_law import RatioLaw
 from treesim.laws.walks import GuidedSteps, PoolSteps, ReferenceSteps
 from treesim.testing.strategies import trellis_instances, trellises
 
@@ -264,3 +266,25 @@ def test_progress_is_told_level_by_level():
     seen = []
     GuidedSMC().law(instance).tv(instance.target, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(t, 7) for t in range(1, 8)]
+
+
+def test_what_a_law_lacks_is_on_both_sides_of_its_bounds():
+    law = RatioLaw(np.log([0.5, 1.5]), np.array([0.5, 0.5]), np.log([1.0]), np.array([1.0]), 0.01, 1e-3, 0)
+    assert law.below(1.0) == (0.0, pytest.approx(0.25 + 0.01 + 1e-3))
+    # Beyond one, slope and mass weigh as much as the threshold.
+    assert law.below(4.0) == (pytest.approx(3.0 - 4e-3), pytest.approx(3.0 + 4 * 0.01 + 4e-3))
+
+
+def test_ratios_of_edges_count_the_powers_of_both():
+    p = Scaled(np.array([0.5, 0.5, 0.0, 0.0, 0.5]), np.array([-512, 0, 0, 0, 0], np.int32))
+    q = Scaled(np.array([0.25, 0.25, 0.25, 0.0, 0.0]), np.array([-512, -512, 0, 0, 0], np.int32))
+    found = np.empty(5)
+    edge_log_ratios(p.numbers, q.numbers, found)
+    np.testing.assert_allclose(found, [math.log(2), math.log(2) + 512 * math.log(2), -np.inf, np.nan, np.nan])
+
+
+@pytest.mark.parametrize("budget", [1e5, 1e6, 1e7])
+def test_no_more_moves_are_spent_than_the_budget_has(budget):
+    instance = family("markov", horizon=50, perturbation="log-uniform", epsilon="1/T", seed=4)
+    found = GuidedSMC().law(instance).problem(instance.target).tv(Effort(1e-9, budget))
+    assert 0 < found.moves <= budget < found.wanted < math.inf

@@ -102,7 +102,7 @@ def test_divergences_of_walks_reach_as_far_as_those_of_leaves():
     """A trellis of two steps and its tree: V^ falls by e^-500 on one side, the target goes there too."""
     layers = [np.array([[0.5, 0.5]]), np.array([[1.0, 0.0], [0.0, 1.0]])]
     graph = Trellis.from_layers(layers)
-    for fall in (-30.0, -300.0, -600.0):
+    for fall in (-3.0, -6.0, -12.0, -30.0, -300.0, -600.0):
         instance = Instance(graph, Scaled.from_log([0.0, 0.0, fall, 0.0, 0.0]))
         tree = unroll(instance)
         (law, target), (plain, plain_target) = ((GuidedSMC().law(x), x.target) for x in (instance, tree))
@@ -119,3 +119,10 @@ def test_a_chain_does_not_reach_what_guidance_gives_less_than_a_float_holds():
     tv = GuidedSMC(mh=2).law(instance).tv(instance.target)
     assert tv.lo <= 0.25 <= tv.hi
     assert tv.hi - tv.lo < 1e-6
+
+
+def test_of_two_laws_that_may_fail_the_difference_counts():
+    law, target = (LeafLaw(Scaled.from_float([p, p]), failure=1 - 2 * p) for p in (0.4, 0.3))
+    assert law.tv(target).hi == target.tv(law).hi == pytest.approx(0.2)
+    assert law.kl(target) == pytest.approx(0.8 * math.log(4 / 3) + 0.2 * math.log(0.5))
+    assert law.chi2(target) == pytest.approx(0.02 / 0.3 + 0.04 / 0.4)

@@ -1,6 +1,7 @@
 import itertools
 import math
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 import treesim.laws.one_of_n
 from tests import naive
-from treesim.kernels.one_of_n import log_selection, select_by_log
+from treesim.kernels.one_of_n import log_selection, positions, select_by_log, two_child_pool
 from treesim.laws.by_reward import RewardedLeaves
 from treesim.laws.one_of_n import best_of, weighted_pick
 from treesim.scaled import Scaled
@@ -206,3 +207,27 @@ def test_many_draws_approach_the_weights_at_the_known_rate():
 def test_the_best_of_very_many_is_the_best():
     law = bested(np.array([1 - 1e-12, 1e-12]), Scaled.from_float([1.0, 2.0]), 10**15)
     np.testing.assert_allclose(law, [0, 1.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("draws", [1, 2, 3, 8, 41])
+@pytest.mark.parametrize("chance", [Fraction(1, 2), Fraction(1, 8), Fraction(63, 64)])
+@pytest.mark.parametrize("ratio", [1.0, 0.3, 2.0**-40])
+def test_a_pool_of_two_children_is_a_sum_over_the_binomial_counts(draws, chance, ratio):
+    high = sum(
+        math.comb(draws, k) * chance**k * (1 - chance) ** (draws - k) * k / (k + (draws - k) * Fraction(ratio))
+        for k in range(1, draws + 1)
+    )
+    found = two_child_pool(float(chance), float(1 - chance), ratio, draws)
+    np.testing.assert_allclose(found, [float(high), float(1 - high)], rtol=1e-13)
+
+
+@pytest.mark.parametrize("blocks", [1, 40, 100_000])
+def test_weights_that_are_blocks_apart_are_as_precise_as_beside_each_other(blocks):
+    """What lies between 1 and 3 * 2^-512 blocks: whole nats, and a rest to the last bits."""
+    mantissa, exponent = np.array([1.0, 1.5]), np.array([0, -512 * blocks], np.int32)
+    whole, part = np.zeros(2, np.int64), np.zeros(2)
+    positions(mantissa, exponent, np.array([0, 1]), 1.0, whole, part)
+    with localcontext(prec=60):
+        exact = Decimal("1.5").ln() - 512 * blocks * Decimal(2).ln()
+        assert abs(int(whole[1]) + Decimal(float(part[1])) - exact) < Decimal("2e-16") * (1 + abs(exact))
+        assert blocks > 1 or abs(int(whole[1]) + Decimal(float(part[1])) - exact) < Decimal("6e-14")

@@ -9,6 +9,7 @@ from scipy import stats
 from tests import naive
 from tests.shapes import trellis
 from treesim import SMC, Instance, NoExactLaw, PathListLaw, Scaled, Trellis, family, sampler, unroll
+from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.testing.strategies import instances, trellis_instances
 
 INSTANCE = family("random-branching", horizon=4, branching=3, perturbation="log-normal:sigma=0.6", seed=9)
@@ -86,3 +87,27 @@ def test_laws_that_are_out_of_reach_say_what_they_would_cost():
         SMC(4, "systematic").law(SMALL)
     with pytest.raises(NoExactLaw, match="paths or more through"):
         SMC(8).law(family("markov", horizon=40, states=2))
+
+
+@pytest.mark.parametrize("size", [1, 5, 300])
+def test_binomial_steps_keep_their_digits_out_to_the_tails(size):
+    rho = np.array([[0.2, 0.8], [0.0, 1.0], [0.999, 0.001], [1.0, 0.0]])
+    for s in range(4):
+        mass, out = np.zeros((1, 4)), np.zeros((1, size + 1))
+        mass[0, s] = 1.0
+        binomial_step(rho, mass, size, out)
+        np.testing.assert_allclose(
+            out[0], stats.binom.pmf(np.arange(size + 1), size, rho[s, 0]), rtol=1e-11, atol=2e-18
+        )
+
+
+def test_among_nothing_but_zeros_the_one_beside_them_is_as_likely_as_each():
+    rho, kept = np.array([[0.25, 0.75]]), np.zeros((1, 2))
+    nothing = np.full(2, -np.inf)
+    keep_one(0, 1, rho, nothing, 3.0, -np.inf, True, kept)
+    np.testing.assert_allclose(kept, [[0.25 * 0.75, 0.75 * 0.75]])
+    keep_one(0, 1, rho, nothing, 3.0, -np.inf, False, kept)
+    np.testing.assert_allclose(kept, rho)
+    # Beside one that weighs something all zeros lose.
+    keep_one(0, 1, rho, nothing, 3.0, 0.0, True, kept)
+    assert kept.tolist() == [[0.0, 0.0]]

@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from treesim import SMC, family
+from treesim.laws.smc_as_walk import _same_offers
 
 
 def bernoulli(particles: int, ratio: float) -> float:
@@ -29,3 +30,14 @@ def test_the_least_number_of_particles_on_the_product_model():
         instance = family("product", horizon=horizon, ratio=1 + 1 / horizon)
         least.append(next(n for n in range(1, 9) if SMC(n).law(instance).tv(instance.target).hi <= 0.02))
     assert least == [4, 3, 2, 2, 1, 1]
+
+
+def test_offers_that_differ_by_more_than_rounding_are_two():
+    ptr, prob = np.array([0, 2, 4]), np.array([0.5, 0.5, 0.5, 0.5])
+    weights, chances, place = _same_offers(ptr, prob, np.array([0.0, 1e-9, 1e-9, 0.0]), 1e-13)
+    assert (weights.tolist(), chances.tolist(), place.tolist()) == ([0.0, 1e-9], [0.5, 0.5], [0, 1, 1, 0])
+    weights, chances, place = _same_offers(ptr, prob, np.array([0.0, 1e-14, 0.0, 0.0]), 1e-13)
+    assert (weights.tolist(), chances.tolist(), place.tolist()) == ([0.0], [1.0], [0, 0, 0, 0])
+    # Chances are compared with the rarest offer, not with one.
+    rare = np.array([1e-12, 1.0, 1.1e-12, 1.0])
+    assert _same_offers(ptr, rare, np.array([5.0, 0.0, 5.0, 0.0]), 1e-13) is None

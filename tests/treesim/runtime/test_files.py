@@ -200,3 +200,12 @@ def test_what_is_being_written_can_be_taken_away(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         write_whole(tmp_path / "a.txt", end)
+
+
+def test_others_may_read_what_the_mask_of_the_process_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "a", lambda path: path.write_text("x"))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640

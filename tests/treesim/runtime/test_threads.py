@@ -107,3 +107,10 @@ print(caught)
 def test_ctrl_c_from_python_is_an_exception_and_no_crash(spec):
     done = subprocess.run([sys.executable, "-c", SCRIPT, spec], capture_output=True, text=True, timeout=300)
     assert (done.returncode, done.stdout) == (0, "10\n"), done.stderr
+
+
+def test_no_chunk_is_empty_however_much_work_there_is(monkeypatch):
+    monkeypatch.setenv("TREESIM_THREADS", "3")
+    parts = []
+    chunked(lambda lo, hi: parts.append((lo, hi)), 2, 10**9)
+    assert sorted(parts) == [(0, 1), (1, 2)]

@@ -142,3 +142,12 @@ def test_a_success_too_rare_for_floats_costs_infinity():
     assert ExactGuided().cost(instance).value_queries == math.inf
     with pytest.raises(SpecError, match="asks for inf values"):
         ExactGuided().simulate(instance, 1, seed=0)
+
+
+def test_coins_that_need_no_factory_cost_what_is_expected():
+    """L below (1 + epsilon)(1 + 1/T): the scale of the coin is below one, and it is tossed so often only."""
+    instance = family("product", horizon=4, ratio=1.05)
+    kind, n = ExactGuided(), 40_000
+    assert kind._factory(instance)[1] < 1.0
+    drawn = kind.simulate(instance, n, seed=1).reference_draws / n
+    assert drawn == pytest.approx(kind.cost(instance).reference_draws, rel=0.01)

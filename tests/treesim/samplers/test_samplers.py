@@ -13,6 +13,7 @@ from treesim import (
     GuidedSMC,
     Importance,
     Instance,
+    Scaled,
     SoftBestOfN,
     SpecError,
     Tree,
@@ -22,6 +23,7 @@ from treesim import (
 )
 from treesim.laws.law import walk_law
 from treesim.laws.walks import PoolSteps
+from treesim.samplers.base import BLOCK_EDGES
 from treesim.spec import spell
 from treesim.testing.strategies import instances
 
@@ -250,3 +252,52 @@ def test_bad_simulations_are_refused():
 def test_every_sampler_is_tested():
     # The exact sampler refuses instances with values of zero: test_exact.py has its own.
     assert {spec.partition(":")[0] for spec in SPECS} == set(SAMPLERS) - {"exact-guided"}
+
+
+def test_a_block_keeps_no_more_edges_than_are_allowed():
+    long = family("markov", horizon=1000, states=2)
+    for spec in ("base", "importance:n=4"):
+        size, draws = sampler(spec).block_size(long), sampler(spec).draws_per_output(long)
+        assert size * draws * 1000 <= BLOCK_EDGES < 2 * (size + 1) * draws * 1000
+
+
+def test_a_beam_looks_at_what_pi_ref_can_draw():
+    tree = Tree.complete(2, 2, policy=[1.0, 0.0, 0.5, 0.5, 0.5, 0.5])
+    instance = Instance(tree, optimal_twist(tree, np.zeros(4)))
+    assert BeamSearch(5).cost(instance).value_queries == 3
+    assert BeamSearch(5).simulate(instance, 7, seed=0).value_queries == 21
+
+
+def test_the_choices_of_an_output_lead_to_its_leaf():
+    instance = family("markov", horizon=5, states=3, seed=1)
+    draws = sampler("base").simulate(instance, 40, seed=1)
+    assert len(set(draws.leaf.tolist())) == 3
+    assert [instance.graph.follow(draws.choices(instance.graph, i)) for i in range(40)] == draws.leaf.tolist()
+
+
+UNITS = [
+    "best-of-n:n=5", "soft-best-of-n:n=5,temperature=0.4", "importance:n=5", "rejection:budget=4", "beam:width=2",
+    "sp-gsmc", "sp-gsmc:pool=3", "sp-gsmc:mh=3", "sp-gsmc:reject=3", "sp-gsmc:pool=3,mh=3", "smc:particles=4",
+    "smc:particles=4,proposal=optimal", "smc:particles=4,proposal=pool,pool=3", "smc:particles=4,threshold=0.5",
+    "smc:particles=4,proposal=pool,pool=3,threshold=0.5", "particle-gibbs:particles=3,sweeps=2", "exact-guided",
+    "vgb:steps=20", "random-suffix:steps=3",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", UNITS)
+@pytest.mark.parametrize("shift", [-1000.0, 255 * np.log(2), 50_000.0])
+@pytest.mark.parametrize("branching", [2, 3])
+def test_the_unit_of_values_does_not_matter(spec, shift, branching):
+    """Also where values lie on both sides of the end of a float's plain range: the same draws, but for rounding."""
+    plain = family("dirichlet", horizon=3, branching=branching, perturbation="log-normal:sigma=0.5", seed=4)
+    shifted = Instance(plain.graph, Scaled.from_log(plain.value.log() + shift))
+    n = 50 if spec == "exact-guided" else 400
+    a, b = (sampler(spec).simulate(instance, n, seed=2) for instance in (plain, shifted))
+    assert np.mean(a.leaf == b.leaf) > 0.99
+    if a.log_partition is not None:
+        np.testing.assert_allclose(
+            np.sort(b.log_partition - shift)[20:-20], np.sort(a.log_partition)[20:-20], atol=1e-6
+        )
+    if spec != "exact-guided" and "smc:" not in spec:
+        one, other = (sampler(spec).law(instance).prob.to_float() for instance in (plain, shifted))
+        np.testing.assert_allclose(other, one, rtol=1e-8, atol=1e-12)

@@ -198,3 +198,11 @@ def test_what_should_be_whole_is_told_off_by_name(name, make):
         with pytest.raises(TreesimError, match=rf"^{name} is {value!s}|{name} is '4'") as caught:
             make(value)
         assert "a whole number" in str(caught.value)
+
+
+def test_a_complete_prefix_that_was_never_reached_is_no_output():
+    def guess(oracle, rng):
+        return Prefix((0, 0, 0), 0, (0, 0, 0))
+
+    with pytest.raises(OracleError, match=r"prefix \(0, 0, 0\) was never reached: .* before returning it"):
+        sampler(guess).simulate(INSTANCE, 1, seed=0)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from treesim import SpecError, compare, family, register_sampler, results, sampler
+from treesim import TV, SpecError, compare, estimate, family, register_sampler, results, sampler
 from treesim.empirical.measure import measure
-from treesim.studies.compare import Comparison, from_records, series
+from treesim.studies.compare import Comparison, Point, from_records, series
 from treesim.studies.store import open_store
 from treesim.studies.sweep import read_grid, run
 from treesim.tables import Records
@@ -147,3 +147,15 @@ def test_it_becomes_a_table_and_a_frame():
     assert isinstance(found, Comparison)
     frames = pytest.importorskip("pandas")
     assert isinstance(found.to_frame(), frames.DataFrame)
+
+
+def test_points_that_are_estimated_have_the_runs_and_the_seed_that_are_given():
+    spec = "smc:particles=40,resampling=systematic"
+    (point,) = compare([TREE], [spec], runs=300, seed=7).points
+    assert point.tv == estimate(spec, TREE, 300, 7).tv != estimate(spec, TREE, 300, 0).tv
+
+
+def test_records_have_both_ends_of_an_interval():
+    (record,) = Comparison((Point("a", "b", "c", TV(0.1, 0.3, "estimated", 0.99), 4.0, 8.0),)).records()
+    assert (record["tv.lo"], record["tv.hi"], record["tv.kind"]) == (0.1, 0.3, "estimated")
+    assert (record["reference_draws"], record["value_queries"]) == (4.0, 8.0)

@@ -9,6 +9,7 @@ from scipy import stats
 from treesim import SMC, Importance, NoExactLaw, SpecError, family, need, sampler
 from treesim.empirical.measure import distance
 from treesim.laws.density_ratio import Effort
+from treesim.studies import scaling
 from treesim.studies.scaling import STUDENT, fit, instance_at, least, scale, varying
 
 
@@ -148,3 +149,10 @@ def test_what_cannot_grow_is_refused():
         need(instance, "smc", 0.0)
     with pytest.raises(NoExactLaw, match="vgb walks on the prefixes of a tree"):
         need(family("markov", horizon=40), "vgb", 0.1)
+
+
+def test_needs_have_the_runs_and_the_seed_that_are_given(monkeypatch):
+    asked = []
+    monkeypatch.setattr(scaling, "need", lambda instance, *rest: asked.append((instance.seed, *rest)))
+    list(scale("dirichlet", "smc", [2, 3], 0.1, seed=7, runs=300))
+    assert asked == [(7, "smc", 0.1, "particles", 300, 7)] * 2

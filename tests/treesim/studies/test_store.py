@@ -1,6 +1,7 @@
 """Stores: born whole or taken as new, patient with others, and never overwritten where they are not ours."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import threading
@@ -336,3 +337,17 @@ def test_all_rows_can_be_moved_into_the_one_file(path, tmp_path):
 def test_columns_have_the_order_that_rows_have(full):
     with open_store(full) as store:
         assert store.execute(f"SELECT {', '.join(COLUMNS)} FROM cells") == [row(CELL)]
+
+
+def test_a_record_has_every_figure_under_its_name(path):
+    figures = {
+        "tv": {"lo": 0.25, "hi": 0.5, "kind": "certified"}, "kl": 1.0, "chi2": 2.0, "expected_reward": 3.0,
+        "cost": {"reference_draws": 4.0, "value_queries": 5.0}, "horizon": 6, "bellman_error": 7.0, "ratio_bound": 8.0,
+        "log_partition": 9.0,
+    }  # fmt: skip
+    with open_store(path, create=True) as store:
+        commit(store, row(CELL, json.dumps(figures)))
+        (record,) = rows(store)
+    flat = {f"tv.{key}": value for key, value in figures.pop("tv").items()} | figures.pop("cost") | figures
+    assert {key: record[key] for key in flat} == flat
+    assert (record["width"], record["budget"], record["runs"]) == (CELL.width, CELL.budget, CELL.runs)

@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from treesim import FAMILIES, family, sampler
+from treesim import FAMILIES, estimate, family, sampler
 from treesim.runtime import user_code
 from treesim.studies import sweep as sweeps
 from treesim.studies.grid import Cell, SweepError, read_grid
@@ -333,3 +333,11 @@ def test_a_server_of_another_kind_is_told(grid, tmp_path, monkeypatch, reply):
             next(run_on_dask(read_grid(grid), store, address))
         for connection in kept:
             connection.close()
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_runs_have_the_seed_of_their_cell(seed):
+    spec = "smc:particles=40,resampling=systematic"
+    done = dict(zip(COLUMNS, compute(Cell("dirichlet", '{"horizon": 3}', seed, spec, 300)), strict=True))
+    expected = estimate(spec, family("dirichlet", horizon=3, seed=seed), 300, seed).tv
+    assert json.loads(done["result"])["tv"] == expected.document()

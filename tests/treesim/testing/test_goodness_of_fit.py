@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from treesim import Instance, LeafLaw, Scaled, Tree, family, sampler
 from treesim.errors import SpecError, TreeError
 from treesim.testing import MISSED, check_sampler, goodness_of_fit, leaves
+from treesim.testing.goodness_of_fit import _entropy_tail
 from treesim.testing.strategies import bounded_instances, instances
 
 INSTANCE = family("dirichlet", horizon=3, perturbation="log-normal:sigma=0.5", seed=1)
@@ -165,3 +166,18 @@ def test_each_of_the_bounds_is_the_least_somewhere(cells, observed):
     entropy = float((count * np.log(count / total / law)).sum())
     free = cells - 1
     assert verdict.p_value <= 3 * math.exp(free - entropy + free * math.log(entropy / free)) * (1 + 1e-9)
+
+
+def test_the_bound_on_the_entropy_is_the_formula():
+    assert _entropy_tail(10.0, 4) == pytest.approx(math.exp(3 - 10 + 3 * math.log(10 / 3)), rel=1e-14)
+    assert _entropy_tail(3.0, 4) == 1.0
+    # Of a coin: sup over s of exp(-s e) / (1 - s).
+    s = np.linspace(0, 1, 100_001)[:-1]
+    assert _entropy_tail(5.0, 2) == pytest.approx((np.exp(-5 * s) / (1 - s)).min(), rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_a_spec_is_drawn_from_with_the_seed_that_is_given(seed):
+    draws = sampler("sp-gsmc").simulate(INSTANCE, 500, seed)
+    expected = goodness_of_fit(draws, sampler("sp-gsmc").law(INSTANCE), graph=INSTANCE.graph)
+    assert check_sampler("sp-gsmc", INSTANCE, "sp-gsmc", n=500, seed=seed) == expected

@@ -142,3 +142,13 @@ def test_the_search_for_bad_particles_beats_chance():
 def test_guidance_alone_is_bounded():
     instance = family("product", horizon=3)
     assert sampler("sp-gsmc").law(instance).tv(instance.target).hi < 1e-12
+
+
+def test_the_rows_of_particles_are_the_two_formulas():
+    instance = family("dirichlet", horizon=3, perturbation="random-sign", epsilon=0.05, seed=1)
+    audit, rows = instance.audit, {check.theorem: check for check in verify(instance)}
+    particles = int(rows["5.1"].claim.rpartition("=")[2])
+    epsilon, ratio = audit.bellman_error, audit.ratio_bound
+    assert rows["5.1"].bound == pytest.approx(ratio**6 * 3 * (1 + epsilon) ** 12 / (2 * particles), rel=1e-12)
+    assert rows["5.2"].bound == pytest.approx(ratio**6 * math.exp(6 * epsilon * 3) * 3 / (2 * particles), rel=1e-12)
+    assert rows["5.1"].measured == rows["5.2"].measured > 0

@@ -86,3 +86,9 @@ def test_wrong_questions_are_refused():
     ):
         with pytest.raises(SpecError, match=message):
             BinaryTrees(**wrong)
+
+
+def test_what_a_climb_finds_names_the_seed_it_began_at():
+    found = worst_case(share_of_sharp, BinaryTrees(2, epsilon=0.2), tries=10, climbs=1, seed=20)
+    assert found.score > found.scores.max()
+    assert found.instance.seed == 20 + int(np.argmax(found.scores)) != 20
