@@ -138,7 +138,7 @@ def test_the_linear_program_finds_the_best_rule(k, worst):
     low = k**-2
     found = worst_error(programmed_rule(8, low), low)
     assert found == pytest.approx(worst, rel=0.01)
-    assert found <= selection(8, math.log(k)).worst * (1 + 1e-3)
+    assert found <= selection(8, math.log(k)).worst
     # Whoever need not return one of the draws does better, and not better than any polynomial.
     free = worst_error(programmed_rule(8, low, returns_a_draw=False), low)
     assert ((k - 1) / (k + 1)) ** 8 / 2 * 0.999 <= free < found
@@ -173,7 +173,7 @@ def test_a_rule_for_many_paths_and_a_wide_bound_leaves_some_aside():
     assert few.degree is None
     assert many.worst == few.worst
     assert is_rule(many.high_chance)
-    assert worst_error(many.high_chance, 0.01) == pytest.approx(few.worst, rel=1e-4)
+    assert worst_error(many.high_chance, 0.01) == pytest.approx(few.worst, rel=3e-3)
 
 
 @pytest.mark.parametrize("log_bound", [0.0, 1e-9, 700.0])
