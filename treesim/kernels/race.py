@@ -93,6 +93,14 @@ def race_edges(lo, hi, layer, value, draws, out):
 
 
 @njit(nogil=True, cache=True)
+def run(mantissa, exponent, rng):
+    """log of a weight over a uniform number, which is never zero; -inf for a weight of zero."""
+    if mantissa == 0.0:
+        return -math.inf
+    return math.log(mantissa) + exponent * LN2 - math.log(1.0 - rng.random())
+
+
+@njit(nogil=True, cache=True)
 def step_race(layer, ahead, draws, node, rng):
     """Draw `draws` edges from pi_ref and keep the one of the largest V / uniform, the first if all values are zero."""
     ptr, prob, child = layer
@@ -107,11 +115,9 @@ def step_race(layer, ahead, draws, node, rng):
             c = k if is_tree else child[k]
             if j == 0:
                 chosen = k
-            if mantissa[c] > 0.0:
-                # 1 - u is never zero.
-                score = math.log(mantissa[c]) + exponent[c] * LN2 - math.log(1.0 - rng.random())
-                if score > best:
-                    best, chosen = score, k
+            score = run(mantissa[c], exponent[c], rng)
+            if score > best:
+                best, chosen = score, k
         node[i] = chosen
 
 
@@ -123,10 +129,9 @@ def race_columns(leaf, reward, rng, out):
         best, chosen = -math.inf, 0
         for j in range(leaf.shape[1]):
             x = leaf[i, j]
-            if mantissa[x] > 0.0:
-                score = math.log(mantissa[x]) + exponent[x] * LN2 - math.log(1.0 - rng.random())
-                if score > best:
-                    best, chosen = score, j
+            score = run(mantissa[x], exponent[x], rng)
+            if score > best:
+                best, chosen = score, j
         out[i] = chosen
 
 

@@ -41,7 +41,7 @@ _ENOUGH = 40.0
 # Points a degree on which errors are looked for, by the linear program at first, and afterwards.
 _COARSE, _FINE = 4, 50
 _EXCHANGES, _NEAR = 8, 1.001
-# Between 50 n Chebyshev points a polynomial of degree n is larger than on them by a factor of 1 / cos(pi / 100) at most.
+# Between 50 n Chebyshev points a polynomial of degree n is at most 1 / cos(pi / 100) of what it is on them.
 MARGIN = 1.002
 
 
