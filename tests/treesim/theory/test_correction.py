@@ -122,6 +122,16 @@ def test_the_game_is_what_samplers_do():
             assert found == pytest.approx(game.distance[player][i], rel=1e-6, abs=1e-12)
     worst = list(game.worst.values())
     assert worst == sorted(worst)
+    # Who must return a draw loses a little by it, and selection a factor below 4.
+    assert 1.05 * worst[0] < worst[1] < 1.6 * worst[0]
+    assert 2 * worst[1] < worst[2] < 4 * worst[0]
+
+
+def test_what_selection_promises():
+    """2 rho^N / (1 + rho^(2N - 2)) at rho = 1/3 and 1/5, N = 2 and 4."""
+    assert selection_bound(2, 2.0) == pytest.approx(2 / 9 / (1 + 1 / 9), rel=1e-14)
+    assert selection_bound(4, 2.0) == pytest.approx(2 / 81 / (1 + 1 / 729), rel=1e-14)
+    assert selection_bound(4, 1.5) == pytest.approx(2 / 625 / (1 + 5.0**-6), rel=1e-14)
 
 
 def test_the_tail_of_the_exact_sampler():
