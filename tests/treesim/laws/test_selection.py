@@ -258,8 +258,8 @@ def test_a_pools_law_is_that_of_all_its_draws():
 def test_on_a_trellis_the_law_is_that_of_the_unrolled_tree():
     trellis = family("markov", horizon=4, states=2, perturbation="random-sign", epsilon=0.4, seed=3)
     tree = unroll(trellis)
-    for spec in ("sp-gsmc:chebyshev=3", "sp-gsmc:chebyshev=4", "sp-gsmc:chebyshev=6,bound=9"):
-        kind = sampler(spec)
+    for spec in [*(f"chebyshev={n}" for n in range(2, 12)), "chebyshev=6,bound=9"]:
+        kind = sampler(f"sp-gsmc:{spec}")
         law, expected = kind.law(trellis), kind.law(tree)
         tv = law.tv(trellis.target)
         assert tv.kind in ("exact", "certified")
@@ -288,6 +288,15 @@ def test_an_understated_bound_is_an_error_and_a_sufficient_one_is_not():
     falls = Instance(Tree.complete(2, 2), Scaled.from_float([1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0]))
     with pytest.raises(SpecError, match="needs a finite Bellman error"):
         GuidedSMC(chebyshev=4).law(falls)
+
+
+def test_the_bound_is_that_of_the_bellman_error():
+    """T - 1 factors with the exact normaliser; with a pool T of them, and pool means within 1 / (4 T)."""
+    exact, pool = (GuidedSMC(pool=m, chebyshev=4).rule(INSTANCE).log_bound for m in (0, 3))
+    assert INSTANCE.audit.bellman_error == pytest.approx(0.3)
+    assert exact == pytest.approx(2 * math.log(1.3), rel=1e-12)
+    assert pool == pytest.approx(3 * math.log(1.3 * 12 / 11), rel=1e-12)
+    assert GuidedSMC(chebyshev=4, bound=5.0).rule(INSTANCE).log_bound == pytest.approx(math.log(5.0))
 
 
 @pytest.mark.parametrize(
