@@ -57,7 +57,7 @@ def race() -> Discovery:
     return Discovery(
         "race",
         "Of N draws keep the one of the largest reward / uniform number: its law is that of independent Metropolis-"
-        "Hastings after N - 1 updates, and is nowhere farther from the target than importance resampling of N draws.",
+        "Hastings after N - 1 updates, and nowhere was it found farther from the target than importance resampling.",
         checks,
         Experiment(
             "One of N draws from pi_ref kept by its reward, on a random tree",

@@ -183,8 +183,8 @@ class Race(_OneOfN):
     """The race: of N draws the one of the largest reward / uniform number is kept; among rewards of zero any, alike.
 
     Its law is that of independent Metropolis-Hastings from pi_ref after N - 1 updates of a first draw, in one parallel
-    round; and it is never farther from the target than importance resampling of as many draws (see the discovery
-    `race`).
+    round; nowhere was it found farther from the target than importance resampling of as many draws (see the
+    discovery `race`).
 
     Parameters
     ----------
