@@ -1,4 +1,4 @@
-"""One race is a chain of Metropolis-Hastings, and never farther than importance resampling."""
+"""One race is a chain of Metropolis-Hastings, and nowhere seen farther than importance resampling."""
 
 from __future__ import annotations
 
