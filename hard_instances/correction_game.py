@@ -11,7 +11,7 @@ import numpy as np
 from treesim.arrays import Brief, FloatArray
 from treesim.laws.corrected import log_corrected
 from treesim.laws.one_of_n import weighted_pick
-from treesim.laws.selection import favoured, programmed_rule, selection
+from treesim.laws.selection import bernstein, favoured, programmed_rule, selection, shares
 from treesim.scaled import Scaled
 
 PLAYERS = ("any algorithm", "any that returns a draw", "Chebyshev selection", "race = MH", "importance (SIR)")
@@ -59,26 +59,16 @@ def correction_game(draws: int, bound: float) -> CorrectionGame:
      'race = MH': '1.3e-02', 'importance (SIR)': '6.2e-02'}
     """
     low = bound**-2
-    waves = 0.5 * (1.0 - np.cos(np.pi * np.arange(1, SHARES) / SHARES))
-    level = np.arange(1, SHARES) / SHARES
-    share = np.unique(np.concatenate([waves, level * low / (1.0 - level + level * low)]))
+    share = np.unique(shares(1, low, SHARES))[1:-1]
     goal = favoured(share, low)
     kept = {
-        PLAYERS[0]: _binomial(share, programmed_rule(draws, low, returns_a_draw=False)),
-        PLAYERS[1]: _binomial(share, programmed_rule(draws, low)),
-        PLAYERS[2]: _binomial(share, selection(draws, math.log(bound)).high_chance),
+        PLAYERS[0]: bernstein(programmed_rule(draws, low, returns_a_draw=False), share),
+        PLAYERS[1]: bernstein(programmed_rule(draws, low), share),
+        PLAYERS[2]: bernstein(selection(draws, math.log(bound)).high_chance, share),
         PLAYERS[3]: np.array([_race(p, low, draws) for p in share.tolist()]),
         PLAYERS[4]: np.array([_resampling(p, low, draws) for p in share.tolist()]),
     }
     return CorrectionGame(share, {player: np.abs(high - goal) for player, high in kept.items()})
-
-
-def _binomial(share: FloatArray, high_chance: FloatArray) -> FloatArray:
-    """sum_s C(N, s) p^s (1 - p)^(N - s) h_s."""
-    n = len(high_chance) - 1
-    s = np.arange(n + 1)
-    ways = np.array([math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1) for k in s])
-    return np.exp(ways + np.outer(np.log(share), s) + np.outer(np.log1p(-share), n - s)) @ high_chance
 
 
 def _race(share: float, low: float, draws: int) -> float:

@@ -101,8 +101,8 @@ class Selection(Brief):
     def kept(self, up: float) -> tuple[float, float]:
         """H(P) / P and (1 - H(P)) / (1 - P): by how much a path is favoured if it is high, and if it is low."""
         n, s = self.paths, np.arange(self.paths)
-        high = _bernstein(n / (s + 1) * self.high_chance[1:], np.array([up]))
-        other = _bernstein(n / (n - s) * (1.0 - self.high_chance[:-1]), np.array([up]))
+        high = bernstein(n / (s + 1) * self.high_chance[1:], np.array([up]))
+        other = bernstein(n / (n - s) * (1.0 - self.high_chance[:-1]), np.array([up]))
         return float(high[0]), float(other[0])
 
 
@@ -136,7 +136,7 @@ def selection(paths: int, log_bound: float) -> Selection:
         raise SpecError(f"weights are within exp(+-{log_bound:g}), expected a finite bound of at least 1")
     low = _low(log_bound)
     degree = _highest_degree(paths, low)
-    worst = _chebyshev_error(degree, low)
+    worst = chebyshev_error(degree, low)
     h = np.clip(_chebyshev_rule(paths, degree, low), 0.0, 1.0)
     if degree == min(paths - 1, _useful(low)) or worst < LEAST_PROGRAMMED:
         return Selection(log_bound, h, degree, worst)
@@ -200,8 +200,8 @@ def favoured(high: FloatArray, low: float) -> FloatArray:
 
 def worst_error(high_chance: FloatArray, low: float) -> float:
     """max |H - f| over the share of high weights, for any h."""
-    share = _shares(len(high_chance), low, _FINE)
-    return float(np.abs(_bernstein(high_chance, share) - favoured(share, low)).max())
+    share = shares(len(high_chance), low, _FINE)
+    return float(np.abs(bernstein(high_chance, share) - favoured(share, low)).max())
 
 
 def programmed_rule(paths: int, low: float, returns_a_draw: bool = True) -> FloatArray:
@@ -218,12 +218,12 @@ def programmed_rule(paths: int, low: float, returns_a_draw: bool = True) -> Floa
     """
     from scipy.optimize import linprog
 
-    share, fine = _shares(paths, low, _COARSE), _shares(paths, low, _FINE)
+    share, fine = shares(paths, low, _COARSE), shares(paths, low, _FINE)
     free = slice(1, paths) if returns_a_draw else slice(0, paths + 1)
     h = np.zeros(paths + 1)
     h[-1] = 1.0
     for _ in range(_EXCHANGES):
-        basis = _bernstein(np.eye(paths + 1), share).T
+        basis = bernstein(np.eye(paths + 1), share).T
         rest = favoured(share, low) - (basis[:, -1] if returns_a_draw else 0.0)
         matrix, ones = basis[:, free], np.ones((len(share), 1))
         found = linprog(
@@ -238,7 +238,7 @@ def programmed_rule(paths: int, low: float, returns_a_draw: bool = True) -> Floa
             )
         h[free] = np.clip(found.x[:-1], 0.0, 1.0)
         # Where the polynomial waves beyond what the grid shows, the grid gains points.
-        error = np.abs(_bernstein(h, fine) - favoured(fine, low))
+        error = np.abs(bernstein(h, fine) - favoured(fine, low))
         if error.max() <= _NEAR * found.fun:
             break
         inner = error[1:-1]
@@ -283,12 +283,7 @@ def is_rule(high_chance: FloatArray) -> bool:
     return bool((high_chance >= -ROUNDING).all() and (high_chance <= 1.0 + ROUNDING).all())
 
 
-def _low(log_bound: float) -> float:
-    """k^-2: the low weight in units of the high one, never zero."""
-    return max(math.exp(-2.0 * log_bound), 1e-290)
-
-
-def _shares(paths: int, low: float, density: int) -> FloatArray:
+def shares(paths: int, low: float, density: int) -> FloatArray:
     """Shares of high weights at which an error is looked for: where polynomials wave, and where f rises."""
     n = density * paths
     waves = 0.5 * (1.0 - np.cos(np.pi * np.arange(n + 1) / n))
@@ -296,12 +291,23 @@ def _shares(paths: int, low: float, density: int) -> FloatArray:
     return np.concatenate([waves, goal * low / (1.0 - goal + goal * low)])
 
 
-def _bernstein(coefficient: FloatArray, x: FloatArray) -> FloatArray:
+def bernstein(coefficient: FloatArray, x: FloatArray) -> FloatArray:
     """The polynomials with these Bernstein coefficients on [0, 1], by de Casteljau; shape [..., len(x)]."""
     b = np.repeat(coefficient[..., None], len(x), axis=-1)
     while b.shape[-2] > 1:
         b = b[..., :-1, :] * (1.0 - x) + b[..., 1:, :] * x
     return b[..., 0, :]
+
+
+def chebyshev_error(degree: int, low: float) -> float:
+    """2 rho^(n + 1) / (1 + rho^(2n)): max |d| times rho, the largest distance of a proposal with such weights."""
+    rho = math.exp(-_exponent(low))
+    return 2.0 * rho ** (degree + 1) / (1.0 + rho ** (2 * degree))
+
+
+def _low(log_bound: float) -> float:
+    """k^-2: the low weight in units of the high one, never zero."""
+    return max(math.exp(-2.0 * log_bound), 1e-290)
 
 
 def _exponent(low: float) -> float:
@@ -323,12 +329,6 @@ def _at_zero(degree: int, low: float) -> float:
 def _chebyshev(degree: int, z: FloatArray) -> FloatArray:
     """T_n on [-1, 1]."""
     return np.cos(degree * np.arccos(np.clip(z, -1.0, 1.0)))
-
-
-def _chebyshev_error(degree: int, low: float) -> float:
-    """2 rho^(n + 1) / (1 + rho^(2n)): max |d| times rho, the largest distance of a proposal with such weights."""
-    rho = math.exp(-_exponent(low))
-    return 2.0 * rho ** (degree + 1) / (1.0 + rho ** (2 * degree))
 
 
 def _highest_degree(paths: int, low: float) -> int:

@@ -143,7 +143,7 @@ class Backtracking(Sampler):
             moving = 0.0 if self._stops else float(min(self.steps, 1)) if self.momentum else 0.5 * self.steps
             visits = np.append(moving, np.zeros(len(degree) - 1))
         elif self._stops:
-            visits = visits_of(instance, self.momentum).expected_visits(self.leaf)
+            visits = _expected_visits(instance, self.momentum, self.leaf)
         else:
             visits = self._after(moves)[1][: len(degree)]
         total = float(visits @ degree)
@@ -250,6 +250,12 @@ def visits_of(instance: Instance, momentum: bool) -> LeafVisits:
     """The leaves that the walk visits."""
     moves = moves_of(instance)
     return LeafVisits(moves.tree, moves.parent, moves.log_odds, moves.log_share, momentum=momentum)
+
+
+@remembered
+def _expected_visits(instance: Instance, momentum: bool, leaf: int) -> FloatArray:
+    """Visits to each inner node until the walk has seen so many leaves: every block asks what they cost."""
+    return visits_of(instance, momentum).expected_visits(leaf)
 
 
 @remembered

@@ -201,7 +201,7 @@ class GuidedSMC(Sampler):
     def _until_accepted(
         self, instance: Instance, paths: Paths, log_ratio: FloatArray, reads: int, rng: np.random.Generator
     ) -> Draws:
-        log_largest = _log_envelope(instance)
+        log_largest = _log_extremes(instance)[1]
         waiting = np.arange(len(log_ratio))
         for _ in range(1, self.reject):
             # Where guidance never meets the target, C is zero and nothing is accepted.
@@ -225,11 +225,11 @@ class GuidedSMC(Sampler):
         def step(t: int, node: IntArray) -> None:
             nonlocal reads
             ahead = value[graph.level(t + 1)]
-            if self.select == "race":
-                step_race(tuple(graph.layer(t)), ahead.numbers, self.pool, node, rng)
-                reads += self.pool * n
-            elif self.pool:
-                step_pool(tuple(graph.layer(t)), ahead.numbers, self.pool, node, log_weight, rng)
+            if self.pool:
+                if self.select == "race":
+                    step_race(tuple(graph.layer(t)), ahead.numbers, self.pool, node, rng)
+                else:
+                    step_pool(tuple(graph.layer(t)), ahead.numbers, self.pool, node, log_weight, rng)
                 reads += self.pool * n
             else:
                 reads += step_guided(tuple(graph.layer(t)), ahead.numbers, node, log_weight, rng)
@@ -254,12 +254,10 @@ def log_mean_weight(instance: Instance, pool: int) -> float:
     return float(instance.audit.log_partition - first.log()[0])
 
 
-@remembered
 def log_largest_weight(instance: Instance) -> float:
     """The largest |log w| over the paths that guidance takes: log of the least `bound` of selection."""
-    least, most = log_extreme_ratios(walk_law(GuidedSteps(instance.graph, instance.value)), instance.target)
     log_mean = log_mean_weight(instance, 0)
-    return max(abs(least + log_mean), abs(most + log_mean))
+    return max(abs(log_ratio + log_mean) for log_ratio in _log_extremes(instance))
 
 
 @remembered
@@ -269,6 +267,6 @@ def _log_refusal(instance: Instance) -> float:
 
 
 @remembered
-def _log_envelope(instance: Instance) -> float:
-    """log C, the largest of target / guided law over the paths that guidance takes."""
-    return log_extreme_ratios(walk_law(GuidedSteps(instance.graph, instance.value)), instance.target)[1]
+def _log_extremes(instance: Instance) -> tuple[float, float]:
+    """log of the smallest and of the largest target / guided law over the paths that guidance takes."""
+    return log_extreme_ratios(walk_law(GuidedSteps(instance.graph, instance.value)), instance.target)

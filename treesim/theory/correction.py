@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from treesim.laws.selection import best_rate
+from treesim.laws.selection import best_rate, chebyshev_error
 
 
 def contraction(bound: float) -> float:
@@ -111,8 +111,7 @@ def selection_bound(draws: int, bound: float) -> float:
     >>> round(selection_bound(4, 2.0) / correction_lower_bound(4, 2.0), 4)
     3.9945
     """
-    rho = contraction(bound)
-    return 2.0 * rho**draws / (1.0 + rho ** (2 * draws - 2))
+    return chebyshev_error(draws - 1, bound**-2)
 
 
 def race_bound(draws: int, log_largest_ratio: float) -> float:
