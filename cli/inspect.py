@@ -30,7 +30,7 @@ def inspect(file: Path, plot: Path | None, style: str) -> None:
         from treesim.figures.style import save_figure
 
         save_figure(instance_figure(found.instance), distinct_output(plot, file))
-    levels = document["bellman_error"]["by_level"]
+    levels = {**document["bellman_error"]["by_level"], **document["guidance"]["by_level"]}
     records = [
         {"level": t, **dict(zip(levels, row, strict=True))} for t, row in enumerate(zip(*levels.values(), strict=True))
     ]

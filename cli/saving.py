@@ -28,15 +28,14 @@ def save_and_tell(instance: Instance, output: Path, style: str) -> None:
     from treesim.instances.inspection import describe_instance
 
     with working("saving it, and reading it back"):
-        document = describe_instance(instance)
+        audit = instance.audit
         storage.save(instance, output)
     headers = ["instance", "T", "nodes", "log Z", "Bellman error", "ratio bound L"]
     row = {
-        "instance": str(output), "horizon": document["horizon"], "nodes": document["nodes"],
-        "log_partition": document["log_partition"], "bellman_error": document["bellman_error"]["sup"],
-        "ratio_bound": document["ratio_bound"],
+        "instance": str(output), "horizon": instance.horizon, "nodes": instance.graph.n_nodes,
+        "log_partition": audit.log_partition, "bellman_error": audit.bellman_error, "ratio_bound": audit.ratio_bound,
     }  # fmt: skip
     name, horizon, nodes, *numbers = row.values()
     table = [[name, horizon, nodes, *map(number, numbers)]]
-    if not print_as(style, document if style == "json" else {"rows": [row]}, headers, table):
+    if not print_as(style, describe_instance(instance) if style == "json" else {"rows": [row]}, headers, table):
         print_table(headers, table)

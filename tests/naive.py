@@ -73,6 +73,26 @@ def ratio_bound(tree: Tree, value: Vector) -> Fraction | None:
     return best
 
 
+def reach(tree: Tree) -> Vector:
+    """pi_ref of every node."""
+    mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges
+    for v in inner_nodes(tree):
+        for c, p in children(tree, v):
+            mass[c] = mass[v] * p
+    return mass
+
+
+def average_case_bound(tree: Tree, value: Vector) -> Vector:
+    """TV(mu_t, nu_t) of the levels below the root; 1 where V^ gives no prefix any weight."""
+    mass, ahead = reach(tree), [sum(p * value[c] for c, p in children(tree, v)) for v in inner_nodes(tree)]
+    distances = []
+    for t in range(1, tree.horizon):
+        nodes = range(tree.level_ptr[t], tree.level_ptr[t + 1])
+        mu, nu = ([mass[v] * number[v] for v in nodes] for number in (value, ahead))
+        distances.append(tv(normalised(mu), normalised(nu)) if any(mu) and any(nu) else Fraction(1))
+    return distances
+
+
 def walk_law(tree: Tree, step) -> Vector:
     """Law of the leaves when ``step(node, children)`` gives the law of the next child."""
     mass = [Fraction(1)] + [Fraction(0)] * tree.n_edges

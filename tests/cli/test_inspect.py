@@ -52,7 +52,9 @@ def test_inspect_counts_the_paths_of_a_trellis(run, chain):
 
 def test_levels_in_every_format(run, instance):
     lines = run("inspect", instance, "--format", "csv").stdout.splitlines()
-    assert lines[0] == "level,sup,mean_reference,mean_target"
+    assert lines[0] == (
+        "level,sup,mean_reference,mean_target,tv,kl,mean_log_reference,mean_log_target,mean_log_guided,centred"
+    )
     assert len(lines) == 5
     assert run("inspect", instance, "--format", "markdown").stdout.startswith("| level ")
 
@@ -95,4 +97,4 @@ def test_a_name_cannot_command_the_terminal(run):
     Instance(named, Scaled.from_float([1.0, 1.0, 2.0])).save("n.st")
     text = run("inspect", "n.st").stdout
     assert "\x1b" not in text
-    assert len(text.splitlines()) == 9
+    assert len(text.splitlines()) == 10

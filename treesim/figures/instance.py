@@ -1,4 +1,4 @@
-"""An instance drawn: Bellman error by level, value profile, and the graph, of large trees the part that matters."""
+"""An instance drawn: Bellman error by level, what guidance loses, values, and the graph, of large ones what counts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, dress, headline, legend
+from treesim.graphs.guidance import normal_tv
 from treesim.graphs.layered import LayeredGraph
 from treesim.instances.instance import Instance
 
@@ -19,13 +20,14 @@ SHOWN, LARGEST_NAMED = 128, 64
 
 
 def instance_figure(instance: Instance) -> Figure:
-    """Bellman error by level, value profile, and the graph."""
+    """Bellman error by level, what guidance loses there, value profile, and the graph."""
     drawn = not instance.graph.keeps_edges or instance.graph.n_nodes <= LARGEST_TRELLIS
-    figure = Figure(figsize=(11, 8) if drawn else (11, 4.2), layout="constrained")
+    figure = Figure(figsize=(15, 8) if drawn else (15, 4.2), layout="constrained")
     headline(figure, instance.title)
-    grid = figure.add_gridspec(2 if drawn else 1, 2, height_ratios=[1, 1.2] if drawn else None)
+    grid = figure.add_gridspec(2 if drawn else 1, 3, height_ratios=[1, 1.2] if drawn else None)
     draw_bellman_error(instance, figure.add_subplot(grid[0, 0]))
-    draw_value_profile(instance, figure.add_subplot(grid[0, 1]))
+    draw_guidance(instance, figure.add_subplot(grid[0, 1]))
+    draw_value_profile(instance, figure.add_subplot(grid[0, 2]))
     if drawn:
         draw_graph(instance, figure.add_subplot(grid[1, :]))
     return figure
@@ -61,6 +63,34 @@ def draw_bellman_error(instance: Instance, ax: Axes | None = None) -> Axes:
         ax.plot(levels, np.where(np.isfinite(errors), errors, np.nan), style, color=colour, label=label, ms=4)
     ax.set_ylim(0, 1.3 * max(1e-9, float(audit.sup[np.isfinite(audit.sup)].max(initial=0.0))))
     dress(ax, f"Bellman error by level (ε = {audit.bellman_error:.4g})", "level t", "max(ρ, 1/ρ) − 1")
+    legend(ax)
+    return ax
+
+
+def draw_guidance(instance: Instance, ax: Axes | None = None) -> Axes:
+    """How far guided sampling gets from the target step by step: what three measures of its error have added up to.
+
+    The average-case bound B adds like the errors; the prediction erf(sqrt(KL) / 2) like their squares.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> ax = draw_guidance(family("sharpest-guidance", horizon=4, epsilon=0.1))
+    >>> [line.get_ydata()[-1].round(4).item() for line in ax.lines]
+    [0.142, 0.1133, 0.142]
+    """
+    ax, found, errors = axes_or_new(ax), instance.guidance, instance.audit.sup
+    levels = np.arange(1, instance.horizon + 1)
+    with np.errstate(invalid="ignore"):
+        sharp = np.tanh(np.cumsum(np.where(levels > 1, np.log1p(errors), 0.0)) / 2.0)
+    for label, colour, style, tv in (
+        ("at most, by the suprema (4.3, sharp)", ORANGE, "o-", sharp),
+        ("about, by KL", BLUE, "s-", np.vectorize(normal_tv)(np.cumsum(found.kl_by_level))),
+        ("at most, B by averages", GREEN, "D-", np.minimum(1.0, np.cumsum(found.tv_by_level))),
+    ):
+        ax.plot(levels, tv, style, color=colour, label=label, ms=4)
+    ax.set_ylim(0, None)
+    dress(ax, f"TV of guidance to the target: at most {min(1.0, found.average_case_bound):.4g}", "steps t", "TV")
     legend(ax)
     return ax
 

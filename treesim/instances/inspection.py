@@ -44,6 +44,7 @@ def describe_instance(instance: Instance) -> dict[str, Any]:
         "ratio_bound": audit.ratio_bound,
         "log_ratio_bound": audit.log_ratio_bound,
         "ratio_bound_step": list(audit.ratio_bound_step),
+        "guidance": instance.guidance.document(),
     }
 
 
@@ -60,11 +61,12 @@ class Inspection:
     log Z          0.4462871026
     Bellman error  0.25, attained at node 0 (level 0)
     ratio bound L  1.5, attained from node 0 (level 0) to node 2 (level 1, prefix 1)
+    guided TV      at most 0 (average-case bound); about 0 where errors are many and small (KL 0)
     <BLANKLINE>
-    level      sup    mean under pi_ref    mean under target
-    -------  -----  -------------------  -------------------
-    0         0.25                 0.25                 0.25
-    1         0.25                 0.25                 0.25
+    level      sup    mean under pi_ref    mean under target    TV(mu, nu)
+    -------  -----  -------------------  -------------------  ------------
+    0         0.25                 0.25                 0.25             0
+    1         0.25                 0.25                 0.25             0
     """
 
     instance: Instance
@@ -90,19 +92,25 @@ class Inspection:
         return f"horizon {graph.horizon}, {graph.n_nodes:,} nodes, {paths_text(graph)} paths, seed {self.instance.seed}"
 
     def _facts(self) -> list[tuple[str, str]]:
-        audit, place = self.instance.audit, self.instance.graph.place
+        audit, place, guided = self.instance.audit, self.instance.graph.place, self.instance.guidance
         start, end = audit.ratio_bound_step
         return [
             ("log Z", f"{audit.log_partition:.10g}"),
             ("Bellman error", f"{number(audit.bellman_error, 10)}, attained at {place(audit.bellman_error_node)}"),
             ("ratio bound L", f"{number(audit.ratio_bound, 10)}, attained from {place(start)} to {place(end)}"),
+            (
+                "guided TV",
+                f"at most {number(min(1.0, guided.average_case_bound))} (average-case bound); "
+                f"about {number(guided.predicted_tv)} where errors are many and small "
+                f"(KL {number(guided.kl_target_to_guided)})",
+            ),
         ]
 
     def levels(self) -> tuple[list[str], list[list[str]]]:
-        """What the Bellman error is, level by level."""
-        audit = self.instance.audit
-        columns = zip(audit.sup, audit.mean_reference, audit.mean_target, strict=True)
+        """What the Bellman error is, level by level, and what guidance loses there in the average case."""
+        audit, lost = self.instance.audit, self.instance.guidance.tv_by_level
+        columns = zip(audit.sup, audit.mean_reference, audit.mean_target, lost, strict=True)
         return (
-            ["level", "sup", "mean under pi_ref", "mean under target"],
+            ["level", "sup", "mean under pi_ref", "mean under target", "TV(mu, nu)"],
             [[str(t), *map(number, row)] for t, row in enumerate(columns)],
         )

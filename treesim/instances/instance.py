@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray
 from treesim.errors import RewardError, SpecError, quoted
+from treesim.graphs.guidance import Guidance, guidance
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.steps import number_of
 from treesim.graphs.tree import Tree
@@ -146,6 +147,11 @@ class Instance:
     def audit(self) -> Audit:
         """Bellman error, ratio bound and log Z."""
         return audit(self.graph, self.value, self.twist)
+
+    @cached_property
+    def guidance(self) -> Guidance:
+        """How far guidance by V^ is from the target, by averages."""
+        return guidance(self.graph, self.value, self.twist)
 
     @cached_property
     def reference(self) -> LeafLaw:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from treesim.errors import SpecError
@@ -53,6 +54,28 @@ def guidance_bound(horizon: int, epsilon: float) -> Bound:
     Bound(theorem='4.3', value=1.6, sharp=0.2668621700879765)
     """
     return Bound("4.3", 2 * horizon * epsilon, math.tanh((horizon - 1) * math.log1p(epsilon) / 2))
+
+
+def average_case_bound(epsilons: Iterable[float]) -> float:
+    """Bound on the TV of exact single-particle guidance by the Bellman errors of its levels.
+
+    Parameters
+    ----------
+    epsilons : iterable of float
+        Of the levels 1 to T - 1, each after multiplying V^ there by any constant: the centred errors do.
+
+    Returns
+    -------
+    float
+        sum_t eps_t / (2 + eps_t), at least B of `treesim.graphs.guidance`: a density ratio in [c, c (1 + eps)^2] is a
+        TV of tanh(log(1 + eps) / 2) at the most.
+
+    Examples
+    --------
+    >>> round(average_case_bound([0.1, 0.1]), 4), round(guidance_bound(3, 0.1).sharp, 4)
+    (0.0952, 0.095)
+    """
+    return sum(1.0 if math.isinf(epsilon) else epsilon / (2.0 + epsilon) for epsilon in epsilons)
 
 
 def particle_bound(horizon: int, epsilon: float, ratio_bound: float, particles: int) -> float:

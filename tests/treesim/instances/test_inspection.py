@@ -41,7 +41,10 @@ def test_inspection_says_what_the_document_has():
     assert f"log Z          {document['log_partition']:.10g}\n" in text
     assert f"attained at {document['bellman_error']['place']}\n" in text
     assert document["bellman_error"]["place"].startswith(f"node {document['bellman_error']['node']} (level ")
-    assert len(re.findall(r"^[0-4] +0\.1 +0\.1 +0\.1$", text, re.MULTILINE)) == 5
+    assert len(re.findall(r"^[0-4] +0\.1 +0\.1 +0\.1 +[.0-9]+$", text, re.MULTILINE)) == 5
+    guided = document["guidance"]
+    assert f"at most {guided['average_case_bound']:.4g} (average-case bound); about {guided['predicted_tv']:.4g} " in text
+    assert text.splitlines()[-1].split()[-1] == f"{guided['by_level']['tv'][4]:.4g}" != "0"
 
 
 def test_a_node_of_a_tree_goes_by_its_name_or_by_the_steps_that_lead_there():
