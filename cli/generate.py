@@ -54,6 +54,8 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--states", type=int, help="Tokens of a Markov chain.")
 @click.option("--order", type=int, help="Of a Markov chain, how many tokens its next step sees; of an n-gram model, n.")
 @click.option("--form", metavar="FORM", help="tree, trellis or auto.")
+@click.option("--growth", metavar="HOW", help="extensive, diffusive, intensive or threshold, counting-chain family.")
+@click.option("--strength", type=float, help="Of the counted token in the reward, counting-chain family.")
 @click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
 @click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
 @click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")

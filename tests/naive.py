@@ -275,3 +275,29 @@ def product(numbers) -> Fraction:
     for x in numbers:
         result *= x
     return result
+
+
+def slopes(tree: Tree, reward: Vector, u: Vector) -> dict[str, Vector]:
+    """Derivatives by x of losses of learned values e^x Z at the prefixes of levels 1 to T - 1, where e^x is `u`."""
+    inner = range(1, tree.n_nodes - tree.n_leaves)
+    star, r = twist(tree, reward), reach(tree)
+    m = [r[v] * star[v] / star[0] for v in range(tree.n_nodes)]
+    grown = [Fraction(1), *u, *(phi / star[0] for phi in reward)]
+    levels = [range(tree.level_ptr[t], tree.level_ptr[t + 1]) for t in range(1, tree.horizon)]
+    norm = {v: sum(r[w] * grown[w] for w in level) for level in levels for v in level}
+    step = {c: p * grown[c] / total for v in inner_nodes(tree) for c, p, total in _shares(tree, v, grown) if total}
+    parent = {c: v for v in inner_nodes(tree) for c, _ in children(tree, v)}
+    return {
+        "ctl": [r[v] * grown[v] / norm[v] - m[v] for v in inner],
+        "poisson": [r[v] * grown[v] - m[v] for v in inner],
+        "sixo": [(r[v] * grown[v] - m[v]) / (1 + grown[v]) for v in inner],
+        "returns": [(r[v] * grown[v] - m[v]) * grown[v] for v in inner],
+        "cross-entropy": [r[v] * grown[v] / (1 + grown[v]) - m[v] * star[0] for v in inner],
+        "step": [m[parent[v]] * step.get(v, Fraction(0)) - m[v] for v in inner],
+    }
+
+
+def _shares(tree: Tree, node: int, weight: Vector) -> list[tuple[int, Fraction, Fraction]]:
+    edges = children(tree, node)
+    total = sum(p * weight[c] for c, p in edges)
+    return [(c, p, total) for c, p in edges]

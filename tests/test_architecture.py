@@ -22,7 +22,7 @@ FLOORS = (
     ("laws",),
     ("instances",),
     ("samplers", "decoding"),
-    ("empirical",),
+    ("empirical", "learning"),
     ("theory", "testing", "adapters"),
     ("studies",),
     ("figures",),

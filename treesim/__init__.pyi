@@ -7,6 +7,7 @@ from .empirical.estimation import Estimate, estimate
 from .errors import (
     ConstraintError,
     InstanceFileError,
+    LearningError,
     MemoryBudgetError,
     NoExactLaw,
     OracleError,
@@ -17,6 +18,7 @@ from .errors import (
     TreesimError,
     Undecided,
 )
+from .graphs.guidance import Guidance, guidance
 from .graphs.layered import Layer
 from .graphs.tree import Tree
 from .graphs.trellis import Trellis
@@ -31,6 +33,9 @@ from .instances.rewards import REWARDS, Reward
 from .instances.storage import load, save
 from .laws.law import Law, LeafLaw, PathListLaw, WalkLaw
 from .laws.tv import TV
+from .learning.features import register_feature
+from .learning.fit import Learned, learn
+from .learning.losses import LOSSES
 from .samplers import (
     SAMPLERS,
     SMC,
@@ -64,6 +69,7 @@ from .theory.worst_case import BinaryTrees, WorstCase, worst_case
 
 __all__ = [
     "FAMILIES",
+    "LOSSES",
     "PARTIAL_VALUES",
     "PERTURBATIONS",
     "REWARDS",
@@ -84,6 +90,7 @@ __all__ = [
     "Draws",
     "Estimate",
     "ExactGuided",
+    "Guidance",
     "GuidedSMC",
     "Importance",
     "Instance",
@@ -91,6 +98,8 @@ __all__ = [
     "Law",
     "Layer",
     "LeafLaw",
+    "Learned",
+    "LearningError",
     "MemoryBudgetError",
     "MergeReport",
     "Need",
@@ -127,14 +136,17 @@ __all__ = [
     "estimate",
     "family",
     "graph_from_instance",
+    "guidance",
     "guidance_bound",
     "instance_from_graph",
+    "learn",
     "load",
     "merge",
     "need",
     "optimal_twist",
     "perturb",
     "read_graph",
+    "register_feature",
     "register_sampler",
     "results",
     "sampler",

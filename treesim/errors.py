@@ -48,6 +48,10 @@ class Undecided(TreesimError):
     """A distance is known too loosely to answer a comparison."""
 
 
+class LearningError(TreesimError):
+    """A value cannot be learned from these rewards, with this loss or by this search."""
+
+
 class NoExactLaw(TreesimError):
     """The sampler's exact law is out of reach here; the message says what would do instead."""
 

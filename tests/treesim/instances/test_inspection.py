@@ -43,7 +43,9 @@ def test_inspection_says_what_the_document_has():
     assert document["bellman_error"]["place"].startswith(f"node {document['bellman_error']['node']} (level ")
     assert len(re.findall(r"^[0-4] +0\.1 +0\.1 +0\.1 +[.0-9]+$", text, re.MULTILINE)) == 5
     guided = document["guidance"]
-    assert f"at most {guided['average_case_bound']:.4g} (average-case bound); about {guided['predicted_tv']:.4g} " in text
+    assert (
+        f"at most {guided['average_case_bound']:.4g} (average-case bound); about {guided['predicted_tv']:.4g} " in text
+    )
     assert text.splitlines()[-1].split()[-1] == f"{guided['by_level']['tv'][4]:.4g}" != "0"
 
 
