@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.options import plot_option, table_options
-from treesim.cli.output import Failure, print_as, print_table, working
+from treesim.cli.options import PATH, plot_option, table_options
+from treesim.cli.output import Failure, print_as, print_table, status, working
 from treesim.tables import escaped, number
 
 
@@ -19,10 +19,15 @@ from treesim.tables import escaped, number
 )  # fmt: skip
 @click.argument("name", required=False, metavar="NAME")
 @click.option("--list", "listed", is_flag=True, help="The questions.")
+@click.option("--store", type=PATH, metavar="FILE", help="Where a long experiment keeps results; default NAME.jsonl.")
 @plot_option("The figure; default NAME.png.", formerly=["-o", "--output"])
 @table_options()
-def experiment(name: str | None, listed: bool, plot: Path | None, style: str) -> None:
-    """Run an experiment by NAME: bellman, particles, corrections, pools, acceptance, tokens, phases, steps, nearest."""
+def experiment(name: str | None, listed: bool, store: Path | None, plot: Path | None, style: str) -> None:
+    """Run an experiment by NAME: bellman, learned, particles, corrections, pools, acceptance, tokens, phases, steps,
+    nearest.
+
+    One that takes minutes, learned, keeps each result in a file as it comes; run again, it goes on from there.
+    """
     from treesim.figures.studies import experiment_figure
     from treesim.figures.style import figure_path, save_figure
     from treesim.studies.experiments import EXPERIMENTS
@@ -34,8 +39,15 @@ def experiment(name: str | None, listed: bool, plot: Path | None, style: str) ->
     if name not in EXPERIMENTS:
         raise Failure(f"unknown experiment {name!r}, expected one of: {', '.join(EXPERIMENTS)}")
     plot = figure_path(plot or Path(f"{name}.png"))
-    with working("computing"):
-        result = EXPERIMENTS[name]()
+    keeps = "store" in inspect.signature(EXPERIMENTS[name]).parameters
+    if store is not None and not keeps:
+        raise Failure(f"experiment {name!r} is short and keeps nothing; leave --store out")
+    if keeps:
+        with status(name) as report:
+            result = EXPERIMENTS[name](store=store or Path(f"{name}.jsonl"), report=report)
+    else:
+        with working("computing"):
+            result = EXPERIMENTS[name]()
     save_figure(experiment_figure(result), plot)
     places = sorted({x for curve in result.curves.values() for x, _ in curve})
     tables = {label: dict(curve) for label, curve in result.curves.items()}

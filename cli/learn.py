@@ -72,13 +72,16 @@ def learn(
                 f"{loss} has not converged: after {learned.iterations} iterations the slope is {learned.slope:.2g}; "
                 "raise --iterations or --ridge"
             )
+    if learned.rank is not None and learned.rank < len(seen.columns):
+        note(
+            f"the {len(seen.columns)} features add up to {learned.rank} that are independent: V^ is unique, their "
+            "weights are not"
+        )
     if output is not None:
         learned.instance.save(output)
-    headers = [
-        "loss", "features", "iterations", "Bellman error", "mean", "B", "KL", "TV of sp-gsmc",
-    ]  # fmt: skip
+    headers = ["loss", "features", "Bellman error", "mean", "B", "KL", "TV of sp-gsmc"]
     table = [
-        [row["loss"], row["features"], row["iterations"], number(row["bellman_error"]), number(row["mean_error"]),
+        [row["loss"], row["features"], number(row["bellman_error"]), number(row["mean_error"]),
          number(row["average_case_bound"]), number(row["kl_target_to_guided"]),
          spelled(row["tv"]["lo"], row["tv"]["hi"])]
         for row in rows

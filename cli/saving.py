@@ -35,7 +35,7 @@ def save_and_tell(instance: Instance, output: Path, style: str) -> None:
         "instance": str(output), "horizon": instance.horizon, "nodes": instance.graph.n_nodes,
         "log_partition": audit.log_partition, "bellman_error": audit.bellman_error, "ratio_bound": audit.ratio_bound,
     }  # fmt: skip
-    name, horizon, nodes, *numbers = row.values()
-    table = [[name, horizon, nodes, *map(number, numbers)]]
+    numbers = map(number, (audit.log_partition, audit.bellman_error, audit.ratio_bound))
+    table = [[row["instance"], row["horizon"], row["nodes"], *numbers]]
     if not print_as(style, describe_instance(instance) if style == "json" else {"rows": [row]}, headers, table):
         print_table(headers, table)

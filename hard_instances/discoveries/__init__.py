@@ -1,4 +1,4 @@
-"""Beyond the paper: eight results that an exact laboratory can show, each with what decides it and its curves.
+"""Beyond the paper: eleven results that an exact laboratory can show, each with what decides it and its curves.
 
 Each function returns a `Discovery`. Its checks are rows of ``treesim verify``, its curves a figure of
 ``treesim demo discoveries``, its page is in docs/discoveries/.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from treesim.hard_instances.discoveries.average_case import average_case
 from treesim.hard_instances.discoveries.discovery import Discovery
+from treesim.hard_instances.discoveries.errors_add_like_roots import errors_add_like_roots
 from treesim.hard_instances.discoveries.exact_guided import exact_guided
 from treesim.hard_instances.discoveries.first_leaf import first_leaf
 from treesim.hard_instances.discoveries.log_inherent import log_inherent
@@ -17,6 +19,7 @@ from treesim.hard_instances.discoveries.perfect_value_particles import perfect_v
 from treesim.hard_instances.discoveries.race import race
 from treesim.hard_instances.discoveries.sharper_hidden_prefix import sharper_hidden_prefix
 from treesim.hard_instances.discoveries.single_or_many import single_or_many
+from treesim.hard_instances.discoveries.which_loss import which_loss
 
 DISCOVERIES: dict[str, Callable[[], Discovery]] = {
     "exact-guided": exact_guided,
@@ -27,6 +30,9 @@ DISCOVERIES: dict[str, Callable[[], Discovery]] = {
     "log-inherent": log_inherent,
     "race": race,
     "perfect-value-particles": perfect_value_particles,
+    "average-case": average_case,
+    "errors-add-like-roots": errors_add_like_roots,
+    "which-loss": which_loss,
 }
 
 __all__ = ["DISCOVERIES", "Discovery"]

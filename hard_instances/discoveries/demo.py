@@ -30,6 +30,9 @@ FORMULAS = {
     "log-inherent": formula("TV ≥ ", over("1", "2"), " ", above(fenced(over("k − 1", "k + 1")), "N")),
     "race": formula("P(y is kept) = q(y) N w ∫ ", above("G(s)", "N − 1"), " ", above("s", "−2"), " ds"),
     "perfect-value-particles": formula("N = 3.46 ", above("T", "1 / 2")),
+    "average-case": formula("TV ≤ B = ∑ TV(", below("μ", "t"), ", ", below("ν", "t"), ")"),
+    "errors-add-like-roots": formula("TV ≈ erf(", over("1", "2"), " ", above("KL", "1 / 2"), ")"),
+    "which-loss": formula("V̂(c) → a(parent of c) V̂(c)"),
 }  # fmt: skip
 SLICES = 6
 
@@ -51,7 +54,7 @@ def page(discoveries: list[Discovery]) -> Page:
             panels.append(panel)
             curves.append(slices)
     return Page(
-        "Beyond the paper: eight results of an exact laboratory",
+        "Beyond the paper: eleven results of an exact laboratory",
         ("Each result has the checks that decide it, rows of treesim verify, and a figure.",),
         (), panels, [State(curves)],
     )  # fmt: skip

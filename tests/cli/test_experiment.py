@@ -1,11 +1,18 @@
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from treesim.studies.experiments import EXPERIMENTS, Experiment
+from treesim.studies.learned import Trial, learned, trials
+
+# It takes minutes: tests run a part of it.
+SHORT = [name for name in EXPERIMENTS if name != "learned"]
+PART = partial(learned, horizons={"chain, count": (4, 8, 16)}, losses=("ctl", "step"), samples=(100, 1000))
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", SHORT)
 def test_every_experiment_answers_with_numbers_and_a_figure(run, name):
     document = run.json("experiment", name)
     assert document["question"] and document["answer"]
@@ -56,3 +63,34 @@ def test_every_row_has_the_heights_of_its_place(run, monkeypatch):
         {"x": 1.0, "a": 0.5, "b": None},
         {"x": 2.0, "a": 0.25, "b": 0.125},
     ]
+
+
+def test_a_long_experiment_goes_on_where_it_stopped(run, monkeypatch):
+    monkeypatch.setitem(EXPERIMENTS, "learned", PART)
+    first = run.json("experiment", "learned")
+    lines = Path("learned.jsonl").read_text().splitlines()
+    wanted = trials(PART.keywords["horizons"], ("ctl", "step"), (100, 1000))
+    assert len(lines) == 1 + len(wanted) == 1 + 18 + 20 + 10
+    # The last line was being written when it was interrupted.
+    Path("learned.jsonl").write_text("\n".join(lines[:-3]) + "\n" + lines[-3][:40])
+    done = []
+    measure = Trial.measure
+    monkeypatch.setattr(Trial, "measure", lambda trial: done.append(trial) or measure(trial))
+    assert run.json("experiment", "learned") == first
+    assert done == wanted[-3:]
+    assert Path("learned.jsonl").read_text().splitlines()[:-3] == lines[:-3]
+    # Another file starts anew.
+    monkeypatch.setattr(Trial, "measure", lambda trial: json.loads(lines[1])["result"])
+    run("experiment", "learned", "--store", "other.jsonl")
+    assert len(Path("other.jsonl").read_text().splitlines()) == len(lines)
+
+
+def test_only_long_experiments_keep_results(run):
+    assert "experiment 'steps' is short and keeps nothing; leave --store out" in run.error(
+        "experiment", "steps", "--store", "s.jsonl"
+    )
+    Path("mine.jsonl").write_text('{"a": 1}\n')
+    assert "mine.jsonl is no journal of 'learned'; choose another name" in run.error(
+        "experiment", "learned", "--store", "mine.jsonl"
+    )
+    assert Path("mine.jsonl").read_text() == '{"a": 1}\n'

@@ -319,7 +319,7 @@ def test_every_figure_of_the_discoveries_is_on_their_page():
             assert [z for _, z in first.points] == experiment.surface.z[0]
             assert [z for _, z in last.points] == experiment.surface.z[-1]
     assert "sliders" not in page("discoveries").html().split("<footer>")[1].split("</footer>")[0]
-    assert len(panels) == 9 and set(discoveries.FORMULAS) == set(DISCOVERIES)
+    assert len(panels) == 12 and set(discoveries.FORMULAS) == set(DISCOVERIES)
 
 
 def test_a_page_alone_draws_no_figure(run, monkeypatch):

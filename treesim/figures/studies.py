@@ -20,6 +20,9 @@ from treesim.studies.experiment import Experiment, Surface
 from treesim.studies.scaling import Fits, Need
 
 COLOURS = (BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY)
+STYLES = ("o-", "s--", "D-", "^--")
+# Up to so many places on a logarithmic axis each has its number.
+MOST_TICKS = 9
 
 
 def experiment_figure(experiment: Experiment) -> Figure:
@@ -35,11 +38,18 @@ def experiment_figure(experiment: Experiment) -> Figure:
 def draw_curves(experiment: Experiment, ax: Axes | None = None) -> Axes:
     """The curves of an experiment."""
     ax = axes_or_new(ax)
-    for (label, curve), colour in zip(experiment.curves.items(), itertools.cycle(COLOURS)):
-        ax.plot(*np.array(curve).T, "o-", color=colour, ms=4, label=label)
+    # Curves that lie on each other show through.
+    for (label, curve), colour, style in zip(
+        experiment.curves.items(), itertools.cycle(COLOURS), itertools.cycle(STYLES)
+    ):
+        ax.plot(*np.array(curve).T, style, color=colour, ms=4, label=label)
     dress(ax, "\n".join(textwrap.wrap(experiment.question, 80)), experiment.x, experiment.y)
     ax.set_xscale("log" if experiment.log_x else "linear")
     ax.set_yscale("log" if experiment.log_y else "linear")
+    places = sorted({x for curve in experiment.curves.values() for x, _ in curve})
+    if experiment.log_x and len(places) <= MOST_TICKS:
+        ax.set_xticks(places, [f"{x:g}" for x in places])
+        ax.xaxis.set_minor_formatter(NullFormatter())
     if not experiment.log_y:
         ax.set_ylim(bottom=0)
     legend(ax)

@@ -28,7 +28,9 @@ UNKNOWN = -1
 class PathState(Protocol):
     """A number for what a prefix has written, which changes token by token; before the first it is 0."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What messages call it."""
 
     def step(self, state: IntArray, token: IntArray) -> IntArray:
         """The states after one more token."""
@@ -43,6 +45,7 @@ class LastTokens:
     size: int
 
     def step(self, state: IntArray, token: IntArray) -> IntArray:
+        """The states after one more token."""
         return (state * (self.size + 1) + token + 1) % (self.size + 1) ** self.length
 
 
@@ -54,6 +57,7 @@ class Count:
     token: int
 
     def step(self, state: IntArray, token: IntArray) -> IntArray:
+        """The states after one more token."""
         return state + (token == self.token)
 
 

@@ -60,9 +60,7 @@ def register_feature(name: str) -> Callable[[Function], Function]:
     ['one', 'is-short:0']
     """
     if not re.fullmatch(r"[A-Za-z][-\w]*", name) or name in _EXPECTED:
-        raise SpecError(
-            f"no feature can be called {quoted(name)}, expected a word that is none of {', '.join(KINDS)}"
-        )
+        raise SpecError(f"no feature can be called {quoted(name)}, expected a word that is none of {', '.join(KINDS)}")
 
     def add(function: Function) -> Function:
         FEATURES[name] = function
@@ -172,6 +170,7 @@ class _Maker:
     known: dict[str, IntArray]
 
     def term(self, term: Term) -> _Block:
+        """The columns of a term."""
         if isinstance(term, np.ndarray):
             return self._given(term, "array")
         if callable(term):

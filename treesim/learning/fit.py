@@ -29,6 +29,8 @@ TOLERANCE = 1e-7
 # log V^ / Z beyond which a search has run away.
 _RUNAWAY = 1e5
 _REPORTED = 20
+# Features beyond which it takes too long to see which are independent.
+_MOST_RANKED = 2_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +56,8 @@ class Learned(Brief):
         The loss, without the ridge.
     samples : int or None
         Simulated paths; None for exact gradients.
+    rank : int or None
+        How many features are independent where training goes; None if there are more than 2,000.
     """
 
     instance: Instance
@@ -65,12 +69,13 @@ class Learned(Brief):
     iterations: int
     objective: float
     samples: int | None
+    rank: int | None
 
     def document(self) -> dict[str, Any]:
         """What JSON documents say of it."""
         return {
             "loss": self.loss, "samples": self.samples, "objective": self.objective, "iterations": self.iterations,
-            "converged": self.is_converged, "slope": self.slope,
+            "converged": self.is_converged, "slope": self.slope, "rank": self.rank,
             "weights": dict(zip(self.columns, self.weights.tolist(), strict=True)),
         }  # fmt: skip
 
@@ -161,6 +166,7 @@ def learn(
     return Learned(
         Instance(instance.graph, value, instance.family, parameters, instance.seed, instance.source),
         spell(loss), seen.columns, theta * scale, slope <= TOLERANCE, slope, count, objective, samples,
+        _rank(matrix, visits),
     )  # fmt: skip
 
 
@@ -170,6 +176,16 @@ def _scale(seen: Features, visits: Visits) -> FloatArray:
     size = np.sqrt(seen.matrix.multiply(seen.matrix).T @ weight)
     # What training never sees keeps a weight of zero.
     return np.where(size > 0, 1.0 / np.where(size > 0, size, 1.0), 0.0)
+
+
+def _rank(matrix: Any, visits: Visits) -> int | None:
+    """How many of the features are independent, to nine digits."""
+    if matrix.shape[1] > _MOST_RANKED:
+        return None
+    weight = 0.5 * (visits.reference + visits.target)
+    gram = (matrix.T @ sparse.diags_array(weight) @ matrix).toarray()
+    size = np.linalg.eigvalsh(gram)
+    return int((size > 1e-9 * size[-1]).sum())
 
 
 def _descent(

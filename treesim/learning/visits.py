@@ -109,7 +109,7 @@ def sampled_visits(instance: Instance, n: int, paths: str = "reference", seed: i
     weight = np.repeat(reward / reward.sum(), graph.horizon - 1)
     return Visits(
         np.bincount(seen.ravel(), minlength=size) / n,
-        np.bincount(seen.ravel(), weight, minlength=size),
+        np.bincount(seen.ravel(), weight, minlength=size).astype(np.float64),
         top + math.log(reward.mean()), paths, laws[0], seen, log_reward,
     )  # fmt: skip
 

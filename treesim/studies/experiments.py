@@ -1,6 +1,7 @@
 """Experiments: the questions of the paper's programme and its open ones, each answered by one call.
 
-Each returns curves; every point is exact or certified unless its label says estimated.
+Each returns curves; every point is exact or certified unless its label says estimated. One that takes long has
+parameters ``store`` and ``report``: where results are kept as they come, and who is told how far it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from treesim.instances.families import family
 from treesim.samplers import GuidedSMC
 from treesim.studies.corrections import corrections, nearest, phases, pools, steps
 from treesim.studies.experiment import Experiment, Points
+from treesim.studies.learned import learned
 from treesim.studies.scaling import fit, scale
 
 
@@ -130,8 +132,9 @@ def tokens(horizon: int = 4, branching: int = 12, seed: int = 0) -> Experiment:
     )  # fmt: skip
 
 
-EXPERIMENTS: dict[str, Callable[[], Experiment]] = {
+EXPERIMENTS: dict[str, Callable[..., Experiment]] = {
     "bellman": bellman,
+    "learned": learned,
     "particles": particles,
     "corrections": corrections,
     "pools": pools,

@@ -186,9 +186,7 @@ def test_arrays_and_functions_are_features_where_they_fit(ternary):
     table = np.arange(121.0)
     matrix, columns = dense(ternary, [table, "one"])
     assert columns == ["array:0", "one"] and matrix[:, 0].tolist() == table[1:40].tolist()
-    with pytest.raises(
-        TreesimError, match=r"features 'array' have shape \(7,\), expected finite numbers, a row"
-    ):
+    with pytest.raises(TreesimError, match=r"features 'array' have shape \(7,\), expected finite numbers, a row"):
         features_of(ternary, np.ones(7))
     with pytest.raises(TreesimError, match="features 'array' have shape"):
         features_of(ternary, np.full(121, np.nan))
@@ -236,7 +234,5 @@ def test_counting_chain_counts():
         assert float(law[0, 1, 1, 0, 0]) == pytest.approx(4 / 7 * 0.3 * 0.6 * 0.4 * 0.7)
     assert family("counting-chain", horizon=40, perturbation="random-sign", epsilon=0.1).audit.bellman_error > 0.09
     assert np.ptp(family("counting-chain", horizon=3, growth="extensive", strength=2.0).log_reward) == pytest.approx(6)
-    with pytest.raises(
-        SpecError, match="growth is 'fast', expected one of: extensive, diffusive"
-    ):
+    with pytest.raises(SpecError, match="growth is 'fast', expected one of: extensive, diffusive"):
         family("counting-chain", horizon=3, growth="fast")
