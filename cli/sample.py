@@ -57,7 +57,7 @@ def sample(
 
     import numpy as np
 
-    from treesim import Trellis, load
+    from treesim import load
     from treesim import sampler as sampler_of
     from treesim.runtime.files import write_whole
     from treesim.runtime.memory import require_memory
@@ -77,9 +77,10 @@ def sample(
     log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
     choices = [draws.choices(instance.graph, i) for i in range(count)]
     texts = None
-    if isinstance(instance.graph, Trellis) and instance.graph.tokens is not None and draws.edges is not None:
+    if instance.graph.edge_tokens(0) is not None:
+        paths = instance.graph.path_edges(np.maximum(draws.leaf, 0), draws.edges)
         texts = [None if leaf < 0 else instance.graph.text(edges)
-                 for leaf, edges in zip(draws.leaf.tolist(), draws.edges, strict=True)]  # fmt: skip
+                 for leaf, edges in zip(draws.leaf.tolist(), paths, strict=True)]  # fmt: skip
     names = None if instance.graph.names is None else [_last_name(instance, draws, i) for i in range(count)]
     if as_json:
         print_json({

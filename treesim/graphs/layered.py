@@ -31,6 +31,8 @@ SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
 SUM_TOLERANCE = 1e-12
 # log2 of the number of paths up to which it is written out.
 _COUNTED = 20
+# Characters of a text that reports show.
+_TEXT_SHOWN = 40
 # Longer ways to a node are not written out.
 _SHOWN = 16
 
@@ -81,12 +83,15 @@ class LayeredGraph(ABC):
         ``tree`` or ``trellis``.
     keeps_edges : bool
         Whether a path is known by its edges alone, because paths meet; on a tree the leaf tells.
+    vocabulary : sequence of str, or None
+        What edges may write.
     """
 
     kind: ClassVar[str]
     keeps_edges: ClassVar[bool]
     level_ptr: IntArray
     names: Sequence[Hashable] | None
+    vocabulary: Sequence[str] | None
 
     def __repr__(self) -> str:
         named = "" if self.names is None else ", named"
@@ -119,6 +124,28 @@ class LayeredGraph(ABC):
     @abstractmethod
     def path_choices(self, leaf: int, edges: NDArray[np.int32] | None) -> list[int]:
         """Which child is taken at each step of one path, shape [horizon]; as `path_edges`."""
+
+    @abstractmethod
+    def edge_tokens(self, t: int) -> NDArray[np.int32] | None:
+        """What each edge from level `t` writes, as numbers of the vocabulary; None where edges write nothing."""
+
+    def text(self, path: IntArray | NDArray[np.int32]) -> str:
+        """What a path writes, or the beginning of one.
+
+        Parameters
+        ----------
+        path : ndarray of int, shape [n_steps]
+            Its edges, numbered within their layers.
+
+        Raises
+        ------
+        TreeError
+            If the edges have no tokens.
+        """
+        words = self.vocabulary
+        if words is None:
+            raise TreeError(f"the edges of this {self.kind} have no tokens, so its paths have no text")
+        return "".join(words[self.edge_tokens(t)[edge]] for t, edge in enumerate(path))  # type: ignore[index]
 
     @property
     @abstractmethod
@@ -240,6 +267,7 @@ class LayeredGraph(ABC):
         own, others = self.arrays(), other.arrays()
         return (
             type(self) is type(other)
+            and _listed(self.vocabulary) == _listed(other.vocabulary)
             and own.keys() == others.keys()
             and all(np.array_equal(own[name], others[name]) for name in own)
             and (None if self.names is None else tuple(self.names))
@@ -318,9 +346,34 @@ def steps_text(choices: Sequence[int]) -> str:
     return "-".join(map(str, choices))
 
 
+def text_end(text: str) -> str:
+    """A text as reports quote it, of a long one the end.
+
+    Examples
+    --------
+    >>> text_end("ab"), len(text_end("ab" * 99))
+    ("'ab'", 45)
+    """
+    return quoted(text if len(text) <= _TEXT_SHOWN else f"...{text[-_TEXT_SHOWN:]}")
+
+
+def checked_tokens(tokens: object, n_edges: int, vocabulary: Sequence[str] | None) -> NDArray[np.int32]:
+    """Tokens of some edges; raises `TreeError` if they are not as many, or no numbers of the vocabulary."""
+    if vocabulary is None:
+        raise TreeError("tokens need a vocabulary")
+    found: NDArray[np.int32] = checked_array("tokens", tokens, np.int32)
+    if len(found) != n_edges or (n_edges and (found.min() < 0 or found.max() >= len(vocabulary))):
+        raise TreeError(f"tokens are not {n_edges} numbers below {len(vocabulary)}, one for each edge")
+    return found
+
+
 def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]
     """A one-dimensional array of a type that nobody can write to; raises `TreeError` if it is something else."""
     given = np.asarray(array)
     if given.ndim != 1 or given.dtype.kind not in ("iu" if np.issubdtype(kind, np.integer) else "fiu"):
         raise TreeError(f"{name} has shape {given.shape} and type {given.dtype}, expected 1-d {kind.__name__}")
     return frozen(np.asarray(given, kind))
+
+
+def _listed(words: Sequence[str] | None) -> list[str] | None:
+    return None if words is None else list(words)

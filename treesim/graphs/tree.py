@@ -8,9 +8,10 @@ Algorithms see a tree as T layers of edges, `Tree.layer`, and never use the rule
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,12 +19,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, IntArray, frozen, own
-from treesim.errors import NoExactLaw, TreeError, TreesimError
+from treesim.errors import NoExactLaw, TreeError, TreesimError, quoted
 from treesim.graphs.builders import TreeArrays, complete_arrays, random_arrays
 from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import arborescence_arrays
 from treesim.graphs.from_policy import enumerate_policy
-from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph, checked_array, steps_text
+from treesim.graphs.layered import (
+    NO_CHILD,
+    Layer,
+    LayeredGraph,
+    checked_array,
+    checked_tokens,
+    steps_text,
+    text_end,
+)  # fmt: skip
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -47,6 +56,11 @@ class Tree(LayeredGraph):
         pi_ref of each edge, linear; zero is a forbidden step.
     names : sequence, shape [n_nodes], optional
         Names of the nodes, ``None`` for padding.
+    tokens : ndarray of int32, shape [n_nodes - 1], optional
+        What each edge writes: an index into the vocabulary.
+    vocabulary : sequence of str, optional
+    pruned : ndarray, shape [horizon], optional
+        Level by level, the probability of what a policy writes there and the tree leaves out.
 
     Raises
     ------
@@ -69,12 +83,19 @@ class Tree(LayeredGraph):
     edge_ptr: IntArray
     edge_prob: FloatArray
     names: Sequence[Hashable] | None = None
+    tokens: NDArray[np.int32] | None = None
+    vocabulary: Sequence[str] | None = None
+    pruned: FloatArray | None = None
 
     def __post_init__(self) -> None:
         for name, kind in (("level_ptr", np.int64), ("edge_ptr", np.int64), ("edge_prob", np.float64)):
             object.__setattr__(self, name, checked_array(name, getattr(self, name), kind))
         self._check_levels()
         self._check_edges()
+        if self.tokens is not None:
+            object.__setattr__(self, "tokens", checked_tokens(self.tokens, len(self.edge_prob), self.vocabulary))
+        if self.pruned is not None:
+            object.__setattr__(self, "pruned", self._checked_pruned(self.pruned))
         normaliser = Normaliser()
         policy = [self._policy(t, self.layer(t), normaliser) for t in range(self.horizon)]
         if normaliser.scaled:
@@ -87,7 +108,7 @@ class Tree(LayeredGraph):
         return cls(own(arrays.level_ptr), own(arrays.edge_ptr), own(arrays.edge_prob))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.level_ptr, self.edge_ptr, self.edge_prob, self.names)
+        return type(self), tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     @classmethod
     def complete(cls, branching: int, horizon: int, policy: str | float | ArrayLike = "uniform", seed: int = 0) -> Tree:
@@ -232,7 +253,66 @@ class Tree(LayeredGraph):
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays that make up the tree, by name."""
-        return {"level_ptr": self.level_ptr, "edge_ptr": self.edge_ptr, "edge_prob": self.edge_prob}
+        arrays = {"level_ptr": self.level_ptr, "edge_ptr": self.edge_ptr, "edge_prob": self.edge_prob}
+        more = {"edge_token": self.tokens, "level_pruned": self.pruned}
+        return arrays | {name: array for name, array in more.items() if array is not None}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Any = None, vocabulary: Any = None) -> Tree:
+        """The tree of the arrays that `arrays` gives.
+
+        Raises
+        ------
+        TreeError
+            If they do not fit together.
+        """
+        own = (arrays[name] for name in ("level_ptr", "edge_ptr", "edge_prob"))
+        return cls(*own, names, arrays.get("edge_token"), vocabulary, arrays.get("level_pruned"))
+
+    def edge_tokens(self, t: int) -> NDArray[np.int32] | None:
+        children = self.level(t + 1)
+        return None if self.tokens is None else self.tokens[children.start - 1 : children.stop - 1]
+
+    def texts(self, level: int | None = None) -> list[str]:
+        """What the prefixes of a level have written, those of level T if none is given.
+
+        Raises
+        ------
+        TreeError
+            If the edges have no tokens.
+        """
+        if self.vocabulary is None or self.tokens is None:
+            raise TreeError("the edges of this tree have no tokens, so its prefixes have no text")
+        texts = [""]
+        for t in range(self.horizon if level is None else level):
+            tokens = self.edge_tokens(t)
+            assert tokens is not None
+            above = zip(self.layer(t).sources().tolist(), tokens.tolist(), strict=True)
+            texts = [texts[v] + self.vocabulary[token] for v, token in above]
+        return texts
+
+    def truncate(self, horizon: int) -> Tree:
+        """The tree of the first `horizon` steps.
+
+        Raises
+        ------
+        TreeError
+            If it has not so many.
+
+        Examples
+        --------
+        >>> Tree.complete(2, 5).truncate(3).same_as(Tree.complete(2, 3))
+        True
+        """
+        if not 1 <= horizon <= self.horizon:
+            raise TreeError(f"horizon is {quoted(horizon)}, expected 1 to {self.horizon}, the steps that there are")
+        n_nodes, inner = int(self.level_ptr[horizon + 1]), int(self.level_ptr[horizon])
+        return Tree(
+            self.level_ptr[: horizon + 2], self.edge_ptr[: inner + 1], self.edge_prob[: n_nodes - 1],
+            None if self.names is None else self.names[:n_nodes],
+            None if self.tokens is None else self.tokens[: n_nodes - 1], self.vocabulary,
+            None if self.pruned is None else self.pruned[:horizon],
+        )  # fmt: skip
 
     def path(self, leaf: int, level: int | None = None) -> list[int]:
         """The nodes from the root to a leaf, or to a node of another level, shape [level + 1].
@@ -273,6 +353,10 @@ class Tree(LayeredGraph):
         level = self.level_of(node)
         if self.names is not None or not level:
             return self.describe(node)
+        if self.tokens is not None:
+            path = self.path(node - self.level(level).start, level)
+            edges = [c - int(self.level_ptr[t]) for t, c in enumerate(path[1:], 1)]
+            return self._describe_after(node, f"after {text_end(self.text(np.array(edges)))}")
         return self._describe_after(node, f"prefix {steps_text(self.choices(node - self.level(level).start, level))}")
 
     def edges_to(self, leaf: IntArray) -> NDArray[np.int32]:
@@ -300,6 +384,12 @@ class Tree(LayeredGraph):
 
     def require_tree(self, message: str, error: type[TreesimError] = NoExactLaw) -> Tree:
         return self
+
+    def _checked_pruned(self, pruned: FloatArray) -> FloatArray:
+        mass: FloatArray = checked_array("pruned", pruned, np.float64)
+        if len(mass) != self.horizon or not ((mass >= 0) & (mass <= 1)).all():
+            raise TreeError(f"pruned has shape {mass.shape}, expected {self.horizon} probabilities, one a level")
+        return mass
 
     def _check_edges(self) -> None:
         levels, edges = self.level_ptr, self.edge_ptr

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, IntArray, frozen, read_only
-from treesim.errors import TreeError, quoted
+from treesim.errors import TreeError
 from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import unfold_trellis
-from treesim.graphs.layered import Layer, LayeredGraph, checked_array, steps_text
+from treesim.graphs.layered import Layer, LayeredGraph, checked_array, checked_tokens, steps_text, text_end
 from treesim.graphs.steps import step_graph
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
@@ -30,8 +30,6 @@ from treesim.scaled import BYTES_A_VALUE, Scaled
 if TYPE_CHECKING:
     import networkx as nx
 
-# Characters of a text that reports show.
-_SHOWN = 40
 NO_EDGES = "a path of a trellis is known by its edges, and they were not given"
 
 
@@ -245,10 +243,6 @@ class Trellis(LayeredGraph):
             arrays["edge_token"] = np.concatenate(self.tokens)
         return arrays
 
-    def same_as(self, other: LayeredGraph) -> bool:
-        """Whether the two are the same trellis, to the bit, names and vocabulary included."""
-        return super().same_as(other) and _listed(self.vocabulary) == _listed(getattr(other, "vocabulary", None))
-
     def layer(self, t: int) -> Layer:
         """The edges between levels `t` and ``t + 1``."""
         return self.layers[self.order[t]]
@@ -305,17 +299,8 @@ class Trellis(LayeredGraph):
             raise TreeError(NO_EDGES)
         return self.choices(edges)
 
-    def text(self, path: IntArray) -> str:
-        """What a path writes.
-
-        Raises
-        ------
-        TreeError
-            If the edges have no tokens.
-        """
-        if self.tokens is None or self.vocabulary is None:
-            raise TreeError("the edges of this trellis have no tokens, so its paths have no text")
-        return "".join(self.vocabulary[self.tokens[self.order[t]][edge]] for t, edge in enumerate(path))
+    def edge_tokens(self, t: int) -> NDArray[np.int32] | None:
+        return None if self.tokens is None else self.tokens[self.order[t]]
 
     def place(self, node: int) -> str:
         """How reports name a node: by its name, or by the end of a likely prefix that leads there.
@@ -330,8 +315,7 @@ class Trellis(LayeredGraph):
         path = self.likely_path(node)
         if self.tokens is None:
             return self._describe_after(node, f"as after {steps_text(self.choices(path))}")
-        text = self.text(path)
-        return self._describe_after(node, f"as after {quoted(text if len(text) <= _SHOWN else f'...{text[-_SHOWN:]}')}")
+        return self._describe_after(node, f"as after {text_end(self.text(path))}")
 
     def likely_path(self, node: int) -> IntArray:
         """The edges of a way to a node, numbered within their layers, shape [level]: going back, the likeliest each."""
@@ -381,15 +365,11 @@ class Trellis(LayeredGraph):
             return
         if self.vocabulary is None or len(self.tokens) != len(self.layers):
             raise TreeError(f"tokens need a vocabulary, and one array for each of {len(self.layers)} layers")
-        tokens = tuple(checked_array("tokens", token, np.int32) for token in self.tokens)
+        tokens = tuple(
+            checked_tokens(token, len(layer.prob), self.vocabulary)
+            for token, layer in zip(self.tokens, self.layers, strict=True)
+        )
         object.__setattr__(self, "tokens", tokens)
-        for token, layer in zip(tokens, self.layers, strict=True):
-            if len(token) != len(layer.prob) or token.min() < 0 or token.max() >= len(self.vocabulary):
-                raise TreeError(f"tokens of a layer are not {len(layer.prob)} numbers below {len(self.vocabulary)}")
-
-
-def _listed(words: Sequence[str] | None) -> list[str] | None:
-    return None if words is None else list(words)
 
 
 def _full_layer(prob: FloatArray, child: IntArray) -> Layer:

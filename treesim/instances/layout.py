@@ -24,8 +24,9 @@ _TRELLIS = _TREE | {
     "edge_child": ("I32", 4),
     "edge_token": ("I32", 4),
 }
-LAYOUTS = {"tree": _TREE | _NODES, "trellis": _TRELLIS | _NODES}
-_OPTIONAL = {"edge_token", "node_name"}
+_WRITTEN = {"edge_token": ("I32", 4), "level_pruned": ("F64", 8)}
+LAYOUTS = {"tree": _TREE | _WRITTEN | _NODES, "trellis": _TRELLIS | _NODES}
+_OPTIONAL = {"edge_token", "level_pruned", "node_name"}
 
 
 def check_layout(file: Any, graph: str) -> int:

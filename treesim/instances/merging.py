@@ -146,7 +146,7 @@ def unroll(instance: Instance) -> Instance:
     paths = 2.0**graph.log2_paths if graph.log2_paths < 1000 else math.inf
     require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")
     at, rows = np.zeros(1, np.int64), [np.zeros(1, np.int64)]
-    degrees, probs = [], []
+    degrees, probs, written = [], [], []
     named, edges = paths <= LARGEST_NAMED, []
     for t in range(graph.horizon):
         layer = graph.layer(t)
@@ -155,6 +155,9 @@ def unroll(instance: Instance) -> Instance:
         edge = np.arange(degree.sum()) + np.repeat(layer.ptr[at] - layer.ptr[0] - first, degree)
         degrees.append(degree)
         probs.append(layer.prob[edge])
+        tokens = graph.edge_tokens(t)
+        if tokens is not None:
+            written.append(tokens[edge])
         if named:
             edges.append(edge)
         at = layer.ends(edge).astype(np.int64)
@@ -164,6 +167,8 @@ def unroll(instance: Instance) -> Instance:
         np.concatenate([[0], np.cumsum(np.concatenate(degrees))]),
         np.concatenate(probs),
         _names(graph, rows, degrees, edges) if named else None,
+        np.concatenate(written) if written else None,
+        graph.vocabulary,
     )
     value = instance.value[np.concatenate(rows)]
     return Instance(tree, value, instance.family, {**instance.parameters, "unrolled": True}, instance.seed)

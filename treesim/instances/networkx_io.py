@@ -181,9 +181,8 @@ def _unique_names(built: LayeredGraph, is_out: BoolArray) -> list[Hashable]:
 
 
 def _token(graph: LayeredGraph, t: int, edge: int) -> dict[str, str]:
-    if not isinstance(graph, Trellis) or graph.tokens is None or graph.vocabulary is None:
-        return {}
-    return {"token": graph.vocabulary[graph.tokens[graph.order[t]][edge]]}
+    tokens = graph.edge_tokens(t)
+    return {} if tokens is None or graph.vocabulary is None else {"token": graph.vocabulary[tokens[edge]]}
 
 
 def _attribute(name: str, number: float, log_number: float) -> dict[str, Any]:

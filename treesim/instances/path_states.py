@@ -85,14 +85,14 @@ class EdgeTokens(Brief):
         >>> EdgeTokens.of(tree).vocabulary, EdgeTokens.of(Tree.complete(2, 1)).vocabulary
         (['a', 'b'], ['0', '1'])
         """
-        if isinstance(graph, Trellis) and graph.tokens is not None and graph.vocabulary is not None:
-            by_layer = [tokens.astype(np.int64) for tokens in graph.tokens]
-            return cls(list(graph.vocabulary), [by_layer[which] for which in graph.order])
+        written = [graph.edge_tokens(t) for t in range(graph.horizon)]
+        if graph.vocabulary is not None and written[0] is not None:
+            return cls(list(graph.vocabulary), [np.asarray(tokens, np.int64) for tokens in written])
         if graph.names is not None and not graph.keeps_edges:
-            written = [_written(graph, t) for t in range(graph.horizon)]
-            if all(token is not None for tokens in written for token in tokens):
-                number = {token: i for i, token in enumerate(sorted({str(w) for tokens in written for w in tokens}))}
-                return cls(list(number), [np.array([number[str(w)] for w in tokens]) for tokens in written])
+            said = [_written(graph, t) for t in range(graph.horizon)]
+            if all(token is not None for tokens in said for token in tokens):
+                number = {token: i for i, token in enumerate(sorted({str(w) for tokens in said for w in tokens}))}
+                return cls(list(number), [np.array([number[str(w)] for w in tokens]) for tokens in said])
         layers = [graph.layer(t) for t in range(graph.horizon)]
         choice = [np.arange(len(layer.prob)) - (layer.ptr[:-1] - layer.ptr[0])[layer.sources()] for layer in layers]
         return cls([str(i) for i in range(graph.max_degree)], choice)

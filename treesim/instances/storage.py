@@ -55,7 +55,7 @@ def save(instance: Instance, path: str | Path) -> None:
     table = None
     if graph.names is not None:
         table, arrays["node_name"] = encoded_names(graph.names)
-    vocabulary = graph.vocabulary if isinstance(graph, Trellis) else None
+    vocabulary = graph.vocabulary
     header: dict[str, Any] = {
         "format": FORMAT,
         "family": instance.family,
@@ -141,12 +141,9 @@ def _checked(path: Path, check: Any, *arguments: Any) -> Any:
 def _instance(arrays: Arrays, header: dict[str, Any]) -> Instance:
     value = Scaled(arrays["value_mantissa"], arrays["value_exponent"])
     names = _names(arrays, header)
-    graph: LayeredGraph
-    if header["graph"] == "tree":
-        graph = Tree(arrays["level_ptr"], arrays["edge_ptr"], arrays["edge_prob"], names)
-    else:
-        vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
-        graph = Trellis.from_arrays(arrays, names, vocabulary)
+    vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
+    kind: type[Tree] | type[Trellis] = Tree if header["graph"] == "tree" else Trellis
+    graph: LayeredGraph = kind.from_arrays(arrays, names, vocabulary)
     return Instance(graph, value, header["family"], header["parameters"], header["seed"])
 
 
