@@ -54,6 +54,8 @@ from .samplers import (
     spectral_gap,
     stationary_law,
 )
+from .samplers.enumeration import Enumeration
+from .samplers.exact_law import exact_law
 from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
 from .studies.compare import Comparison, compare
@@ -82,6 +84,7 @@ __all__ = [
     "Cost",
     "Diagnosis",
     "Draws",
+    "Enumeration",
     "Estimate",
     "ExactGuided",
     "GuidedSMC",
@@ -125,6 +128,7 @@ __all__ = [
     "diagnose",
     "epsilon_schedule",
     "estimate",
+    "exact_law",
     "family",
     "graph_from_instance",
     "guidance_bound",
