@@ -1,8 +1,8 @@
 """The random choices of a program, run by run: each is met again by replay, and then takes the next branch.
 
 A run follows the branches that it is told to take, and at choices that are new to it the most probable one; the other
-branches wait. The next run takes the one of the largest mass. So what waits is little as early as it can be, and a
-program without an end to its choices, such as one that tries until it succeeds, is known but for that.
+branches wait. The next run takes one of the largest mass, or nearly. So what waits soon is little, and a program without
+an end to its choices, such as one that tries until it succeeds, is known but for that.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import numpy as np
 from treesim.errors import NoExactLaw
 from treesim.kernels.arithmetic import BLOCK, LOWEST
 
-# New choices of one run, and branches of one choice.
+# New choices of one run, before runs that ended tell how many it takes; and branches of one choice.
 LONGEST, WIDEST = 1_000, 100_000
 # A run of more choices counts as several.
 CHOICES_A_RUN = 250
+# Of branches whose masses are within a factor of 2 to this the latest is taken first, so that few wait at a time.
+GRAIN = 8
 # Mass that sums of floats cannot tell from nothing; where no more is left a program without end is as good as known.
 NEGLIGIBLE = 2.0**-56
 # Choices that are met beyond that at least, for the sake of branches whose probability is tiny but finite in number.
@@ -30,8 +32,9 @@ PROBES = 100
 _SOMETHING_ELSE = "something besides rng and the oracle decides, such as another generator, or what earlier runs left"
 
 Outcome = TypeVar("Outcome")
-# What waits: minus its mass, when it was met, the branch before, which branch it is of which choice.
-Branch = tuple[float, int, Any, int, tuple[float, ...]]
+# What waits, in the order in which it is taken: how small its mass is, minus when it was met; the branch before, which
+# branch it is of which choice, and its mass.
+Branch = tuple[int, int, Any, int, tuple[float, ...], float]
 
 
 class Run(NamedTuple):
@@ -67,6 +70,7 @@ class Choices:
 
     def __init__(self) -> None:
         self.spent = self.met = self._at = self._exponent = 0
+        self._allowed = LONGEST
         self._mass = 1.0
         self._waiting: list[Branch] = []
         self._serial = 0
@@ -77,21 +81,17 @@ class Choices:
         """One of some branches, given their probabilities, which sum to one; one of probability zero is never taken."""
         at = self._at
         self._at = at + 1
-        if at < len(self._script):
+        if at < self._known:
             index, known = self._script[at]
             if known is not prob and known != prob:
                 self.refuse(f"choice {at + 1} of a run has other branches when it is met again: {_SOMETHING_ELSE}")
-        else:
-            if at - len(self._script) >= LONGEST:
-                self._leave_off()
-            if len(prob) > WIDEST:
-                self.refuse(f"a choice among {len(prob)} is more than can be enumerated, expected at most {WIDEST}")
-            index = self._first(prob)
-        mass = self._mass * prob[index]
-        if mass < LOWEST:
-            mass *= 2.0**BLOCK
-            self._exponent -= BLOCK
-        self._mass = mass
+            return index
+        if at - self._known >= self._allowed:
+            self._leave_off()
+        if len(prob) > WIDEST:
+            self.refuse(f"a choice among {len(prob)} is more than can be enumerated, expected at most {WIDEST}")
+        index = self._first(prob)
+        self._times(prob[index])
         return index
 
     def uniform(self, n: int) -> int:
@@ -116,7 +116,7 @@ class Choices:
             If the program does what cannot be enumerated, or something decides in it besides its choices.
         """
         waits: Branch | None = None
-        enough = math.inf
+        enough, longest = math.inf, 0
         while self.spent < budget and self.met < enough:
             self._begin(waits)
             try:
@@ -130,10 +130,12 @@ class Choices:
                     raise self._refused
             if not self._is_left_off:
                 self._require_end()
+                longest = max(longest, self._at)
+                self._allowed = min(LONGEST, 2 * longest + 20)
                 yield Run(self._mass, self._exponent, outcome)
             if not self._waiting:
                 return
-            if enough == math.inf and -self._waiting[0][0] * len(self._waiting) < NEGLIGIBLE:
+            if enough == math.inf and 2.0**GRAIN * self._waiting[0][5] * len(self._waiting) < NEGLIGIBLE:
                 enough = self.met + max(self.met, AT_LEAST)
             waits = heapq.heappop(self._waiting)
         if waits is not None:
@@ -142,17 +144,30 @@ class Choices:
     @property
     def left(self) -> float:
         """The mass of all branches that have not been taken."""
-        return math.fsum(-branch[0] for branch in self._waiting)
+        return math.fsum(branch[5] for branch in self._waiting)
 
     def _begin(self, branch: Branch | None) -> None:
         """A run that takes this branch first."""
-        self._node, self._at, self._mass, self._exponent = branch, 0, 1.0, 0
-        self._is_left_off = False
-        self._script: list[tuple[int, tuple[float, ...]]] = []
+        self._node, self._at, self._is_left_off = branch, 0, False
+        script = []
         while branch is not None:
-            self._script.append(branch[3:])
+            script.append(branch[3:5])
             branch = branch[2]
-        self._script.reverse()
+        script.reverse()
+        self._script, self._known = script, len(script)
+        self._mass, self._exponent = 1.0 if self._node is None else self._node[5], 0
+        if self._mass < LOWEST:
+            # What waits is in the order of its mass, which floats may not tell from nothing.
+            self._mass = 1.0
+            for index, prob in script:
+                self._times(prob[index])
+
+    def _times(self, p: float) -> None:
+        """One more factor of the run's mass."""
+        self._mass *= p
+        if self._mass < LOWEST:
+            self._mass *= 2.0**BLOCK
+            self._exponent -= BLOCK
 
     def _first(self, prob: tuple[float, ...]) -> int:
         """The most probable branch of a choice that is met for the first time; the others have to wait."""
@@ -160,8 +175,9 @@ class Choices:
         mass = math.ldexp(self._mass, self._exponent) if self._exponent else self._mass
         for index, p in enumerate(prob):
             if p > 0.0:
-                self._serial += 1
-                branch = (-mass * p, self._serial, node, index, prob)
+                self._serial -= 1
+                waits = mass * p
+                branch = (-math.frexp(waits)[1] // GRAIN, self._serial, node, index, prob, waits)
                 if index == best:
                     self._node = branch
                 else:
@@ -175,9 +191,9 @@ class Choices:
         raise LeftOff
 
     def _require_end(self) -> None:
-        if self._at < len(self._script):
+        if self._at < self._known:
             self._refused = NoExactLaw(
-                f"a run ended after {self._at} choices where it made {len(self._script)} before: {_SOMETHING_ELSE}"
+                f"a run ended after {self._at} choices where it made {self._known} before: {_SOMETHING_ELSE}"
             )
             raise self._refused
 
