@@ -1,8 +1,8 @@
 """The random choices of a program, run by run: each is met again by replay, and then takes the next branch.
 
 A run follows the branches that it is told to take, and at choices that are new to it the most probable one; the other
-branches wait. The next run takes one of the largest mass, or nearly. So what waits soon is little, and a program without
-an end to its choices, such as one that tries until it succeeds, is known but for that.
+branches wait. The next run takes one of the largest mass, or nearly. So what waits soon is little, and a program
+without an end to its choices, such as one that tries until it succeeds, is known but for that.
 """
 
 from __future__ import annotations
@@ -142,6 +142,11 @@ class Choices:
             heapq.heappush(self._waiting, waits)
 
     @property
+    def mass(self) -> float:
+        """The probability of what the present run has chosen so far."""
+        return math.ldexp(self._mass, self._exponent)
+
+    @property
     def left(self) -> float:
         """The mass of all branches that have not been taken."""
         return math.fsum(branch[5] for branch in self._waiting)
@@ -171,8 +176,7 @@ class Choices:
 
     def _first(self, prob: tuple[float, ...]) -> int:
         """The most probable branch of a choice that is met for the first time; the others have to wait."""
-        best, node = prob.index(max(prob)), self._node
-        mass = math.ldexp(self._mass, self._exponent) if self._exponent else self._mass
+        best, node, mass = prob.index(max(prob)), self._node, self.mass
         for index, p in enumerate(prob):
             if p > 0.0:
                 self._serial -= 1

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
-from treesim.errors import NoExactLaw
+from treesim.errors import TreesimError
 from treesim.graphs.layered import LayeredGraph
 from treesim.instances.instance import Instance
 from treesim.laws.enclosed import EnclosedLaw
@@ -24,10 +24,11 @@ from treesim.scaled import Scaled, exp_or_inf
 
 # What may be missing of a law that is called exact.
 COMPLETE = 1e-13
-# Beyond the budget by this factor it is not worth a try.
-FAR_BEYOND = 10.0
 # Masses of one outcome that wait to be added, without an error that grows.
 _TOGETHER = 4096
+
+# Of a run that failed and is less likely than what laws are exact to.
+_LOST = ((), -1, -1)
 
 # One run: the output that it returns, given an oracle and a generator.
 OneRun = Callable[[Oracle, np.random.Generator], Prefix | None]
@@ -155,7 +156,7 @@ class LazyOracle(Oracle):
         return self._children[prefix[0]]
 
 
-def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float, foresee: bool = False) -> Enumeration:
+def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float) -> Enumeration:
     """Enumerate the runs of a sampler.
 
     Parameters
@@ -165,14 +166,11 @@ def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float
         Gives what makes one run; called before each, so that no run knows of those before.
     budget : float
         Runs at the most.
-    foresee : bool
-        Whether to give up before the first run, where far more than the budget are to be expected.
 
     Raises
     ------
     NoExactLaw
-        If the sampler draws what cannot be enumerated, or depends on something besides its generator; or where too many
-        runs are foreseen.
+        If the sampler draws what cannot be enumerated, or depends on something besides its generator.
 
     Examples
     --------
@@ -184,33 +182,42 @@ def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float
     >>> found.law.prob.to_float().round(6), found.runs, found.cost.mean
     (array([0.333333, 0.666667]), 5, Cost(reference_draws=2.0, value_queries=2.0))
     """
-    known = LookedUp({}, {})
-    graph, at = instance.graph, 2 if instance.graph.keeps_edges else 1
-
-    def program(choices: Choices) -> _Key:
-        rng = LazyGenerator(choices)
-        oracle = LazyOracle(instance, rng, known)
-        output = make()(oracle, rng)
-        return (None if output is None else output[at], *oracle.spent)
-
-    choices = Choices()
-    if foresee:
-        expected = expected_runs(program)
-        if expected > FAR_BEYOND * budget:
-            raise NoExactLaw(
-                f"enumerating the law takes about {expected:.1g} runs, and the budget is {budget:g}; "
-                "treesim.exact_law(..., budget=...) takes a larger one"
-            )
     masses: dict[tuple[_Key, int], list[float]] = defaultdict(list)
-    count = 0
-    for mass, exponent, key in choices.runs(program, budget):
+    choices, count = Choices(), 0
+    for mass, exponent, key in choices.runs(_program(instance, make), budget):
         count += 1
         same = masses[key, exponent]
         same.append(mass)
         if len(same) == _TOGETHER:
             same[:] = [math.fsum(same)]
-    missing = choices.left
-    return Enumeration(_law(graph, masses, missing), _cost(masses, missing), count, missing)
+    lost = [math.ldexp(mass, e) for key, e in [*masses] if key == _LOST for mass in masses.pop((key, e))]
+    missing = choices.left + math.fsum(lost)
+    return Enumeration(_law(instance.graph, masses, missing), _cost(masses, missing), count, missing)
+
+
+def foresee_runs(instance: Instance, make: Callable[[], OneRun]) -> float:
+    """How many runs `enumerate_runs` would make, about: see `treesim.samplers.choices.expected_runs`."""
+    return expected_runs(_program(instance, make))
+
+
+def _program(instance: Instance, make: Callable[[], OneRun]) -> Callable[[Choices], _Key]:
+    """One run by its choices: where its output lies, and what it cost."""
+    known = LookedUp({}, {})
+    at = 2 if instance.graph.keeps_edges else 1
+
+    def program(choices: Choices) -> _Key:
+        rng = LazyGenerator(choices)
+        oracle = LazyOracle(instance, rng, known)
+        try:
+            output = make()(oracle, rng)
+        except TreesimError:
+            # Such as an index one beyond the last, where cumulated probabilities lack of one what rounding took.
+            if choices.mass > COMPLETE:
+                raise
+            return _LOST
+        return (None if output is None else output[at], *oracle.spent)
+
+    return program
 
 
 def _law(graph: LayeredGraph, masses: dict[tuple[_Key, int], list[float]], missing: float) -> Law:

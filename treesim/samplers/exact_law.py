@@ -55,9 +55,31 @@ def exact_law(mine: SamplerLike, instance: Instance, budget: float = 1e6) -> Enu
     >>> found.runs, found.law.tv(twin).hi < 1e-12, found.cost.mean.value_queries
     (128, True, 2.0)
     """
-    kind = sampler(mine)
-    require_instance(instance, "exact_law")
+    kind = _users(mine, instance, "exact_law")
     require_at_least("budget", budget, 1)
+    return kind.enumerate(instance, budget)
+
+
+def expected_runs(mine: SamplerLike, instance: Instance) -> float:
+    """What `exact_law` costs, before: about how many runs a sampler can make, from a hundred of them.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> def base(oracle, rng):
+    ...     prefix = oracle.root
+    ...     while prefix.level < oracle.horizon:
+    ...         prefix = oracle.draw(prefix)
+    ...     return prefix
+    >>> expected_runs(base, family("uniform", horizon=10))
+    1024.0
+    """
+    return _users(mine, instance, "expected_runs").foresee(instance)
+
+
+def _users(mine: SamplerLike, instance: Instance, who: str) -> UserSampler:
+    kind = sampler(mine)
+    require_instance(instance, who)
     if not isinstance(kind, UserSampler):
         raise SpecError(f"{kind.name!r} is a sampler of treesim's, whose law(instance) is exact where there is one")
-    return kind.enumerate(instance, budget)
+    return kind

@@ -16,6 +16,8 @@ from treesim.samplers.clocks import Clock
 
 # Ends of intervals on two scales that differ by no more than rounding are the same.
 _SAME = 2.0**-48
+# What cumulated probabilities lack of one by rounding is no branch of its own.
+_NEARLY_ONE = 1.0 - 2.0**-50
 
 
 class Uniform:
@@ -63,7 +65,7 @@ class Uniform:
         if self.clock is not None:
             return not self.clock.is_before(self.clock.time(t))
         lo, hi = self._lo, self._hi
-        if t <= lo or t >= hi:
+        if t <= lo or t >= min(hi, _NEARLY_ONE):
             return t > lo
         size = hi - lo
         if self.choices.choose(((t - lo) / size, (hi - t) / size)) == 0:
@@ -82,7 +84,7 @@ class Uniform:
             return first
         lo, hi = self._lo, self._hi
         skipped = sum(t <= lo for t in ts)
-        ends = [lo, *(t for t in ts if lo < t < hi), hi]
+        ends = [lo, *(t for t in ts if lo < t < min(hi, _NEARLY_ONE)), hi]
         if len(ends) == 2:
             return skipped
         size = hi - lo

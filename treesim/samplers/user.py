@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import reprlib
 from dataclasses import is_dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
@@ -17,12 +18,14 @@ from treesim.laws.law import Law
 from treesim.runtime.user_code import place, reason
 from treesim.samplers.base import Cost, Sampler, remembered
 from treesim.samplers.draws import Draws
-from treesim.samplers.enumeration import Enumeration, OneRun, enumerate_runs
+from treesim.samplers.enumeration import Enumeration, OneRun, enumerate_runs, foresee_runs
 from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200
-# Runs that are enumerated unasked, a few seconds, and what may be missing of the law then: about what estimates leave.
-BUDGET, LOOSE = 50_000, 1e-2
+# Runs that are enumerated unasked, a few seconds; and where far more are foreseen, as few may have nearly all the mass.
+BUDGET, FAR_BEYOND, TRIAL = 50_000, 10.0, 1_000
+# What may be missing of a law then: about what estimates leave open.
+LOOSE = 1e-2
 
 
 class OracleSampler(Protocol):
@@ -59,14 +62,13 @@ class UserSampler(Sampler):
         found = _enumerated(instance, self)
         return _measured_cost(instance, self) if isinstance(found, NoExactLaw) or found.missing else found.cost.mean
 
-    def enumerate(self, instance: Instance, budget: float, foresee: bool = False) -> Enumeration:
+    def enumerate(self, instance: Instance, budget: float) -> Enumeration:
         """All runs that there are: see `treesim.exact_law`."""
+        return enumerate_runs(instance, self._one_run, budget)
 
-        def make() -> OneRun:
-            user = self._built()
-            return lambda oracle, rng: self._run(user, oracle, rng)
-
-        return enumerate_runs(instance, make, budget, foresee)
+    def foresee(self, instance: Instance) -> float:
+        """How many runs there are, about."""
+        return foresee_runs(instance, self._one_run)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         user = self._built()
@@ -84,6 +86,9 @@ class UserSampler(Sampler):
                 if edges is not None:
                     edges[i] = output.edges
         return Draws(leaf, edges, draws, queries)
+
+    def _one_run(self) -> OneRun:
+        return partial(self._run, self._built())
 
     def _run(self, user: OracleSampler, oracle: Oracle, rng: np.random.Generator) -> Prefix | None:
         """One output, a complete prefix that was reached or None."""
@@ -119,7 +124,8 @@ class UserSampler(Sampler):
 def _enumerated(instance: Instance, sampler: UserSampler) -> Enumeration | NoExactLaw:
     """The runs of a sampler if they are not too many, else why there is no law."""
     try:
-        found = sampler.enumerate(instance, BUDGET, foresee=True)
+        expected = sampler.foresee(instance)
+        found = sampler.enumerate(instance, BUDGET if expected <= FAR_BEYOND * BUDGET else TRIAL)
     except NoExactLaw as error:
         return error
     except TreesimError as error:
@@ -127,8 +133,9 @@ def _enumerated(instance: Instance, sampler: UserSampler) -> Enumeration | NoExa
         return NoExactLaw(f"the law of {sampler.name!r} cannot be enumerated: {error}")
     if found.missing > LOOSE:
         return NoExactLaw(
-            f"the runs of {sampler.name!r} are more than {BUDGET}: {found.missing:.2g} of their mass is missing; "
-            "treesim.exact_law(..., budget=...) makes more, or estimate its TV from runs"
+            f"the law of {sampler.name!r} takes about {max(expected, found.runs):.1g} runs, and {found.runs} leave "
+            f"{found.missing:.1%} of it open; treesim.exact_law(..., budget=...) makes more, or estimate its TV from "
+            "runs"
         )
     return found
 

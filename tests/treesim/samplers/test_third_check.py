@@ -1,7 +1,7 @@
 """Every built-in law a third time: of the sampler as a user would write it, all runs of which are enumerated.
 
-Not here: `exact-guided`, whose law is the target by its promise and whose Bernoulli factory runs without bound. SMC by a
-pool, and the resamplings but multinomial, have no built-in law, so their simulations are compared.
+Not here: `exact-guided`, whose law is the target by its promise and whose Bernoulli factory runs without bound. SMC by
+a pool, and the resamplings but multinomial, have no built-in law, so their simulations are compared.
 """
 
 import numpy as np
