@@ -59,6 +59,8 @@ from .samplers import (
     spectral_gap,
     stationary_law,
 )
+from .samplers.enumeration import Enumeration
+from .samplers.exact_law import exact_law
 from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
 from .studies.compare import Comparison, compare
@@ -88,6 +90,7 @@ __all__ = [
     "Cost",
     "Diagnosis",
     "Draws",
+    "Enumeration",
     "Estimate",
     "ExactGuided",
     "Guidance",
@@ -134,6 +137,7 @@ __all__ = [
     "diagnose",
     "epsilon_schedule",
     "estimate",
+    "exact_law",
     "family",
     "graph_from_instance",
     "guidance",

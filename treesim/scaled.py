@@ -155,6 +155,12 @@ class Scaled:
     def __getitem__(self, part: slice | NDArray[np.integer] | NDArray[np.bool_]) -> Scaled:
         return Scaled._of(self.mantissa[part], self.exponent[part])
 
+    def followed_by(self, other: Scaled) -> Scaled:
+        """These numbers and others, in one array."""
+        return Scaled._of(
+            np.concatenate([self.mantissa, other.mantissa]), np.concatenate([self.exponent, other.exponent])
+        )
+
     def __mul__(self, other: Scaled) -> Scaled:
         mantissa = self.mantissa * other.mantissa
         return Scaled._canonical(mantissa, self.exponent + other.exponent)

@@ -121,7 +121,7 @@ def test_failures_are_shown_side_by_side(run):
 def test_discoveries_are_a_table_and_a_figure_each(run):
     text = run("demo", "discoveries", "-o", "found").stdout
     document = run.json("demo", "discoveries", "-o", "found")
-    assert len(document["rows"]) == 8
+    assert len(document["rows"]) == 11
     for row in document["rows"]:
         assert row["held"] == row["checks"] > 0
         assert row["name"] in text and f"{row['checks']} of {row['checks']}" in text
@@ -129,7 +129,7 @@ def test_discoveries_are_a_table_and_a_figure_each(run):
         assert f"found/{row['name']}.png" in text
     text = run("demo", "discoveries", "--html", "page.html").stdout
     assert "page: page.html" in text and "figure" not in text
-    assert Path("page.html").read_text().count("<figure>") == 9
+    assert Path("page.html").read_text().count("<figure>") == 12
     assert sorted(path.name for path in Path().iterdir()) == ["found", "page.html"]
     alone = run.json("demo", "discoveries", "--html", "page.html")
     assert (alone["figures"], alone["page"], alone["rows"][0]["figure"]) == (None, "page.html", None)

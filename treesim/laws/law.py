@@ -122,9 +122,21 @@ class LeafLaw(Law):
         """Total variation distance, 1/2 sum |law - target|, exact between two laws known by their leaves."""
         if not isinstance(target, LeafLaw):
             return target._tv(self, effort)
-        gap = np.abs(self.prob.to_float() - target.prob.to_float()).sum() + abs(self.failure - target.failure)
-        value = min(1.0, 0.5 * float(gap))
+        own, others = self.beside(target)
+        value = min(1.0, 0.5 * float(np.abs(own - others).sum()))
         return TV(value, value, "exact")
+
+    def beside(self, target: Law) -> tuple[FloatArray, FloatArray]:
+        """Probabilities of all outcomes, nothing the last, under this law and another.
+
+        Raises
+        ------
+        NoExactLaw
+            If the other is not known by its leaves.
+        """
+        if not isinstance(target, LeafLaw):
+            raise NoExactLaw(f"a law of leaves and a {type(target).__name__} have no list of outcomes in common")
+        return np.append(self.prob.to_float(), self.failure), np.append(target.prob.to_float(), target.failure)
 
     def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats; infinite where the law has mass that the target lacks."""
@@ -314,6 +326,8 @@ class PathListLaw(Law):
     edges : ndarray of int32, shape [n_paths, horizon]
         The edge of each step, numbered within its layer; every path that the law can take.
     prob : Scaled, shape [n_paths]
+    failure : float
+        Probability that the sampler returns nothing.
 
     Examples
     --------
@@ -327,26 +341,36 @@ class PathListLaw(Law):
     graph: LayeredGraph
     edges: NDArray[np.int32]
     prob: Scaled
+    failure: float = 0.0
 
     def _tv(self, target: Law, effort: Effort) -> TV:
         """Total variation distance, exact: the paths that are not listed count by what the target gives them."""
-        return LeafLaw(self.prob)._tv(self._on_paths(target), effort)
+        return self._outcomes._tv(self._on_paths(target), effort)
 
     def kl(self, target: Law) -> float | None:
         """KL(law || target), in nats, exact."""
-        return LeafLaw(self.prob).kl(self._on_paths(target))
+        return self._outcomes.kl(self._on_paths(target))
 
     def chi2(self, target: Law) -> float | None:
         """chi^2(law || target), exact."""
-        return LeafLaw(self.prob).chi2(self._on_paths(target))
+        return self._outcomes.chi2(self._on_paths(target))
+
+    def beside(self, target: Law) -> tuple[FloatArray, FloatArray]:
+        """Probabilities of the listed paths, of nothing, and of all other paths, under this law and another."""
+        return self._outcomes.beside(self._on_paths(target))
 
     def expected(self, reward: Scaled) -> float:
         """Expected reward under the law, linear; infinite where it leaves the range of a float."""
         end = self.graph.layer(self.graph.horizon - 1).ends(self.edges[:, -1].astype(np.int64))
         return float((self.prob * reward[end]).to_float().sum())
 
+    @property
+    def _outcomes(self) -> LeafLaw:
+        """The listed paths, and nothing as one more."""
+        return LeafLaw(self.prob.followed_by(Scaled.from_float([self.failure])))
+
     def _on_paths(self, target: Law) -> LeafLaw:
-        """The target on the same paths, with what it gives to others as a failure.
+        """The target on the same outcomes, with what it gives to other paths as a failure.
 
         Raises
         ------
@@ -360,7 +384,7 @@ class PathListLaw(Law):
         for t in range(self.graph.horizon):
             prob *= steps.edges(t)[self.edges[:, t].astype(np.int64)]
         missed = 1.0 - math.fsum(prob.to_float())
-        return LeafLaw(prob, missed if missed > MISSED else 0.0)
+        return LeafLaw(prob.followed_by(Scaled.zeros(1)), missed if missed > MISSED else 0.0)
 
 
 def descend_reference(graph: LayeredGraph) -> Scaled:

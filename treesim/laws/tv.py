@@ -84,7 +84,7 @@ class TV:
         facts: list[tuple[str, Any]] = [("TV", distance(self.lo, self.hi)), ("kind", self.kind)]
         if self.level is not None:
             facts.append(("level", self.level))
-        return card("Total variation distance", facts, span(self.lo, self.hi, self._place()))
+        return card("Total variation distance", facts, span(self.lo, self.hi, self.words))
 
     def __float__(self) -> float:
         return self.mid
@@ -107,7 +107,7 @@ class TV:
     def _compared(self, compare: Callable[[float, float], bool], sign: str, other: TV | float) -> bool:
         """What all parts of the interval say, if they agree."""
         if isinstance(other, TV):
-            lo, hi, than = other.lo, other.hi, f"one {other._place()}"
+            lo, hi, than = other.lo, other.hi, f"one {other.words}"
         elif isinstance(other, Real):
             lo, hi, than = float(other), float(other), f"{float(other):g}"
         else:
@@ -116,11 +116,12 @@ class TV:
         if len(answers) > 1:
             kind = other.kind if self.kind == "exact" and isinstance(other, TV) else self.kind
             raise Undecided(
-                f"the TV is {self._place()}, which leaves open whether it is {sign} {than}; ask for {_REMEDIES[kind]}"
+                f"the TV is {self.words}, which leaves open whether it is {sign} {than}; ask for {_REMEDIES[kind]}"
             )
         return answers.pop()
 
-    def _place(self) -> str:
+    @property
+    def words(self) -> str:
         """Where it is, in words."""
         if self.lo == self.hi:
             return f"{self.lo:.6g} ({self.kind})"

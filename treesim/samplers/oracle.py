@@ -17,6 +17,7 @@ from treesim.errors import OracleError
 from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.walk import edge_at
+from treesim.scaled import exp_or_inf
 
 
 class Prefix(NamedTuple):
@@ -47,8 +48,8 @@ class Oracle:
 
     Attributes
     ----------
-    reference_draws, value_queries : ndarray of int64, shape [horizon + 1]
-        Prefixes of each level that were drawn or listed, and values of them that were asked.
+    horizon : int
+        T.
 
     Examples
     --------
@@ -65,17 +66,27 @@ class Oracle:
     def __init__(self, instance: Instance, rng: np.random.Generator) -> None:
         self._graph, self._value, self._rng = instance.graph, instance.value, rng
         self._reached: set[tuple[int, ...]] = {()}
-        self.reference_draws: IntArray = np.zeros(self._graph.horizon + 1, np.int64)
-        self.value_queries: IntArray = np.zeros(self._graph.horizon + 1, np.int64)
+        self.horizon = self._graph.horizon
+        self._drawn, self._asked = [0] * (self.horizon + 1), [0] * (self.horizon + 1)
 
     def __repr__(self) -> str:
-        drawn, asked = int(self.reference_draws.sum()), int(self.value_queries.sum())
+        drawn, asked = self.spent
         return f"Oracle(horizon={self.horizon}, {drawn} prefixes drawn, {asked} values asked)"
 
     @property
-    def horizon(self) -> int:
-        """T."""
-        return self._graph.horizon
+    def reference_draws(self) -> IntArray:
+        """Prefixes of each level that were drawn or listed, shape [horizon + 1]."""
+        return np.array(self._drawn, np.int64)
+
+    @property
+    def value_queries(self) -> IntArray:
+        """Values of prefixes of each level that were asked, shape [horizon + 1]."""
+        return np.array(self._asked, np.int64)
+
+    @property
+    def spent(self) -> tuple[int, int]:
+        """All draws and all queries so far."""
+        return sum(self._drawn), sum(self._asked)
 
     @property
     def branching(self) -> int:
@@ -111,8 +122,7 @@ class Oracle:
 
     def value(self, prefix: Prefix) -> float:
         """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float."""
-        log_value = self.log_value(prefix)
-        return math.exp(log_value) if log_value < 709.78 else math.inf
+        return exp_or_inf(self.log_value(prefix))
 
     def log_value(self, prefix: Prefix) -> float:
         """log V^ of a reached prefix, in nats.
@@ -122,15 +132,15 @@ class Oracle:
         OracleError
             If the prefix was never reached.
         """
-        self._require_reached(prefix, "asking its value")
-        self.value_queries[prefix.level] += 1
+        self.require_reached(prefix, "asking its value")
+        self._asked[prefix.level] += 1
         node = self._graph.level(prefix.level).start + prefix.node
         mantissa = float(self._value.mantissa[node])
         return math.log(mantissa) + int(self._value.exponent[node]) * LN2 if mantissa > 0 else -math.inf
 
     def _edges(self, prefix: Prefix) -> tuple[int, int, FloatArray]:
-        self._require_reached(prefix, "going on from it")
-        if prefix.level == self._graph.horizon:
+        self.require_reached(prefix, "going on from it")
+        if prefix.level == self.horizon:
             raise OracleError(f"prefix {prefix.choices} is complete: it has no children")
         layer = self._graph.layer(prefix.level)
         base = layer.ptr[0]
@@ -141,9 +151,10 @@ class Oracle:
         node = int(layer.child[edge]) if len(layer.child) else edge
         child = Prefix((*prefix.choices, edge - start), node, (*prefix.edges, edge))
         self._reached.add(child.choices)
-        self.reference_draws[child.level] += 1
+        self._drawn[child.level] += 1
         return child
 
-    def _require_reached(self, prefix: Prefix, purpose: str) -> None:
+    def require_reached(self, prefix: Prefix, purpose: str) -> None:
+        """Raise `OracleError` unless a prefix was reached."""
         if prefix.choices not in self._reached:
             raise OracleError(f"prefix {prefix.choices} was never reached: draw it or list it before {purpose}")

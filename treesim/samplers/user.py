@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import reprlib
 from dataclasses import is_dataclass
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
@@ -17,9 +18,14 @@ from treesim.laws.law import Law
 from treesim.runtime.user_code import place, reason
 from treesim.samplers.base import Cost, Sampler, remembered
 from treesim.samplers.draws import Draws
+from treesim.samplers.enumeration import Enumeration, OneRun, enumerate_runs, foresee_runs
 from treesim.samplers.oracle import Oracle, Prefix
 
 COST_RUNS = 200
+# Runs that are enumerated unasked, a few seconds; and where far more are foreseen, as few may have nearly all the mass.
+BUDGET, FAR_BEYOND, TRIAL = 50_000, 10.0, 1_000
+# What may be missing of a law then: about what estimates leave open.
+LOOSE = 1e-2
 
 
 class OracleSampler(Protocol):
@@ -33,17 +39,36 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class UserSampler(Sampler):
-    """A registered user's sampler. Its TV is estimated from runs, its cost measured on 200 of them."""
+    """A user's sampler. Its law is enumerated where it makes few choices; else its TV is estimated from runs."""
 
     kind: ClassVar[type[OracleSampler]]
     _given: ClassVar[OracleSampler | None] = None
 
     def law(self, instance: Instance) -> Law:
-        raise NoExactLaw(f"the law of {self.name!r} is known to its author only; estimate its TV from runs")
+        """The law of one output from all the runs that there are: exact, or known but for a hundredth.
+
+        Raises
+        ------
+        NoExactLaw
+            If there are too many runs, or what they draw cannot be enumerated.
+        """
+        found = _enumerated(instance, self)
+        if isinstance(found, NoExactLaw):
+            raise found
+        return found.law
 
     def cost(self, instance: Instance) -> Cost:
-        """The mean over 200 runs."""
-        return _measured_cost(instance, self)
+        """Exact where the law is, else the mean over 200 runs."""
+        found = _enumerated(instance, self)
+        return _measured_cost(instance, self) if isinstance(found, NoExactLaw) or found.missing else found.cost.mean
+
+    def enumerate(self, instance: Instance, budget: float) -> Enumeration:
+        """All runs that there are: see `treesim.exact_law`."""
+        return enumerate_runs(instance, self._one_run, budget)
+
+    def foresee(self, instance: Instance) -> float:
+        """How many runs there are, about."""
+        return foresee_runs(instance, self._one_run)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         user = self._built()
@@ -53,27 +78,36 @@ class UserSampler(Sampler):
         draws = queries = 0
         for i in range(n):
             oracle = Oracle(instance, rng)
-            try:
-                output = user.simulate(oracle, rng)
-            except TreesimError as error:
-                if where := place(error):
-                    error.args = (f"{error} ({where})",)
-                raise
-            except (Exception, SystemExit) as error:
-                raise SpecError(f"sampler {self.name!r} failed: {reason(error)}") from error
-            draws += int(oracle.reference_draws.sum())
-            queries += int(oracle.value_queries.sum())
-            if output is None:
-                continue
-            if not isinstance(output, Prefix) or output.level != graph.horizon:
-                raise OracleError(
-                    f"sampler {self.name!r} returned {reprlib.repr(output)}, expected a complete prefix or None"
-                )
-            oracle._require_reached(output, "returning it")
-            leaf[i] = output.node
-            if edges is not None:
-                edges[i] = output.edges
+            output = self._run(user, oracle, rng)
+            drawn, asked = oracle.spent
+            draws, queries = draws + drawn, queries + asked
+            if output is not None:
+                leaf[i] = output.node
+                if edges is not None:
+                    edges[i] = output.edges
         return Draws(leaf, edges, draws, queries)
+
+    def _one_run(self) -> OneRun:
+        return partial(self._run, self._built())
+
+    def _run(self, user: OracleSampler, oracle: Oracle, rng: np.random.Generator) -> Prefix | None:
+        """One output, a complete prefix that was reached or None."""
+        try:
+            output = user.simulate(oracle, rng)
+        except TreesimError as error:
+            if where := place(error):
+                error.args = (f"{error} ({where})",)
+            raise
+        except (Exception, SystemExit) as error:
+            raise SpecError(f"sampler {self.name!r} failed: {reason(error)}") from error
+        if output is None:
+            return None
+        if not isinstance(output, Prefix) or output.level != oracle.horizon:
+            raise OracleError(
+                f"sampler {self.name!r} returned {reprlib.repr(output)}, expected a complete prefix or None"
+            )
+        oracle.require_reached(output, "returning it")
+        return output
 
     def _built(self) -> OracleSampler:
         """An object for a block of runs, so that what one block leaves in it does not reach another."""
@@ -84,6 +118,26 @@ class UserSampler(Sampler):
             raise
         except (Exception, SystemExit) as error:
             raise SpecError(f"sampler {self.name!r} cannot be made: {reason(error)}") from error
+
+
+@remembered
+def _enumerated(instance: Instance, sampler: UserSampler) -> Enumeration | NoExactLaw:
+    """The runs of a sampler if they are not too many, else why there is no law."""
+    try:
+        expected = sampler.foresee(instance)
+        found = sampler.enumerate(instance, BUDGET if expected <= FAR_BEYOND * BUDGET else TRIAL)
+    except NoExactLaw as error:
+        return error
+    except TreesimError as error:
+        # Runs that fail do so where they are drawn, too, if they are at all likely.
+        return NoExactLaw(f"the law of {sampler.name!r} cannot be enumerated: {error}")
+    if found.missing > LOOSE:
+        return NoExactLaw(
+            f"the law of {sampler.name!r} takes about {max(expected, found.runs):.1g} runs, and {found.runs} leave "
+            f"{found.missing:.1%} of it open; treesim.exact_law(..., budget=...) makes more, or estimate its TV from "
+            "runs"
+        )
+    return found
 
 
 @remembered

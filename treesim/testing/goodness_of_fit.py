@@ -19,8 +19,11 @@ from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance, require_instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.samplers import Draws, Sampler, sampler
-from treesim.samplers.user import OracleSampler
+from treesim.samplers.enumeration import enumerate_runs
+from treesim.samplers.oracle import Oracle, Prefix
+from treesim.samplers.user import OracleSampler, UserSampler
 from treesim.scaled import Scaled
+from treesim.testing.exactness import ExactVerdict, compare_laws
 
 Drawing = Callable[[int, np.random.Generator], Draws | Sequence[Any] | IntArray]
 
@@ -113,8 +116,10 @@ def check_sampler(
     alpha: float = 1e-6,
     n: int = DEFAULT_RUNS,
     seed: int = 0,
-) -> Verdict:
-    """Fail unless a sampler's draws agree with an exact law.
+    exact: bool = False,
+    budget: float = 1e6,
+) -> Verdict | ExactVerdict:
+    """Fail unless a sampler's draws agree with an exact law; or, exactly, its own law with that.
 
     Parameters
     ----------
@@ -129,10 +134,15 @@ def check_sampler(
         False-alarm rate.
     n : int
     seed : int
+    exact : bool
+        Whether to enumerate all runs of the sampler, as `treesim.exact_law` does, instead of drawing: without `alpha`,
+        `n` and `seed` a law that is off by 1e-12 in total variation is told. Of a function one draw is enumerated.
+    budget : float
+        Runs that may be enumerated.
 
     Returns
     -------
-    Verdict
+    Verdict or ExactVerdict
         If they agree.
 
     Raises
@@ -141,6 +151,8 @@ def check_sampler(
         If they do not: the message names the leaves that are off.
     SpecError
         If an output is no leaf, or the target no law.
+    NoExactLaw
+        If an exact verdict is asked for and the sampler draws what cannot be enumerated, or too many runs.
 
     Examples
     --------
@@ -148,12 +160,20 @@ def check_sampler(
     >>> instance = family("product", horizon=3, ratio=2.0)
     >>> check_sampler("sp-gsmc", instance).passed
     True
+    >>> print(check_sampler(lambda n, rng: rng.choice(8, n, p=[0.125] * 8), instance, "reference", exact=True))
+    the law of all 8 runs is the law that is claimed: TV 0 (exact)
     >>> base = sampler("base")
     >>> check_sampler(lambda n, rng: base.simulate(instance, n, seed=1), instance)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     AssertionError: 20000 draws do not agree with the law: p <= 1.0e-300, alpha = 1e-06; observed TV 0.2409 ...
     """
     require_instance(instance, "check_sampler")
+    if exact:
+        law, runs = _own_law(draw, instance, budget)
+        found = compare_laws(law, _law(target, instance), runs, instance.graph)
+        if not found.passed:
+            raise AssertionError(str(found))
+        return found
     leaf = leaves(_outputs(draw, instance, n, seed), instance)
     if len(leaf) != n:
         raise SpecError(f"the sampler returned {len(leaf)} outputs, expected {n}")
@@ -167,8 +187,32 @@ def _outputs(draw: Any, instance: Instance, n: int, seed: int) -> Draws | Sequen
     if isinstance(draw, str | type) or callable(getattr(draw, "simulate", None)):
         return sampler(draw).simulate(instance, n, seed)
     if not callable(draw):
-        raise SpecError(f"the sampler is {reprlib.repr(draw)}, expected draw(n, rng), a spec, or a class or object")
+        raise _no_sampler(draw)
     return draw(n, np.random.default_rng(seed))
+
+
+def _no_sampler(draw: Any) -> SpecError:
+    return SpecError(f"the sampler is {reprlib.repr(draw)}, expected draw(n, rng), a spec, or a class or object")
+
+
+def _own_law(draw: Any, instance: Instance, budget: float) -> tuple[Law, int]:
+    """The exact law of what draws, and how many runs it took."""
+    if isinstance(draw, str | type) or callable(getattr(draw, "simulate", None)):
+        kind = sampler(draw)
+        if not isinstance(kind, UserSampler):
+            return kind.law(instance), 0
+        found = kind.enumerate(instance, budget)
+    elif not callable(draw):
+        raise _no_sampler(draw)
+    else:
+        instance.graph.require_tree("the number of a leaf tells no path on a trellis; give a sampler", SpecError)
+
+        def one(oracle: Oracle, rng: np.random.Generator) -> Prefix | None:
+            (leaf,) = leaves(draw(1, rng), instance).tolist()
+            return None if leaf < 0 else Prefix((), leaf, ())
+
+        found = enumerate_runs(instance, lambda: one, budget)
+    return found.law, found.runs
 
 
 def goodness_of_fit(

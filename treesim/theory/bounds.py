@@ -75,7 +75,7 @@ def average_case_bound(epsilons: Iterable[float]) -> float:
     >>> round(average_case_bound([0.1, 0.1]), 4), round(guidance_bound(3, 0.1).sharp, 4)
     (0.0952, 0.095)
     """
-    return sum(1.0 if math.isinf(epsilon) else epsilon / (2.0 + epsilon) for epsilon in epsilons)
+    return float(sum(1.0 if math.isinf(epsilon) else epsilon / (2.0 + epsilon) for epsilon in epsilons))
 
 
 def particle_bound(horizon: int, epsilon: float, ratio_bound: float, particles: int) -> float:

@@ -6,7 +6,6 @@ import pytest
 
 from tests.statistics import fits
 from treesim import (
-    NoExactLaw,
     Oracle,
     OracleError,
     Prefix,
@@ -147,12 +146,6 @@ def test_classes_of_another_form_are_refused():
 
     with pytest.raises(SpecError, match="parameter 'sizes' of sampler 'mine'"):
         register_sampler("mine")(Listy)
-
-
-def test_the_law_is_known_to_its_author_only():
-    register_sampler("mine")(Guided)
-    with pytest.raises(NoExactLaw, match="known to its author only"):
-        sampler("mine").law(INSTANCE)
 
 
 def test_a_sampler_that_a_package_offers_is_found_by_name(monkeypatch):

@@ -1,0 +1,258 @@
+"""The exact law of a sampler in plain Python: every run that it can make, with its probability."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
+from treesim.errors import TreesimError
+from treesim.graphs.layered import LayeredGraph
+from treesim.instances.instance import Instance
+from treesim.laws.enclosed import EnclosedLaw
+from treesim.laws.law import Law, LeafLaw, PathListLaw
+from treesim.samplers.base import Cost
+from treesim.samplers.choices import Choices, expected_runs
+from treesim.samplers.lazy_generator import LazyGenerator
+from treesim.samplers.oracle import Oracle, Prefix
+from treesim.scaled import Scaled, exp_or_inf
+
+# What may be missing of a law that is called exact.
+COMPLETE = 1e-13
+# Masses of one outcome that wait to be added, without an error that grows.
+_TOGETHER = 4096
+
+# Of a run that failed and is less likely than what laws are exact to.
+_LOST = ((), -1, -1)
+
+# One run: the output that it returns, given an oracle and a generator.
+OneRun = Callable[[Oracle, np.random.Generator], Prefix | None]
+_Key = tuple[Hashable, int, int]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CostLaw(Brief):
+    """The law of what one output costs.
+
+    Attributes
+    ----------
+    reference_draws, value_queries : ndarray of int64, shape [n]
+        The costs that occur, each pair once, the cheapest first.
+    prob : ndarray, shape [n]
+        How likely each is.
+    """
+
+    reference_draws: IntArray
+    value_queries: IntArray
+    prob: FloatArray
+
+    @property
+    def mean(self) -> Cost:
+        """Expected cost of one output; of a law that is cut, what its known part contributes."""
+        return Cost(float(self.prob @ self.reference_draws), float(self.prob @ self.value_queries))
+
+    def at_most(self, reference_draws: float = math.inf, value_queries: float = math.inf) -> float:
+        """Probability that one output costs no more than this."""
+        within: BoolArray = (self.reference_draws <= reference_draws) & (self.value_queries <= value_queries)
+        return math.fsum(self.prob[within])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Enumeration(Brief):
+    """All runs of a sampler on an instance, or the most probable ones.
+
+    Attributes
+    ----------
+    law : Law
+        Of one output: exact, or an `EnclosedLaw` where runs are missing.
+    cost : CostLaw
+        Of one output.
+    runs : int
+        That were made.
+    missing : float
+        Mass of those that were not made.
+    """
+
+    law: Law
+    cost: CostLaw
+    runs: int
+    missing: float
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the law is exact."""
+        return self.missing <= COMPLETE
+
+
+class LookedUp(NamedTuple):
+    """What is known of an instance: children of prefixes with their probabilities, and values, linear and as logs."""
+
+    children: dict[tuple[int, ...], tuple[list[Prefix], tuple[float, ...]]]
+    values: dict[tuple[int, int], tuple[float, float]]
+
+
+class LazyOracle(Oracle):
+    """An oracle whose draws are choices; what is the same in all runs is looked up once.
+
+    Parameters
+    ----------
+    instance : Instance
+    rng : LazyGenerator
+    known : LookedUp
+        What oracles of earlier runs have looked up.
+    """
+
+    def __init__(self, instance: Instance, rng: LazyGenerator, known: LookedUp) -> None:
+        super().__init__(instance, rng)
+        self._choose, self._children, self._values = rng.choices.choose, known.children, known.values
+
+    def draw(self, prefix: Prefix) -> Prefix:
+        children, prob = self._children.get(prefix[0]) or self._look_up(prefix)
+        if prefix[0] not in self._reached:
+            self.require_reached(prefix, "going on from it")
+        child = children[self._choose(prob) if len(prob) > 1 else 0]
+        self._reached.add(child[0])
+        self._drawn[len(child[0])] += 1
+        return child
+
+    def children(self, prefix: Prefix) -> list[tuple[Prefix, float]]:
+        children, prob = self._children.get(prefix[0]) or self._look_up(prefix)
+        if prefix[0] not in self._reached:
+            self.require_reached(prefix, "going on from it")
+        self._reached.update([child[0] for child in children])
+        self._drawn[len(prefix[0]) + 1] += len(children)
+        return list(zip(children, prob, strict=True))
+
+    def value(self, prefix: Prefix) -> float:
+        return self._asked_for(prefix)[0]
+
+    def log_value(self, prefix: Prefix) -> float:
+        return self._asked_for(prefix)[1]
+
+    def _asked_for(self, prefix: Prefix) -> tuple[float, float]:
+        if prefix[0] not in self._reached:
+            self.require_reached(prefix, "asking its value")
+        level = len(prefix[0])
+        key = level, prefix[1]
+        self._asked[level] += 1
+        found = self._values.get(key)
+        if found is None:
+            log_value = super().log_value(prefix)
+            self._asked[level] -= 1
+            found = self._values[key] = exp_or_inf(log_value), log_value
+        return found
+
+    def _look_up(self, prefix: Prefix) -> tuple[list[Prefix], tuple[float, ...]]:
+        """The children of a prefix that can be drawn, and their probabilities."""
+        drawn, reached = list(self._drawn), set(self._reached)
+        children, prob = zip(*super().children(prefix), strict=True)
+        self._drawn, self._reached = drawn, reached
+        self._children[prefix[0]] = list(children), prob
+        return self._children[prefix[0]]
+
+
+def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float) -> Enumeration:
+    """Enumerate the runs of a sampler.
+
+    Parameters
+    ----------
+    instance : Instance
+    make : callable
+        Gives what makes one run; called before each, so that no run knows of those before.
+    budget : float
+        Runs at the most.
+
+    Raises
+    ------
+    NoExactLaw
+        If the sampler draws what cannot be enumerated, or depends on something besides its generator.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> def first_of_two(oracle, rng):
+    ...     pair = [oracle.draw(oracle.root) for _ in range(2)]
+    ...     return pair[0] if rng.random() * oracle.value(pair[1]) < oracle.value(pair[0]) else pair[1]
+    >>> found = enumerate_runs(family("product", horizon=1, ratio=3.0), lambda: first_of_two, budget=100)
+    >>> found.law.prob.to_float().round(6), found.runs, found.cost.mean
+    (array([0.333333, 0.666667]), 5, Cost(reference_draws=2.0, value_queries=2.0))
+    """
+    masses: dict[tuple[_Key, int], list[float]] = defaultdict(list)
+    choices, count = Choices(), 0
+    for mass, exponent, key in choices.runs(_program(instance, make), budget):
+        count += 1
+        same = masses[key, exponent]
+        same.append(mass)
+        if len(same) == _TOGETHER:
+            same[:] = [math.fsum(same)]
+    lost = [math.ldexp(mass, e) for key, e in [*masses] if key == _LOST for mass in masses.pop((key, e))]
+    missing = choices.left + math.fsum(lost)
+    return Enumeration(_law(instance.graph, masses, missing), _cost(masses, missing), count, missing)
+
+
+def foresee_runs(instance: Instance, make: Callable[[], OneRun]) -> float:
+    """How many runs `enumerate_runs` would make, about: see `treesim.samplers.choices.expected_runs`."""
+    return expected_runs(_program(instance, make))
+
+
+def _program(instance: Instance, make: Callable[[], OneRun]) -> Callable[[Choices], _Key]:
+    """One run by its choices: where its output lies, and what it cost."""
+    known = LookedUp({}, {})
+    at = 2 if instance.graph.keeps_edges else 1
+
+    def program(choices: Choices) -> _Key:
+        rng = LazyGenerator(choices)
+        oracle = LazyOracle(instance, rng, known)
+        try:
+            output = make()(oracle, rng)
+        except TreesimError:
+            # Such as an index one beyond the last, where cumulated probabilities lack of one what rounding took.
+            if choices.mass > COMPLETE:
+                raise
+            return _LOST
+        return (None if output is None else output[at], *oracle.spent)
+
+    return program
+
+
+def _law(graph: LayeredGraph, masses: dict[tuple[_Key, int], list[float]], missing: float) -> Law:
+    """The law of the output."""
+    failure = math.fsum(
+        math.ldexp(mass, exponent)
+        for ((place, *_), exponent), same in masses.items() if place is None for mass in same
+    )  # fmt: skip
+    by_exponent: dict[Any, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for ((place, *_), exponent), same in masses.items():
+        if place is not None:
+            by_exponent[place][exponent] += same
+    prob = Scaled.zeros(len(by_exponent))
+    for i, parts in enumerate(by_exponent.values()):
+        top = max(parts)
+        prob.mantissa[i] = math.fsum(math.ldexp(m, e - top) for e, same in parts.items() for m in same)
+        prob.exponent[i] = top
+    prob = Scaled(prob.mantissa, prob.exponent)
+    known: LeafLaw | PathListLaw
+    if graph.keeps_edges:
+        edges = np.array(list(by_exponent), np.int32).reshape(len(prob), graph.horizon)
+        known = PathListLaw(graph, edges, prob, failure)
+    else:
+        every, places = Scaled.zeros(graph.n_leaves), np.array(list(by_exponent), np.int64)
+        every.mantissa[places], every.exponent[places] = prob.mantissa, prob.exponent
+        known = LeafLaw(every, failure)
+    return known if missing <= COMPLETE else EnclosedLaw(known, missing)
+
+
+def _cost(masses: dict[tuple[_Key, int], list[float]], missing: float) -> CostLaw:
+    """The law of the cost."""
+    by_cost: dict[tuple[int, int], list[float]] = defaultdict(list)
+    for ((_, draws, queries), exponent), same in masses.items():
+        by_cost[draws, queries] += [math.ldexp(mass, exponent) for mass in same]
+    costs = sorted(by_cost)
+    spent = np.array(costs, np.int64).reshape(len(costs), 2)
+    prob = np.array([math.fsum(by_cost[cost]) for cost in costs])
+    return CostLaw(spent[:, 0], spent[:, 1], prob / math.fsum(prob) if missing <= COMPLETE else prob)
