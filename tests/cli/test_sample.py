@@ -119,3 +119,10 @@ def test_an_output_that_is_nothing_has_no_name(run):
 def test_more_outputs_than_memory_holds_are_refused(run, instance):
     assert "outputs of 4 steps needs" in run.error("sample", instance, "base", "-n", 10**12)
     assert "is not in the range" in run.error("sample", instance, "base", "-n", 10**400)
+
+
+def test_texts_of_a_tree_are_shown(run):
+    run("generate", "ngram", "--horizon", 3, "--order", 2, "--tokens", 4, "--contains", "e", "-o", "t.st")
+    run("unroll", "t.st", "-o", "tree.st")
+    drawn = run.json("sample", "tree.st", "sp-gsmc", "-n", 20)
+    assert drawn["text"] == drawn["name"] and all("e" in text for text in drawn["text"])

@@ -367,6 +367,14 @@ def checked_tokens(tokens: object, n_edges: int, vocabulary: Sequence[str] | Non
     return found
 
 
+def checked_masses(name: str, masses: object, n: int) -> FloatArray:
+    """Probabilities, one for each of `n` levels; raises `TreeError` if they are something else."""
+    found: FloatArray = checked_array(name, masses, np.float64)
+    if len(found) != n or not ((found >= 0) & (found <= 1)).all():
+        raise TreeError(f"{name} has shape {found.shape}, expected {n} probabilities, one a level")
+    return found
+
+
 def checked_array(name: str, array: object, kind: type) -> NDArray:  # type: ignore[type-arg]
     """A one-dimensional array of a type that nobody can write to; raises `TreeError` if it is something else."""
     given = np.asarray(array)

@@ -29,6 +29,7 @@ from treesim.graphs.layered import (
     Layer,
     LayeredGraph,
     checked_array,
+    checked_masses,
     checked_tokens,
     steps_text,
     text_end,
@@ -95,7 +96,7 @@ class Tree(LayeredGraph):
         if self.tokens is not None:
             object.__setattr__(self, "tokens", checked_tokens(self.tokens, len(self.edge_prob), self.vocabulary))
         if self.pruned is not None:
-            object.__setattr__(self, "pruned", self._checked_pruned(self.pruned))
+            object.__setattr__(self, "pruned", checked_masses("pruned", self.pruned, self.horizon))
         normaliser = Normaliser()
         policy = [self._policy(t, self.layer(t), normaliser) for t in range(self.horizon)]
         if normaliser.scaled:
@@ -259,13 +260,7 @@ class Tree(LayeredGraph):
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Any = None, vocabulary: Any = None) -> Tree:
-        """The tree of the arrays that `arrays` gives.
-
-        Raises
-        ------
-        TreeError
-            If they do not fit together.
-        """
+        """The tree of the arrays that `arrays` gives; raises `TreeError` if they do not fit together."""
         own = (arrays[name] for name in ("level_ptr", "edge_ptr", "edge_prob"))
         return cls(*own, names, arrays.get("edge_token"), vocabulary, arrays.get("level_pruned"))
 
@@ -384,12 +379,6 @@ class Tree(LayeredGraph):
 
     def require_tree(self, message: str, error: type[TreesimError] = NoExactLaw) -> Tree:
         return self
-
-    def _checked_pruned(self, pruned: FloatArray) -> FloatArray:
-        mass: FloatArray = checked_array("pruned", pruned, np.float64)
-        if len(mass) != self.horizon or not ((mass >= 0) & (mass <= 1)).all():
-            raise TreeError(f"pruned has shape {mass.shape}, expected {self.horizon} probabilities, one a level")
-        return mass
 
     def _check_edges(self) -> None:
         levels, edges = self.level_ptr, self.edge_ptr
