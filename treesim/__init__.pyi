@@ -20,6 +20,7 @@ from .errors import (
 )
 from .graphs.guidance import Guidance, guidance
 from .graphs.layered import Layer
+from .graphs.model_trees import SamplingRules, tree_of_model
 from .graphs.tree import Tree
 from .graphs.trellis import Trellis
 from .graphs.values import Audit, audit, optimal_twist
@@ -30,6 +31,7 @@ from .instances.merging import MergeReport, merge, unroll
 from .instances.networkx_io import graph_from_instance, instance_from_graph
 from .instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
 from .instances.rewards import REWARDS, Reward
+from .instances.scored_texts import instance_from_texts
 from .instances.storage import load, save
 from .laws.law import Law, LeafLaw, PathListLaw, WalkLaw
 from .laws.tv import TV
@@ -120,6 +122,7 @@ __all__ = [
     "Reward",
     "RewardError",
     "Sampler",
+    "SamplingRules",
     "Scaled",
     "SoftBestOfN",
     "SpecError",
@@ -143,6 +146,7 @@ __all__ = [
     "guidance",
     "guidance_bound",
     "instance_from_graph",
+    "instance_from_texts",
     "learn",
     "load",
     "merge",
@@ -157,6 +161,7 @@ __all__ = [
     "save",
     "spectral_gap",
     "stationary_law",
+    "tree_of_model",
     "unroll",
     "worst_case",
 ]

@@ -1,0 +1,245 @@
+"""The tree of a language model with a real vocabulary: asked for many prefixes at once, sampling rules part of pi_ref.
+
+A vocabulary of fifty thousand tokens has no tree worth having whole. Two honest ways make it small: pi_ref is what one
+samples from anyway (temperature, top-k, top-p, min-p), then nothing is lost; or prefixes of little mass are left out,
+and the tree says level by level how much that was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from treesim.arrays import FloatArray, IntArray
+from treesim.errors import TreeError, quoted
+from treesim.graphs.distributions import Normaliser
+from treesim.graphs.layered import SMALLEST_PROBABILITY
+from treesim.graphs.tree import Tree
+from treesim.runtime.memory import require_memory
+from treesim.scaled import BYTES_A_VALUE
+from treesim.spec import require_at_least, require_positive, require_whole
+
+Prefix = tuple[int, ...]
+# Rows of a dense array [n_prefixes, vocabulary], or a pair (ids, numbers) for each prefix.
+Answer = Any
+Policy = Callable[[list[Prefix]], Answer]
+
+# What a prefix with its tokens takes, roughly.
+_BYTES_A_PREFIX = 200
+# What stands for all that was left out after a prefix.
+REST = "\u2026"
+_ENDED, _OTHERS = -1, -2
+
+
+@dataclass(frozen=True)
+class SamplingRules:
+    """How a model is sampled from, in the order in which libraries apply them.
+
+    Parameters
+    ----------
+    temperature : float
+        Probabilities to the power of 1 / temperature.
+    top_k : int
+        The k likeliest tokens only; 0 for all.
+    top_p : float
+        Of the likeliest tokens as many as reach this probability together.
+    min_p : float
+        Tokens at least so likely, relative to the likeliest.
+
+    Raises
+    ------
+    SpecError
+        If one is out of range.
+
+    Examples
+    --------
+    >>> SamplingRules(top_p=0.7).apply(np.array([0.5, 0.3, 0.2])).round(3)
+    array([0.625, 0.375, 0.   ])
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_positive("temperature", self.temperature)
+        require_whole("top_k", self.top_k, 0)
+        require_positive("top_p", self.top_p)
+        require_at_least("min_p", self.min_p, 0.0)
+
+    def apply(self, prob: FloatArray) -> FloatArray:
+        """The law that is sampled from, shape [n]."""
+        if self.temperature != 1.0:
+            with np.errstate(divide="ignore"):
+                log_prob = np.log(prob) / self.temperature
+            prob = np.exp(log_prob - log_prob.max())
+            prob = prob / prob.sum()
+        if not (self.top_k or self.top_p < 1.0 or self.min_p):
+            return prob
+        order = np.argsort(-prob, kind="stable")
+        kept = order[: self.top_k] if self.top_k else order
+        if self.top_p < 1.0:
+            share = np.cumsum(prob[kept]) / prob[kept].sum()
+            # The token that reaches the share is still in.
+            kept = kept[: int(np.searchsorted(share, self.top_p, side="left")) + 1]
+        kept = kept[prob[kept] >= self.min_p * prob[kept[0]]]
+        out = np.zeros(len(prob))
+        out[kept] = prob[kept] / prob[kept].sum()
+        return out
+
+
+def tree_of_model(
+    policy: Policy,
+    decode: Callable[[int], str],
+    horizon: int,
+    logits: bool = False,
+    rules: SamplingRules | None = None,
+    stop: Collection[int] = (),
+    least: float = 0.0,
+    rest: bool = False,
+    batch: int = 64,
+    report: Callable[[str], None] = lambda _: None,
+) -> Tree:
+    """The tree of what a language model may write, grown level by level.
+
+    Parameters
+    ----------
+    policy : callable
+        Given prefixes, a list of tuples of token ids, the law of the next token after each: an array of shape
+        [n_prefixes, vocabulary], or a list of pairs (ids, numbers) where all other tokens have probability zero.
+    decode : callable
+        What a token writes.
+    horizon : int
+        T.
+    logits : bool
+        Whether `policy` gives logits (natural logs up to a constant) instead of probabilities.
+    rules : SamplingRules, optional
+        What is done to the law before it is sampled from; part of pi_ref.
+    stop : collection of int
+        Tokens that end a text; the path goes on by single edges that write nothing.
+    least : float
+        Prefixes of smaller probability are left out, but for the likeliest token of each node.
+    rest : bool
+        Whether what is left out after a prefix becomes one child that ends there, so that the tree is exact; else the
+        other children are normalised.
+    batch : int
+        How many prefixes the policy is asked for at once.
+    report : callable
+        Told after each batch how far it is.
+
+    Returns
+    -------
+    Tree
+        It knows what each edge writes (`texts`), and by level what was left out (`pruned`).
+
+    Raises
+    ------
+    TreeError
+        If the policy returns no laws.
+    MemoryBudgetError
+        If the tree outgrows the memory budget.
+
+    Examples
+    --------
+    >>> def policy(prefixes):
+    ...     return np.tile([0.6, 0.3, 0.1], (len(prefixes), 1))
+    >>> tree = tree_of_model(policy, ["a", "b", "."].__getitem__, horizon=2, stop={2}, least=0.05)
+    >>> tree.texts(), tree.pruned.round(3).tolist()
+    (['aa', 'ab', 'a.', 'ba', 'bb', '.'], [0.0, 0.03])
+    """
+    require_whole("horizon", horizon, 1)
+    require_whole("batch", batch, 1)
+    if not 0.0 <= least < 1.0:
+        raise TreeError(f"least is {quoted(least)}, expected a probability below 1")
+    rules, normaliser = rules or SamplingRules(), Normaliser()
+    level: list[Prefix] = [()]
+    open_, reach = np.ones(1, bool), np.ones(1)
+    sizes, degrees, probs, written = [1], [], [], []
+    pruned = np.zeros(horizon)
+    for t in range(horizon):
+        asked = [prefix for prefix, goes_on in zip(level, open_, strict=True) if goes_on]
+        laws = _laws(policy, asked, batch, logits, rules, normaliser, partial(_told, report, t))
+        below: list[Prefix] = []
+        arrived, goes_on = [], []
+        for prefix, mass, is_open in zip(level, reach.tolist(), open_.tolist(), strict=True):
+            ids, prob = next(laws) if is_open else (np.array([_ENDED]), np.ones(1))
+            ids, prob, lost = _pruned(ids, prob, mass, least, rest)
+            pruned[t] += mass * lost
+            degrees.append(len(ids))
+            probs.append(prob / prob.sum())
+            written.append(ids)
+            below += [(*prefix, token) for token in ids.tolist()]
+            arrived.append(mass * prob)
+            goes_on.append((ids >= 0) & ~np.isin(ids, list(stop)))
+            require_memory(
+                (16 + 2 * BYTES_A_VALUE + _BYTES_A_PREFIX) * float(sum(sizes) + len(below)),
+                f"a tree grown to level {t + 1} of {horizon}, pruned at {least:g},",
+            )
+        level, reach, open_ = below, np.concatenate(arrived), np.concatenate(goes_on)
+        sizes.append(len(below))
+    normaliser.say()
+    ids, tokens = np.unique(np.concatenate(written), return_inverse=True)
+    names = {_ENDED: "", _OTHERS: REST}
+    words = tuple(names[token] if token in names else decode(token) for token in ids.tolist())
+    return Tree(
+        np.cumsum([0, *sizes]), np.cumsum([0, *degrees]), np.concatenate(probs), None,
+        tokens.ravel().astype(np.int32), words, pruned,
+    )  # fmt: skip
+
+
+def _laws(
+    policy: Policy, prefixes: list[Prefix], batch: int, logits: bool, rules: SamplingRules, normaliser: Normaliser,
+    report: Callable[[int], None],
+) -> Any:  # fmt: skip
+    """For each prefix the tokens that may follow, likeliest first, and their probabilities."""
+    for start in range(0, len(prefixes), batch):
+        some = prefixes[start : start + batch]
+        answer = policy(list(some))
+        if len(answer) != len(some):
+            raise TreeError(f"the policy returned {len(answer)} laws for {len(some)} prefixes, expected one for each")
+        report(start + len(some))
+        for prefix, row in zip(some, answer, strict=True):
+            ids, numbers = row if isinstance(row, tuple) else (np.arange(len(row)), row)
+            yield _law(np.asarray(ids, np.int64), numbers, prefix, logits, rules, normaliser)
+
+
+def _law(
+    ids: IntArray, numbers: Sequence[float], prefix: Prefix, logits: bool, rules: SamplingRules, normaliser: Normaliser
+) -> tuple[IntArray, FloatArray]:
+    what = f"{'logits' if logits else 'probabilities'} that the policy returned after {quoted(prefix)}"
+    value = np.array(numbers, np.float64)
+    if value.ndim != 1 or len(value) != len(ids) or not len(ids):
+        raise TreeError(f"{what} have shape {value.shape} for {len(ids)} tokens, expected one for each")
+    if len(np.unique(ids)) != len(ids) or ids.min() < 0:
+        raise TreeError(f"{what} name a token twice, or by a negative number")
+    if logits:
+        if np.isnan(value).any() or not np.isfinite(value.max()):
+            raise TreeError(f"{what} are NaN, or none is finite")
+        value = np.exp(value - value.max())
+        value /= value.sum()
+    prob = rules.apply(normaliser.groups(np.array([0, len(value)]), value, lambda _: what))
+    prob[prob < SMALLEST_PROBABILITY] = 0.0
+    order = np.argsort(-prob, kind="stable")
+    order = order[prob[order] > 0]
+    return ids[order], prob[order] / prob[order].sum()
+
+
+def _told(report: Callable[[str], None], t: int, n: int) -> None:
+    report(f"level {t + 1}, {n} asked")
+
+
+def _pruned(
+    ids: IntArray, prob: FloatArray, mass: float, least: float, rest: bool
+) -> tuple[IntArray, FloatArray, float]:
+    """What is kept of a law, likeliest first, not normalised, and the share that is not."""
+    keep = mass * prob >= least
+    keep[0] = True
+    lost = float(prob[~keep].sum())
+    if rest and lost:
+        return np.append(ids[keep], _OTHERS), np.append(prob[keep], lost), lost
+    return ids[keep], prob[keep], lost

@@ -1,0 +1,81 @@
+"""Instances of trees that write texts: rewards of whole texts, values of partial ones, from functions of texts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from treesim.arrays import FloatArray
+from treesim.errors import RewardError, quoted
+from treesim.graphs.tree import Tree
+from treesim.graphs.values import expect_level, optimal_twist
+from treesim.instances.instance import Instance
+from treesim.instances.rewards import log_of_linear
+from treesim.scaled import Scaled
+from treesim.spec import require_whole
+
+Score = Callable[[list[str]], Any]
+
+
+def instance_from_texts(tree: Tree, reward: Score, value: Score | None = None, batch: int = 64) -> Instance:
+    """The instance whose leaves are worth what a function says of their texts.
+
+    Parameters
+    ----------
+    tree : Tree
+        Whose edges write tokens, such as `tree_of_model` grows.
+    reward : callable
+        Given texts, phi of each, linear; asked once for each text.
+    value : callable, optional
+        Given the texts so far of prefixes of levels 1 to T - 1, V^ of each, linear: what a judge of partial answers
+        says. V* if left out. At the root V^ is P V^.
+    batch : int
+        How many texts are asked for at once.
+
+    Raises
+    ------
+    RewardError
+        If a number is negative, infinite or NaN, there are not as many as texts, or all rewards are zero.
+    TreeError
+        If the tree writes no texts.
+
+    Examples
+    --------
+    >>> from treesim import tree_of_model
+    >>> tree = tree_of_model(lambda prefixes: [[0.5, 0.5]] * len(prefixes), "ab".__getitem__, horizon=2)
+    >>> instance = instance_from_texts(tree, lambda texts: [2.0 ** text.count("a") for text in texts])
+    >>> instance.target.prob.to_float().round(4).tolist()
+    [0.4444, 0.2222, 0.2222, 0.1111]
+    """
+    require_whole("batch", batch, 1)
+    log_reward = log_of_linear(_scores(reward, tree.texts(), batch, "reward"))
+    twist = optimal_twist(tree, log_reward)
+    if value is None:
+        return Instance(tree, twist)
+    approximate = Scaled.empty(tree.n_nodes)
+    levels = [_scores(value, tree.texts(t), batch, "value") for t in range(1, tree.horizon)]
+    inner = Scaled.from_float(np.concatenate([np.ones(1), *levels]))
+    for part, numbers in ((slice(0, tree.leaves.start), inner), (tree.leaves, twist[tree.leaves])):
+        approximate.mantissa[part], approximate.exponent[part] = numbers.mantissa, numbers.exponent
+    expect_level(tree, 0, approximate)
+    return Instance(tree, approximate)
+
+
+def _scores(score: Score, texts: Sequence[str], batch: int, what: str) -> FloatArray:
+    """What a function says of texts, each asked once, shape [n]."""
+    distinct, place = np.unique(np.array(texts, object), return_inverse=True)
+    said = np.empty(len(distinct))
+    for start in range(0, len(distinct), batch):
+        some = distinct[start : start + batch].tolist()
+        given = np.asarray(score(some), np.float64)
+        if given.shape != (len(some),):
+            raise RewardError(f"the {what}s of {len(some)} texts have shape {given.shape}, expected one for each")
+        bad = np.flatnonzero(~((given >= 0) & (given < np.inf)))
+        if len(bad):
+            raise RewardError(
+                f"the {what} of {quoted(some[bad[0]])} is {given[bad[0]]}, expected a finite number of at least 0"
+            )
+        said[start : start + len(some)] = given
+    return said[place.ravel()]
