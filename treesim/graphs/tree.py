@@ -261,8 +261,8 @@ class Tree(LayeredGraph):
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[Any]], names: Any = None, vocabulary: Any = None) -> Tree:
         """The tree of the arrays that `arrays` gives; raises `TreeError` if they do not fit together."""
-        own = (arrays[name] for name in ("level_ptr", "edge_ptr", "edge_prob"))
-        return cls(*own, names, arrays.get("edge_token"), vocabulary, arrays.get("level_pruned"))
+        level_ptr, edge_ptr, prob = (arrays[name] for name in ("level_ptr", "edge_ptr", "edge_prob"))
+        return cls(level_ptr, edge_ptr, prob, names, arrays.get("edge_token"), vocabulary, arrays.get("level_pruned"))
 
     def edge_tokens(self, t: int) -> NDArray[np.int32] | None:
         children = self.level(t + 1)
