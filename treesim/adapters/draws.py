@@ -10,6 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import ArrayLike
 
+from treesim.samplers.lazy_generator import LazyGenerator
+
 
 def pick(log_weights: ArrayLike, rng: np.random.Generator) -> int | None:
     """The place of one particle, drawn in proportion to the weights; None if all are zero.
@@ -43,7 +45,7 @@ def seeded(rng: np.random.Generator) -> Iterator[None]:
     """Let a library draw from the global generators of ``random`` and ``numpy.random``.
 
     They are seeded from `rng`, so that the run is the same for any number of threads, and restored afterwards. No other
-    thread is in such a block meanwhile.
+    thread is in such a block meanwhile. Where choices are enumerated they stand for `rng` already.
 
     Parameters
     ----------
@@ -58,6 +60,9 @@ def seeded(rng: np.random.Generator) -> Iterator[None]:
     >>> one() == one()
     True
     """
+    if isinstance(rng, LazyGenerator):
+        yield
+        return
     with _ONE_AT_A_TIME:
         python, numpy = random.getstate(), np.random.get_state()
         seed = int(rng.integers(2**32))

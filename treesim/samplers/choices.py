@@ -228,7 +228,7 @@ def expected_runs(program: Callable[[Choices], Any], probes: int = PROBES) -> fl
     >>> expected_runs(lambda choices: [choices.uniform(6) for _ in range(3)])
     216.0
     """
-    rng = np.random.default_rng(0)
+    rng = np.random.Generator(np.random.PCG64(0))
     total = 0.0
     for _ in range(probes):
         probe = _Probe(rng)

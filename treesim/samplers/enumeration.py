@@ -20,6 +20,7 @@ from treesim.samplers.base import Cost
 from treesim.samplers.choices import Choices, expected_runs
 from treesim.samplers.lazy_generator import LazyGenerator
 from treesim.samplers.oracle import Oracle, Prefix
+from treesim.samplers.stand_ins import StandIns
 from treesim.scaled import Scaled, exp_or_inf
 
 # What may be missing of a law that is called exact.
@@ -184,12 +185,13 @@ def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float
     """
     masses: dict[tuple[_Key, int], list[float]] = defaultdict(list)
     choices, count = Choices(), 0
-    for mass, exponent, key in choices.runs(_program(instance, make), budget):
-        count += 1
-        same = masses[key, exponent]
-        same.append(mass)
-        if len(same) == _TOGETHER:
-            same[:] = [math.fsum(same)]
+    with StandIns() as stand_ins:
+        for mass, exponent, key in choices.runs(_program(instance, make, stand_ins), budget):
+            count += 1
+            same = masses[key, exponent]
+            same.append(mass)
+            if len(same) == _TOGETHER:
+                same[:] = [math.fsum(same)]
     lost = [math.ldexp(mass, e) for key, e in [*masses] if key == _LOST for mass in masses.pop((key, e))]
     missing = choices.left + math.fsum(lost)
     return Enumeration(_law(instance.graph, masses, missing), _cost(masses, missing), count, missing)
@@ -197,16 +199,17 @@ def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float
 
 def foresee_runs(instance: Instance, make: Callable[[], OneRun]) -> float:
     """How many runs `enumerate_runs` would make, about: see `treesim.samplers.choices.expected_runs`."""
-    return expected_runs(_program(instance, make))
+    with StandIns() as stand_ins:
+        return expected_runs(_program(instance, make, stand_ins))
 
 
-def _program(instance: Instance, make: Callable[[], OneRun]) -> Callable[[Choices], _Key]:
+def _program(instance: Instance, make: Callable[[], OneRun], stand_ins: StandIns) -> Callable[[Choices], _Key]:
     """One run by its choices: where its output lies, and what it cost."""
     known = LookedUp({}, {})
     at = 2 if instance.graph.keeps_edges else 1
 
     def program(choices: Choices) -> _Key:
-        rng = LazyGenerator(choices)
+        stand_ins.rng = rng = LazyGenerator(choices)
         oracle = LazyOracle(instance, rng, known)
         try:
             output = make()(oracle, rng)

@@ -129,7 +129,7 @@ class LazyNumber:
     def _compared(self, other: Any, is_below: bool) -> Any:
         if isinstance(other, LazyNumber):
             return self._is_less(other) if is_below else other._is_less(self)
-        if isinstance(other, Real):
+        if isinstance(other, float | Real):
             x = float(other)
             return not math.isnan(x) and self.is_below(x) == is_below
         if isinstance(other, np.ndarray):
@@ -263,7 +263,7 @@ class LazyNumber:
         return LazyNumber(self.source, (*before, step))
 
     def _mapped(self, other: Any, step: Callable[[float], Step], what: str) -> Any:
-        if isinstance(other, Real):
+        if isinstance(other, float | Real):
             return self._scaled(step(float(other)))
         if isinstance(other, np.ndarray):
             return _each(other, lambda each: self._mapped(each, step, what))
@@ -322,13 +322,19 @@ class LazyNumber:
 
     def __float__(self) -> float:
         self.refuse(
-            "a random number is asked for its digits, by float() or a function of math: while choices are enumerated "
-            "it can be compared, scaled, searched for and mapped by numpy's functions, such as np.log"
+            "a random number is asked for its digits, by float() or the like: while choices are enumerated it can be "
+            "compared, scaled, searched for, and mapped by functions such as np.log"
         )
 
     def refuse(self, why: str) -> NoReturn:
         """End the enumeration."""
         self.source.choices.refuse(why)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, settings: Any) -> Any:
+        if function is np.searchsorted and len(args) == 2 and args[1] is self and "sorter" not in settings:
+            # One choice of where it lies, in place of one for each comparison.
+            return np.int64(self.place(np.asarray(args[0], np.float64).tolist()))
+        return np.ndarray.__array_function__(np.empty(0), function, (), args, settings)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **settings: Any) -> Any:
         name = ufunc.__name__

@@ -262,7 +262,7 @@ REFUSED = {
     "spawn": (lambda rng: rng.spawn(2), r"rng\.spawn cannot"),
     "bits": (lambda rng: rng.bit_generator.state, "asked for its bits"),
     "a seed": (lambda rng: rng.integers(2**32), "a choice among 4294967296 is more than"),
-    "float": (lambda rng: float(rng.random()), r"asked for its digits, by float\(\)"),
+    "float": (lambda rng: float(rng.random()), r"asked for its digits, by float\(\) or the like"),
     "math": (lambda rng: math.log(rng.random()), "asked for its digits"),
     "array of floats": (lambda rng: np.array([rng.random()], float), "asked for its digits"),
     "sum": (lambda rng: rng.random() + rng.random(), "sum of two random numbers"),
