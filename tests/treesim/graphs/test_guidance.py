@@ -10,6 +10,7 @@ from tests import naive
 from treesim import GuidedSMC, Instance, Scaled, Tree, Trellis, family, unroll
 from treesim.graphs.guidance import Guidance, guidance, normal_tv
 from treesim.graphs.values import audit
+from treesim.hard_instances.discoveries.average_case import random_instances
 from treesim.laws.divergences import path_divergences
 from treesim.laws.walks import GuidedSteps
 from treesim.testing.strategies import instances, tame_numbers, trellis_instances
@@ -23,18 +24,12 @@ def averages(instance: Instance) -> Guidance:
 
 def random_instance(seed: int) -> Instance:
     """A random tree; a third of them with values, rewards among them, that are zero."""
-    rng = np.random.default_rng(seed)
-    tree = Tree.random(int(rng.integers(1, 6)), 3, seed=seed)
-    value = np.exp(rng.normal(size=tree.n_nodes) * rng.choice([0.05, 0.5, 2.0]))
-    if seed % 3 == 0:
-        value[:-1][rng.random(tree.n_nodes - 1) < 0.2] = 0.0
-    return Instance(tree, Scaled.from_float(value))
+    return list(random_instances(seed + 1))[seed]
 
 
 def test_guidance_is_within_the_average_case_bound_on_600_random_trees():
     slack, zeros = [], 0
-    for seed in range(600):
-        instance = random_instance(seed)
+    for seed, instance in enumerate(random_instances(600)):
         tv = GuidedSMC().law(instance).tv(instance.target).hi
         bound = averages(instance).average_case_bound
         assert tv <= bound + 1e-13, seed

@@ -184,7 +184,7 @@ def test_processes_have_the_users_samplers(mine, tmp_path, jobs):
     assert len(finish(mine(), tmp_path / "a.sqlite", jobs)) == 4
     records = found_in(tmp_path / "a.sqlite")
     assert {r["error"] for r in records.values()} == {None}
-    assert records["mine", 3]["tv.kind"] == "estimated"
+    assert records["mine", 3]["tv.kind"] == "exact"
 
 
 def test_a_sampler_that_is_edited_is_run_again_and_its_rows_replaced(mine, tmp_path):
