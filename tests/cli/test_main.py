@@ -52,8 +52,9 @@ class Mine:
 
 def test_samplers_of_ones_own_join_by_import(run, instance):
     Path("mine.py").write_text(MINE)
-    row = run.json("--import", "mine.py", "tv", instance, "mine", "--runs", 2000)["rows"][0]
+    row, base = run.json("--import", "mine.py", "tv", instance, "mine", "base", "--runs", 2000)["rows"]
     assert row["tv"]["kind"] == "exact"
+    assert abs(row["tv"]["lo"] - base["tv"]["lo"]) < 1e-12
     assert row["cost"] == {"reference_draws": 4.0, "value_queries": 0.0}
     assert len(run.json("--import", "mine.py", "sample", instance, "mine", "-n", 4)["leaf"]) == 4
 

@@ -255,7 +255,51 @@ def test_clocks_that_start_late_wait_for_their_start():
     assert near(law(program), both)
 
 
+def test_a_number_is_found_again_where_it_was_found():
+    def program(rng):
+        u = rng.random()
+        first, *more = (int(np.searchsorted(SUMS, v, side="right")) for v in (u, u, 1.0 - (1.0 - u)))
+        return first, *more, bool(u < SUMS[first]), first == 0 or bool(u >= SUMS[first - 1])
+
+    assert near(law(program), {(i, i, i, True, True): p for i, p in LAW.items()})
+
+
+def test_numbers_that_were_compared_are_seen_in_a_mirror_by_a_third():
+    def program(rng):
+        u, v, w = rng.random(3)
+        return bool(u < v), bool(u < 1.0 - w), bool(v < 1.0 - w)
+
+    places = itertools.permutations(range(3))
+    expected = defaultdict(Fraction)
+    for u, v, w in places:
+        expected[u < v, u < w, v < w] += Fraction(1, 6)
+    assert near(law(program), expected)
+
+
+def test_the_winner_of_a_race_can_be_looked_at_twice():
+    """It rings at the sum of the rates; and the interval in which it rings is split like any other."""
+    rate = 1.5 + 2.5
+
+    def program(rng):
+        first = rng.exponential(1 / np.array([1.5, 2.5])).min()
+        return tuple(bool(first < x) for x in (0.9, 0.4, 0.6, 0.9))
+
+    cuts = [0.0, 0.4, 0.6, 0.9, math.inf]
+    expected = {
+        (hi <= 0.9, hi <= 0.4, hi <= 0.6, hi <= 0.9): math.exp(-rate * lo) - math.exp(-rate * hi)
+        for lo, hi in itertools.pairwise(cuts)
+    }
+    assert near(law(program), expected)
+
+
+def late(rng):
+    """The loser of a race, and a clock that starts after the winner may have rung."""
+    times = rng.exponential(size=2)
+    return bool(times[1 - np.argmin(times)] < 1.0 + rng.exponential())
+
+
 REFUSED = {
+    "a loser and a late start": (late, "no race, or do not lie on one scale"),
     "normal": (lambda rng: rng.normal(), r"rng\.normal cannot be enumerated"),
     "beta": (lambda rng: rng.beta(1, 2), r"rng\.beta cannot be enumerated"),
     "standard normal": (lambda rng: rng.standard_normal(3), r"rng\.standard_normal cannot"),
