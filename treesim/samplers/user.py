@@ -60,7 +60,9 @@ class UserSampler(Sampler):
     def cost(self, instance: Instance) -> Cost:
         """Exact where the law is, else the mean over 200 runs."""
         found = _enumerated(instance, self)
-        return _measured_cost(instance, self) if isinstance(found, NoExactLaw) or found.missing else found.cost.mean
+        if isinstance(found, NoExactLaw) or not found.is_complete:
+            return _measured_cost(instance, self)
+        return found.cost.mean
 
     def enumerate(self, instance: Instance, budget: float) -> Enumeration:
         """All runs that there are: see `treesim.exact_law`."""

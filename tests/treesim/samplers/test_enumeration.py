@@ -182,6 +182,8 @@ def test_a_law_that_is_nearly_known_is_certified(monkeypatch):
     tv = measure(mostly, INSTANCE).tv
     assert tv.kind == "certified"
     assert 0 < tv.hi - tv.lo < rare
+    drawn = sampler(mostly).simulate(INSTANCE, 200, seed=0).reference_draws
+    assert sampler(mostly).cost(INSTANCE).reference_draws == drawn / 200
     monkeypatch.setattr(user_module, "TRIAL", 5)
     with pytest.raises(NoExactLaw, match=r"and 5 leave [0-9.]+% of it open; treesim\.exact_law"):
         sampler(mostly).law(INSTANCE)

@@ -15,6 +15,7 @@ from scipy import integrate
 from treesim import NoExactLaw
 from treesim.samplers.choices import Choices
 from treesim.samplers.lazy_generator import LazyGenerator
+from treesim.samplers.lazy_uniform import Uniform
 
 
 def law(program, budget=100_000):
@@ -255,6 +256,17 @@ def test_clocks_that_start_late_wait_for_their_start():
     assert near(law(program), both)
 
 
+def test_probabilities_are_what_numpy_makes_of_them():
+    """It lets them lack a little of one, and divides by their sum."""
+    off = np.array([0.25, 0.75]) * (1.0 + 1e-9)
+    assert near(law(lambda rng: int(rng.choice(2, p=off))), {0: 0.25, 1: 0.75})
+    for p, message in (([0.5, 0.6], "do not sum to 1"), ([-0.5, 1.5], "not non-negative"), ([1.0], "same size")):
+        with pytest.raises(ValueError, match=message):
+            law(lambda rng, p=p: rng.choice(2, p=p))
+        with pytest.raises(ValueError, match=message):
+            np.random.default_rng(0).choice(2, p=p)
+
+
 def test_a_number_is_found_again_where_it_was_found():
     def program(rng):
         u = rng.random()
@@ -262,6 +274,14 @@ def test_a_number_is_found_again_where_it_was_found():
         return first, *more, bool(u < SUMS[first]), first == 0 or bool(u >= SUMS[first - 1])
 
     assert near(law(program), {(i, i, i, True, True): p for i, p in LAW.items()})
+
+
+def test_a_place_between_numbers_is_found_again():
+    def program(rng):
+        u = Uniform(rng.choices)
+        return u.place([0.25, 0.5]), u.place([0.25, 0.5])
+
+    assert near(law(program), {(0, 0): 0.25, (1, 1): 0.25, (2, 2): 0.5})
 
 
 def test_numbers_that_were_compared_are_seen_in_a_mirror_by_a_third():
