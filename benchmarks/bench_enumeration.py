@@ -13,25 +13,23 @@ import numpy as np
 from treesim import exact_law, family
 
 
+def drawn(oracle):
+    """A path by pi_ref."""
+    prefix = oracle.root
+    while prefix.level < oracle.horizon:
+        prefix = oracle.draw(prefix)
+    return prefix
+
+
 def best_of(oracle, rng, n=4):
     """The best of n draws."""
-    pool = []
-    for _ in range(n):
-        prefix = oracle.root
-        while prefix.level < oracle.horizon:
-            prefix = oracle.draw(prefix)
-        pool.append(prefix)
+    pool = [drawn(oracle) for _ in range(n)]
     return max(pool, key=oracle.value)
 
 
 def importance(oracle, rng, n=4):
     """One of n draws by its reward."""
-    pool = []
-    for _ in range(n):
-        prefix = oracle.root
-        while prefix.level < oracle.horizon:
-            prefix = oracle.draw(prefix)
-        pool.append(prefix)
+    pool = [drawn(oracle) for _ in range(n)]
     weights = np.array([oracle.value(prefix) for prefix in pool])
     return pool[rng.choice(n, p=weights / weights.sum())]
 
@@ -50,9 +48,7 @@ def metropolis(oracle, rng, steps=3):
     """Independent Metropolis-Hastings from pi_ref."""
     state, value = None, 0.0
     for _ in range(steps):
-        prefix = oracle.root
-        while prefix.level < oracle.horizon:
-            prefix = oracle.draw(prefix)
+        prefix = drawn(oracle)
         offered = oracle.value(prefix)
         if state is None or rng.random() * value < offered:
             state, value = prefix, offered

@@ -88,6 +88,21 @@ class Normaliser:
             note(f"{self.worst}: they were normalised{others}")
 
 
+def of_logits(logits: FloatArray, refusal: str) -> FloatArray:
+    """Probabilities of natural logs up to a constant, shape [n]; raises `TreeError`, saying `refusal`, where one is NaN
+    or none is finite.
+
+    Examples
+    --------
+    >>> of_logits(np.log([1.0, 3.0]) + 700.0, "no law").round(12)
+    array([0.25, 0.75])
+    """
+    if np.isnan(logits).any() or not np.isfinite(logits.max()):
+        raise TreeError(refusal)
+    prob = np.exp(logits - logits.max())
+    return np.asarray(prob / prob.sum(), np.float64)
+
+
 def normalised(prob: FloatArray, subject: str, error: type[TreesimError] = TreeError) -> FloatArray:
     """One distribution, shape [n], checked, and normalised with a note where it nearly is one.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -12,13 +13,9 @@ from numpy.typing import ArrayLike
 from treesim.arrays import FloatArray
 from treesim.errors import TreeError, quoted
 from treesim.graphs.builders import TreeArrays
-from treesim.graphs.distributions import Normaliser
+from treesim.graphs.distributions import Normaliser, of_logits
+from treesim.graphs.growth import NextTokens, grow
 from treesim.graphs.layered import SMALLEST_PROBABILITY
-from treesim.runtime.memory import require_memory
-from treesim.scaled import BYTES_A_VALUE
-
-# What a prefix with its name takes, roughly.
-_BYTES_A_PREFIX = 200
 
 
 def enumerate_policy(
@@ -35,35 +32,16 @@ def enumerate_policy(
     if not isinstance(horizon, Integral) or horizon < 1 or not len(vocabulary):
         sizes = f"horizon is {quoted(horizon)} and the vocabulary has {len(vocabulary)} tokens"
         raise TreeError(f"{sizes}, expected whole numbers of at least 1")
-    if not 0.0 <= least < 1.0:
-        raise TreeError(f"least is {least}, expected a probability below 1")
-    names: list[tuple[Any, ...]] = [()]
-    level, reach, pruned = list(names), np.ones(1), 0.0
-    sizes, degrees, probs = [1], [], []
     normaliser = Normaliser()
-    for _ in range(horizon):
-        below: list[tuple[Any, ...]] = []
-        arrived = []
-        for prefix, mass in zip(level, reach, strict=True):
-            prob = _distribution(policy(prefix), len(vocabulary), prefix, logits, normaliser)
-            keep = (mass * prob >= least) & (prob > 0)
-            keep[prob.argmax()] = True
-            pruned += float(mass * prob[~keep].sum())
-            kept = prob[keep] / prob[keep].sum()
-            degrees.append(len(kept))
-            probs.append(kept)
-            below += [(*prefix, vocabulary[i]) for i in np.flatnonzero(keep).tolist()]
-            arrived.append(mass * prob[keep])
-            require_memory(
-                (16 + 2 * BYTES_A_VALUE + _BYTES_A_PREFIX) * float(len(names) + len(below)),
-                f"a tree over {len(vocabulary)} tokens grown to level {len(sizes)} of {horizon}, pruned at {least:g},",
-            )
-        level, reach = below, np.concatenate(arrived)
-        names += below
-        sizes.append(len(below))
+
+    def laws(_: int, prefixes: list[tuple[Any, ...]]) -> Iterator[NextTokens]:
+        size = len(vocabulary)
+        return ((np.arange(size), _distribution(policy(p), size, p, logits, normaliser)) for p in prefixes)
+
+    what = f"a tree over {len(vocabulary)} tokens"
+    grown = grow(laws, horizon, least, name=vocabulary.__getitem__, what=what)
     normaliser.say()
-    arrays = TreeArrays(np.cumsum([0, *sizes]), np.cumsum([0, *degrees]), np.concatenate(probs))
-    return arrays, names, pruned
+    return grown.arrays, grown.prefixes, sum(itertools.chain(*grown.lost))
 
 
 def _distribution(
@@ -79,12 +57,9 @@ def _distribution(
         of = "that are no numbers" if value is None else f"of shape {value.shape}"
         raise TreeError(f"the policy returned {what} {of} after {quoted(prefix)}, expected shape ({size},)")
     if logits:
-        if np.isnan(value).any() or not np.isfinite(value.max()):
-            raise TreeError(
-                f"the policy returned logits after {quoted(prefix)} of which none is finite, or some are NaN"
-            )
-        value = np.exp(value - value.max())
-        value /= value.sum()
+        value = of_logits(
+            value, f"the policy returned logits after {quoted(prefix)} of which none is finite, or some are NaN"
+        )
     value[(value > 0) & (value < SMALLEST_PROBABILITY)] = 0.0
     return normaliser.groups(
         np.array([0, size]), value, lambda _: f"probabilities that the policy returned after {quoted(prefix)}"

@@ -65,6 +65,12 @@ class Layer(NamedTuple):
             return self.child[edge].astype(np.int64)
         return np.flatnonzero(edge) if edge.dtype == np.bool_ else edge.astype(np.int64, copy=False)
 
+    def edges_of(self, parents: IntArray) -> IntArray:
+        """The edges of some parents, those of one after those of another."""
+        degree = np.diff(self.ptr)[parents]
+        first = np.cumsum(degree) - degree
+        return np.arange(degree.sum()) + np.repeat(self.ptr[parents] - self.ptr[0] - first, degree)
+
     def sources(self) -> IntArray:
         """The parent of each edge, shape [n_edges]."""
         return np.repeat(np.arange(len(self.ptr) - 1), np.diff(self.ptr))
@@ -143,7 +149,7 @@ class LayeredGraph(ABC):
             If the edges have no tokens.
         """
         words = self.vocabulary
-        if words is None:
+        if words is None or self.edge_tokens(0) is None:
             raise TreeError(f"the edges of this {self.kind} have no tokens, so its paths have no text")
         return "".join(words[self.edge_tokens(t)[edge]] for t, edge in enumerate(path))  # type: ignore[index]
 

@@ -7,7 +7,7 @@ and the tree says level by level how much that was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,23 +16,18 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError, quoted
-from treesim.graphs.distributions import Normaliser
+from treesim.graphs.distributions import Normaliser, of_logits
+from treesim.graphs.growth import ENDED, OTHERS, NextTokens, Prefix, grow
 from treesim.graphs.layered import SMALLEST_PROBABILITY
 from treesim.graphs.tree import Tree
-from treesim.runtime.memory import require_memory
-from treesim.scaled import BYTES_A_VALUE
 from treesim.spec import require_at_least, require_positive, require_whole
 
-Prefix = tuple[int, ...]
 # Rows of a dense array [n_prefixes, vocabulary], or a pair (ids, numbers) for each prefix.
 Answer = Any
 Policy = Callable[[list[Prefix]], Answer]
 
-# What a prefix with its tokens takes, roughly.
-_BYTES_A_PREFIX = 200
 # What stands for all that was left out after a prefix.
 REST = "\u2026"
-_ENDED, _OTHERS = -1, -2
 
 
 @dataclass(frozen=True)
@@ -154,55 +149,28 @@ def tree_of_model(
     """
     require_whole("horizon", horizon, 1)
     require_whole("batch", batch, 1)
-    if not 0.0 <= least < 1.0:
-        raise TreeError(f"least is {quoted(least)}, expected a probability below 1")
-    rules, normaliser = rules or SamplingRules(), Normaliser()
-    level: list[Prefix] = [()]
-    open_, reach = np.ones(1, bool), np.ones(1)
-    sizes, degrees, probs, written = [1], [], [], []
-    pruned = np.zeros(horizon)
-    for t in range(horizon):
-        asked = [prefix for prefix, goes_on in zip(level, open_, strict=True) if goes_on]
-        laws = _laws(policy, asked, batch, logits, rules, normaliser, partial(_told, report, t))
-        below: list[Prefix] = []
-        arrived, goes_on = [], []
-        for prefix, mass, is_open in zip(level, reach.tolist(), open_.tolist(), strict=True):
-            ids, prob = next(laws) if is_open else (np.array([_ENDED]), np.ones(1))
-            ids, prob, lost = _pruned(ids, prob, mass, least, rest)
-            pruned[t] += mass * lost
-            degrees.append(len(ids))
-            probs.append(prob / prob.sum())
-            written.append(ids)
-            below += [(*prefix, token) for token in ids.tolist()]
-            arrived.append(mass * prob)
-            goes_on.append((ids >= 0) & ~np.isin(ids, list(stop)))
-            require_memory(
-                (16 + 2 * BYTES_A_VALUE + _BYTES_A_PREFIX) * float(sum(sizes) + len(below)),
-                f"a tree grown to level {t + 1} of {horizon}, pruned at {least:g},",
-            )
-        level, reach, open_ = below, np.concatenate(arrived), np.concatenate(goes_on)
-        sizes.append(len(below))
+    normaliser = Normaliser()
+    asked = partial(_laws, policy, batch, logits, rules or SamplingRules(), normaliser, report)
+    grown = grow(asked, horizon, least, stop, rest)
     normaliser.say()
-    ids, tokens = np.unique(np.concatenate(written), return_inverse=True)
-    names = {_ENDED: "", _OTHERS: REST}
+    ids, tokens = np.unique(grown.written, return_inverse=True)
+    names = {ENDED: "", OTHERS: REST}
     words = tuple(names[token] if token in names else decode(token) for token in ids.tolist())
-    return Tree(
-        np.cumsum([0, *sizes]), np.cumsum([0, *degrees]), np.concatenate(probs), None,
-        tokens.ravel().astype(np.int32), words, pruned,
-    )  # fmt: skip
+    pruned = np.array([sum(lost) for lost in grown.lost])
+    return Tree(*grown.arrays, None, tokens.ravel().astype(np.int32), words, pruned)
 
 
 def _laws(
-    policy: Policy, prefixes: list[Prefix], batch: int, logits: bool, rules: SamplingRules, normaliser: Normaliser,
-    report: Callable[[int], None],
-) -> Any:  # fmt: skip
-    """For each prefix the tokens that may follow, likeliest first, and their probabilities."""
+    policy: Policy, batch: int, logits: bool, rules: SamplingRules, normaliser: Normaliser,
+    report: Callable[[str], None], t: int, prefixes: list[Prefix],
+) -> Iterator[NextTokens]:  # fmt: skip
+    """For each prefix of level `t` the tokens that may follow, likeliest first, and their probabilities."""
     for start in range(0, len(prefixes), batch):
         some = prefixes[start : start + batch]
         answer = policy(list(some))
         if len(answer) != len(some):
             raise TreeError(f"the policy returned {len(answer)} laws for {len(some)} prefixes, expected one for each")
-        report(start + len(some))
+        report(f"level {t + 1}, {start + len(some)} asked")
         for prefix, row in zip(some, answer, strict=True):
             ids, numbers = row if isinstance(row, tuple) else (np.arange(len(row)), row)
             yield _law(np.asarray(ids, np.int64), numbers, prefix, logits, rules, normaliser)
@@ -210,7 +178,7 @@ def _laws(
 
 def _law(
     ids: IntArray, numbers: Sequence[float], prefix: Prefix, logits: bool, rules: SamplingRules, normaliser: Normaliser
-) -> tuple[IntArray, FloatArray]:
+) -> NextTokens:
     what = f"{'logits' if logits else 'probabilities'} that the policy returned after {quoted(prefix)}"
     value = np.array(numbers, np.float64)
     if value.ndim != 1 or len(value) != len(ids) or not len(ids):
@@ -218,28 +186,9 @@ def _law(
     if len(np.unique(ids)) != len(ids) or ids.min() < 0:
         raise TreeError(f"{what} name a token twice, or by a negative number")
     if logits:
-        if np.isnan(value).any() or not np.isfinite(value.max()):
-            raise TreeError(f"{what} are NaN, or none is finite")
-        value = np.exp(value - value.max())
-        value /= value.sum()
+        value = of_logits(value, f"{what} are NaN, or none is finite")
     prob = rules.apply(normaliser.groups(np.array([0, len(value)]), value, lambda _: what))
     prob[prob < SMALLEST_PROBABILITY] = 0.0
     order = np.argsort(-prob, kind="stable")
     order = order[prob[order] > 0]
     return ids[order], prob[order] / prob[order].sum()
-
-
-def _told(report: Callable[[str], None], t: int, n: int) -> None:
-    report(f"level {t + 1}, {n} asked")
-
-
-def _pruned(
-    ids: IntArray, prob: FloatArray, mass: float, least: float, rest: bool
-) -> tuple[IntArray, FloatArray, float]:
-    """What is kept of a law, likeliest first, not normalised, and the share that is not."""
-    keep = mass * prob >= least
-    keep[0] = True
-    lost = float(prob[~keep].sum())
-    if rest and lost:
-        return np.append(ids[keep], _OTHERS), np.append(prob[keep], lost), lost
-    return ids[keep], prob[keep], lost

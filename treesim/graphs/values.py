@@ -76,6 +76,13 @@ def expect_level(graph: LayeredGraph, t: int, value: Scaled) -> None:
     expect_ahead(graph.layer(t), value[graph.level(t + 1)], value[graph.level(t)])
 
 
+def value_between(graph: LayeredGraph, inner: Scaled, reward: Scaled) -> Scaled:
+    """V^ of every node, given that of levels 1 to T - 1: the reward at the leaves, P V^ at the root."""
+    value = Scaled.zeros(1).followed_by(inner).followed_by(reward)
+    expect_level(graph, 0, value)
+    return value.frozen()
+
+
 def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scaled:
     """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
     if out is None:

@@ -150,10 +150,8 @@ def unroll(instance: Instance) -> Instance:
     named, edges = paths <= LARGEST_NAMED, []
     for t in range(graph.horizon):
         layer = graph.layer(t)
-        degree = np.diff(layer.ptr)[at]
-        first = np.cumsum(degree) - degree
-        edge = np.arange(degree.sum()) + np.repeat(layer.ptr[at] - layer.ptr[0] - first, degree)
-        degrees.append(degree)
+        edge = layer.edges_of(at)
+        degrees.append(np.diff(layer.ptr)[at])
         probs.append(layer.prob[edge])
         tokens = graph.edge_tokens(t)
         if tokens is not None:

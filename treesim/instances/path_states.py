@@ -169,9 +169,8 @@ def split(instance: Instance, states: Sequence[PathState]) -> tuple[Instance, In
     origin, layers, written = [np.zeros(1, np.int64)], [], []
     for t in range(graph.horizon):
         layer = graph.layer(t)
-        degree = np.diff(layer.ptr)[at]
-        edge = np.arange(degree.sum()) + np.repeat(layer.ptr[at] - layer.ptr[0] - (np.cumsum(degree) - degree), degree)
-        source = np.repeat(np.arange(len(at)), degree)
+        edge = layer.edges_of(at)
+        source = np.repeat(np.arange(len(at)), np.diff(layer.ptr)[at])
         possible = layer.prob[edge] > 0
         edge, source = edge[possible], source[possible]
         ends, token = layer.ends(edge), tokens.layers[t][edge]

@@ -10,7 +10,7 @@ import numpy as np
 from treesim.arrays import FloatArray
 from treesim.errors import RewardError, quoted
 from treesim.graphs.tree import Tree
-from treesim.graphs.values import expect_level, optimal_twist
+from treesim.graphs.values import optimal_twist, value_between
 from treesim.instances.instance import Instance
 from treesim.instances.rewards import log_of_linear
 from treesim.scaled import Scaled
@@ -54,13 +54,9 @@ def instance_from_texts(tree: Tree, reward: Score, value: Score | None = None, b
     twist = optimal_twist(tree, log_reward)
     if value is None:
         return Instance(tree, twist)
-    approximate = Scaled.empty(tree.n_nodes)
     levels = [_scores(value, tree.texts(t), batch, "value") for t in range(1, tree.horizon)]
-    inner = Scaled.from_float(np.concatenate([np.ones(1), *levels]))
-    for part, numbers in ((slice(0, tree.leaves.start), inner), (tree.leaves, twist[tree.leaves])):
-        approximate.mantissa[part], approximate.exponent[part] = numbers.mantissa, numbers.exponent
-    expect_level(tree, 0, approximate)
-    return Instance(tree, approximate)
+    inner = Scaled.from_float(np.concatenate([np.zeros(0), *levels]))
+    return Instance(tree, value_between(tree, inner, twist[tree.leaves]))
 
 
 def _scores(score: Score, texts: Sequence[str], batch: int, what: str) -> FloatArray:

@@ -90,11 +90,6 @@ class Features(Brief):
     columns: list[str]
     text: str
 
-    @property
-    def graph(self) -> LayeredGraph:
-        """The graph of the instance."""
-        return self.instance.graph
-
 
 @dataclass(frozen=True, eq=False)
 class _Block:

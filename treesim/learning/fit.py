@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from scipy.sparse.linalg import splu
 
 from treesim.arrays import Brief, FloatArray
 from treesim.errors import LearningError
-from treesim.graphs.values import expect_level
+from treesim.graphs.values import value_between
 from treesim.instances.instance import Instance
 from treesim.learning.features import Features, FeatureSpec, features_of
 from treesim.learning.losses import LOSSES, Lesson, Loss, SoftRL
-from treesim.learning.visits import Visits, exact_visits, sampled_visits
+from treesim.learning.visits import exact_visits, sampled_visits
 from treesim.scaled import Scaled
 from treesim.spec import parse, require_at_least, require_whole, spell
 
@@ -56,8 +57,8 @@ class Learned(Brief):
         The loss, without the ridge.
     samples : int or None
         Simulated paths; None for exact gradients.
-    rank : int or None
-        How many features are independent where training goes; None if there are more than 2,000.
+    moments : scipy.sparse array, shape [n_columns, n_columns]
+        Mean products of the features where training goes, each scaled to mean square 1.
     """
 
     instance: Instance
@@ -69,7 +70,15 @@ class Learned(Brief):
     iterations: int
     objective: float
     samples: int | None
-    rank: int | None
+    moments: Any = field(repr=False)
+
+    @cached_property
+    def rank(self) -> int | None:
+        """How many features are independent where training goes, to nine digits; None if there are more than 2,000."""
+        if len(self.columns) > _MOST_RANKED:
+            return None
+        size = np.linalg.eigvalsh(self.moments.toarray())
+        return int((size > 1e-9 * size[-1]).sum())
 
     def document(self) -> dict[str, Any]:
         """What JSON documents say of it."""
@@ -152,7 +161,8 @@ def learn(
     visits = exact_visits(instance, paths) if samples is None else sampled_visits(instance, samples, paths, seed)
     lesson = Lesson(instance, visits)
     loss.check(lesson)
-    scale = _scale(seen, visits)
+    weight = 0.5 * (visits.reference + visits.target)
+    scale = _scale(seen, weight)
     matrix = sparse.csr_array(seen.matrix @ sparse.diags_array(scale))
     search = _fixed_point if isinstance(loss, SoftRL) and loss.gradient == "stop" else _descent
     theta, count = search(loss, lesson, matrix, ridge, iterations, report or (lambda _: None))
@@ -162,30 +172,19 @@ def learn(
     parameters = {
         **instance.parameters, "loss": spell(loss), "features": seen.text, "samples": samples, "paths": paths,
     }  # fmt: skip
-    value = _value(lesson, loss.log_value(lesson, x))
+    value = value_between(instance.graph, Scaled.from_log(loss.log_value(lesson, x)), instance.reward)
     return Learned(
         Instance(instance.graph, value, instance.family, parameters, instance.seed, instance.source),
         spell(loss), seen.columns, theta * scale, slope <= TOLERANCE, slope, count, objective, samples,
-        _rank(matrix, visits),
+        matrix.T @ sparse.diags_array(weight) @ matrix,
     )  # fmt: skip
 
 
-def _scale(seen: Features, visits: Visits) -> FloatArray:
-    """Factors that give every feature a mean square of 1 where training goes."""
-    weight = 0.5 * (visits.reference + visits.target)
+def _scale(seen: Features, weight: FloatArray) -> FloatArray:
+    """Factors that give every feature a mean square of 1."""
     size = np.sqrt(seen.matrix.multiply(seen.matrix).T @ weight)
     # What training never sees keeps a weight of zero.
     return np.where(size > 0, 1.0 / np.where(size > 0, size, 1.0), 0.0)
-
-
-def _rank(matrix: Any, visits: Visits) -> int | None:
-    """How many of the features are independent, to nine digits."""
-    if matrix.shape[1] > _MOST_RANKED:
-        return None
-    weight = 0.5 * (visits.reference + visits.target)
-    gram = (matrix.T @ sparse.diags_array(weight) @ matrix).toarray()
-    size = np.linalg.eigvalsh(gram)
-    return int((size > 1e-9 * size[-1]).sum())
 
 
 def _descent(
@@ -253,13 +252,3 @@ def _require_sane(loss: Loss, x: FloatArray, count: int) -> None:
             f"loss {spell(loss)!r} ran away: after {count} iterations log V^ is beyond {_RUNAWAY:g}; take fewer "
             "features, a larger ridge, or another loss"
         )
-
-
-def _value(lesson: Lesson, log_value: FloatArray) -> Scaled:
-    """V^ of every node: the reward at the leaves, P V^ at the root."""
-    graph, reward = lesson.instance.graph, lesson.instance.reward
-    value, inner = Scaled.empty(graph.n_nodes), Scaled.from_log(log_value)
-    for part, numbers in ((slice(1, graph.leaves.start), inner), (graph.leaves, reward)):
-        value.mantissa[part], value.exponent[part] = numbers.mantissa, numbers.exponent
-    expect_level(graph, 0, value)
-    return value.frozen()

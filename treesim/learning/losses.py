@@ -114,7 +114,6 @@ class Loss(Parameters, ABC):
 
     name: ClassVar[str]
     scales_levels: ClassVar[bool] = False
-    is_convex: ClassVar[bool] = True
 
     @abstractmethod
     def slope(self, lesson: Lesson, x: FloatArray) -> tuple[float, FloatArray]:
@@ -180,7 +179,6 @@ class SoftRL(Loss):
 
     gradient: str = "stop"
     name: ClassVar[str] = "soft-rl"
-    is_convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_one_of("gradient", self.gradient, ("stop", "full"))
@@ -202,7 +200,6 @@ class PathConsistency(Loss):
 
     name: ClassVar[str] = "path-consistency"
     scales_levels: ClassVar[bool] = True
-    is_convex: ClassVar[bool] = False
 
     def check(self, lesson: Lesson) -> None:
         lesson.require_rewards_ahead(self.name)
@@ -219,7 +216,6 @@ class Returns(Loss):
     """Mean squared error of returns."""
 
     name: ClassVar[str] = "returns"
-    is_convex: ClassVar[bool] = False
 
     def slope(self, lesson: Lesson, x: FloatArray) -> tuple[float, FloatArray]:
         r, m = lesson.visits.reference, lesson.visits.target
@@ -273,7 +269,6 @@ class Nado(CrossEntropy):
 
     penalty: float = 1.0
     name: ClassVar[str] = "nado"
-    is_convex: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         require_at_least("penalty", self.penalty, 0.0)

@@ -143,18 +143,17 @@ class LazyOracle(Oracle):
         self._asked[level] += 1
         found = self._values.get(key)
         if found is None:
-            log_value = super().log_value(prefix)
-            self._asked[level] -= 1
+            log_value = self._log_value(prefix)
             found = self._values[key] = exp_or_inf(log_value), log_value
         return found
 
     def _look_up(self, prefix: Prefix) -> tuple[list[Prefix], tuple[float, ...]]:
         """The children of a prefix that can be drawn, and their probabilities."""
-        drawn, reached = list(self._drawn), set(self._reached)
-        children, prob = zip(*super().children(prefix), strict=True)
-        self._drawn, self._reached = drawn, reached
-        self._children[prefix[0]] = list(children), prob
-        return self._children[prefix[0]]
+        start, stop, prob = self._edges(prefix)
+        live = [k for k in range(start, stop) if prob[k] > 0]
+        found = [self._child(prefix, k, start) for k in live], tuple([float(prob[k]) for k in live])
+        self._children[prefix[0]] = found
+        return found
 
 
 def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float) -> Enumeration:

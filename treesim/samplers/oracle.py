@@ -134,6 +134,9 @@ class Oracle:
         """
         self.require_reached(prefix, "asking its value")
         self._asked[prefix.level] += 1
+        return self._log_value(prefix)
+
+    def _log_value(self, prefix: Prefix) -> float:
         node = self._graph.level(prefix.level).start + prefix.node
         mantissa = float(self._value.mantissa[node])
         return math.log(mantissa) + int(self._value.exponent[node]) * LN2 if mantissa > 0 else -math.inf
@@ -147,12 +150,15 @@ class Oracle:
         return int(layer.ptr[prefix.node] - base), int(layer.ptr[prefix.node + 1] - base), layer.prob
 
     def _reach(self, prefix: Prefix, edge: int, start: int) -> Prefix:
-        layer = self._graph.layer(prefix.level)
-        node = int(layer.child[edge]) if len(layer.child) else edge
-        child = Prefix((*prefix.choices, edge - start), node, (*prefix.edges, edge))
+        child = self._child(prefix, edge, start)
         self._reached.add(child.choices)
         self._drawn[child.level] += 1
         return child
+
+    def _child(self, prefix: Prefix, edge: int, start: int) -> Prefix:
+        layer = self._graph.layer(prefix.level)
+        node = int(layer.child[edge]) if len(layer.child) else edge
+        return Prefix((*prefix.choices, edge - start), node, (*prefix.edges, edge))
 
     def require_reached(self, prefix: Prefix, purpose: str) -> None:
         """Raise `OracleError` unless a prefix was reached."""

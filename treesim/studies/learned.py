@@ -76,7 +76,7 @@ class Trial:
 
     def measure(self) -> dict[str, Any]:
         """What was learned: Bellman errors, B, KL, and TV of guidance, of guidance corrected, and of two particles."""
-        learned = learn(self.instance(), self.loss, FEATURES[self.problem], self.samples, seed=self.seed, ridge=None)
+        learned = learn(self.instance(), self.loss, FEATURES[self.problem], self.samples, seed=self.seed)
         audit, guided = learned.instance.audit, learned.instance.guidance
         return {
             "converged": learned.is_converged, "sup": audit.bellman_error,

@@ -184,26 +184,26 @@ def check_sampler(
 
 
 def _outputs(draw: Any, instance: Instance, n: int, seed: int) -> Draws | Sequence[Any] | IntArray:
+    kind = _kind(draw)
+    return draw(n, np.random.default_rng(seed)) if kind is None else kind.simulate(instance, n, seed)
+
+
+def _kind(draw: Any) -> Sampler | None:
+    """The sampler that is given; None for a function that draws."""
     if isinstance(draw, str | type) or callable(getattr(draw, "simulate", None)):
-        return sampler(draw).simulate(instance, n, seed)
+        return sampler(draw)
     if not callable(draw):
-        raise _no_sampler(draw)
-    return draw(n, np.random.default_rng(seed))
-
-
-def _no_sampler(draw: Any) -> SpecError:
-    return SpecError(f"the sampler is {reprlib.repr(draw)}, expected draw(n, rng), a spec, or a class or object")
+        raise SpecError(f"the sampler is {reprlib.repr(draw)}, expected draw(n, rng), a spec, or a class or object")
+    return None
 
 
 def _own_law(draw: Any, instance: Instance, budget: float) -> tuple[Law, int]:
     """The exact law of what draws, and how many runs it took."""
-    if isinstance(draw, str | type) or callable(getattr(draw, "simulate", None)):
-        kind = sampler(draw)
-        if not isinstance(kind, UserSampler):
-            return kind.law(instance), 0
+    kind = _kind(draw)
+    if isinstance(kind, UserSampler):
         found = kind.enumerate(instance, budget)
-    elif not callable(draw):
-        raise _no_sampler(draw)
+    elif kind is not None:
+        return kind.law(instance), 0
     else:
         instance.graph.require_tree("the number of a leaf tells no path on a trellis; give a sampler", SpecError)
 

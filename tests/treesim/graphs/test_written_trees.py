@@ -116,3 +116,10 @@ def test_samples_of_a_written_tree_are_texts(written):
     draws = Base().simulate(instance, 50, seed=0)
     texts = {instance.graph.text(path) for path in instance.graph.path_edges(draws.leaf, draws.edges)}
     assert texts == {"The cat", "The dog", "The"}
+
+
+def test_words_without_tokens_are_no_text(written):
+    silent = Tree(written.level_ptr, written.edge_ptr, written.edge_prob, vocabulary=WORDS)
+    for tell in (silent.texts, lambda: silent.text(np.zeros(2, int))):
+        with pytest.raises(TreeError, match="the edges of this tree have no tokens"):
+            tell()

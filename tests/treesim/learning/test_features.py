@@ -140,7 +140,7 @@ def test_what_paths_of_a_trellis_disagree_on_is_no_feature():
     message = r"feature 'count:1' is no function of the nodes: prefixes that differ in it meet at node 3 \(level 2\)"
     with pytest.raises(TreesimError, match=message):
         features_of(chain, "count:1")
-    assert features_of(chain, "count:1", is_split=True).graph.n_level(2) == 4
+    assert features_of(chain, "count:1", is_split=True).instance.graph.n_level(2) == 4
     # Where nothing is asked that needs it, nothing is split.
     assert features_of(chain, "level", is_split=True).instance is chain
 
