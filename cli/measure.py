@@ -9,7 +9,7 @@ import click
 
 from treesim.cli.help import Command
 from treesim.cli.options import delta_option, plot_option, seed_option, table_options
-from treesim.cli.output import note, print_as, print_table, status
+from treesim.cli.output import note, print_as, print_table, working
 from treesim.tables import number
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def measure(log: Path, scale: str | None, delta: float, level: float, seed: int,
         from treesim.figures.style import figure_path
 
         figure_path(plot)
-    with status("measuring"):
+    with working("reading and measuring the log"):
         found = measure_log(log, scale, delta, level, seed)
     for text in found.notes:
         note(text)

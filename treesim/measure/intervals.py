@@ -18,7 +18,7 @@ import numpy as np
 from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 
 # Resamples, and how many draws of runs they may cost in all: beyond that there are fewer of them.
-MOST_RESAMPLES, LEAST_RESAMPLES, _DRAWS = 1000, 400, 40_000_000
+MOST_RESAMPLES, LEAST_RESAMPLES, _DRAWS = 1000, 400, 10_000_000
 _CHUNK = 4_000_000
 # Runs, as far off as the farthest, that may not have been seen.
 UNSEEN = 2.0
@@ -116,15 +116,18 @@ class Bootstrap:
         key, place = np.unique(column * self.runs + run, return_inverse=True)
         x, y = np.bincount(place, total), np.bincount(place, count)
         of = key // self.runs
-        # Five tables of a row a quantity and a column a run, one below the other.
+        # Tables of a row a quantity and a column a run, one below the other; where runs count once the last two are the
+        # first two again.
+        parts = [x, y, x * x] if (y == 1.0).all() else [x, y, x * x, x * y, y * y]
         starts = np.searchsorted(of, np.arange(k))
-        ptr = np.concatenate([starts + i * len(key) for i in range(5)] + [[5 * len(key)]])
-        data = np.concatenate([x, y, x * x, x * y, y * y])
-        tables = csr_array((data, np.tile(key % self.runs, 5), ptr), shape=(5 * k, self.runs))
-        mean, error = _ratio(*(tables @ np.ones(self.runs)).reshape(5, k))
+        ptr = np.concatenate([starts + i * len(key) for i in range(len(parts))] + [[len(parts) * len(key)]])
+        places = np.tile(key % self.runs, len(parts))
+        tables = csr_array((np.concatenate(parts), places, ptr), shape=(len(parts) * k, self.runs))
+        mean, error = _ratio((tables @ np.ones((self.runs, 1))).reshape(len(parts), k, 1))
+        mean, error = mean[:, 0], error[:, 0]
         students = []
         for times in self._times():
-            again, scale = _ratio(*(tables @ times).reshape(5, k, -1))
+            again, scale = _ratio((tables @ times).reshape(len(parts), k, -1))
             away = again - mean[:, None]
             # Without spread: infinitely far, unless it is where all runs are. Without visits nothing is said.
             still = np.abs(away) <= _ROUNDING * np.maximum(1.0, np.abs(mean[:, None]))
@@ -162,10 +165,10 @@ class Bootstrap:
             yield times
 
 
-def _ratio(
-    total: FloatArray, count: FloatArray, squares: FloatArray, products: FloatArray, counts: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Ratio of sums over runs, and its standard error by the residuals of runs."""
+def _ratio(sums: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Ratio of sums over runs, and its standard error by the residuals of runs; `sums` of x, y, x^2, xy and y^2."""
+    total, count, squares = sums[:3]
+    products, counts = sums[3:] if len(sums) > 3 else (total, count)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean = total / count
         left = squares - 2.0 * mean * products + mean * mean * counts
