@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from tests.treesim.measure.truth import guided_truth
 
+from tests.treesim.measure.truth import guided_truth
 from treesim import Instance, family
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, dress, legend, save_figure
 from treesim.measure import measure_log

@@ -45,8 +45,7 @@ def test_several_prompts_double_the_bound_and_have_no_corrections():
     both = joined(one, two, 100)
     found = measure_log(both)
     assert found.roots == 2 and found.paths is found.acceptance is found.average_case_bound is None
-    # V(root) is in R: rather than one prompt against another, each is held against its own target.
-    same_root = replace(both, log_value=np.where(both.position == 0, 0.0, both.log_value))
+    # V(root) is in R: runs of prompts of any worth are compared in units of it.
     shift = np.repeat([one.log_value[0], two.log_value[0]], 300)
     same_root = replace(
         both,
@@ -55,6 +54,7 @@ def test_several_prompts_double_the_bound_and_have_no_corrections():
     )
     alone = measure_log(same_root)
     assert alone.roots == 1 and alone.tv_upper.estimate == pytest.approx(found.tv_upper.estimate / 2)
+    assert alone.tv_upper.hi < 1 and found.tv_upper.hi == pytest.approx(min(1.0, 2 * alone.tv_upper.hi))
     assert any("several prompts" in text for text in found.notes)
     # The mean over prompts of their TVs is what the bound is for.
     exact = [treesim.GuidedSMC(pool=4).law(each).tv(each.target).hi for each in (INSTANCE, other)]

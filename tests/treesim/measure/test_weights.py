@@ -156,6 +156,9 @@ def test_the_bound_on_tv_holds_where_chi_square_is_known():
     bounds = [tv_upper(np.log(np.where(row, 5.0, 0.5)), 0.9, second / mean**2 - 1).hi for row in high]
     missed = np.mean(np.array(bounds) < truth)
     assert missed <= 0.1 and np.mean(bounds) < 0.95
+    weights = np.log(rng.gamma(8.0, size=400))
+    surer = [tv_upper(weights, level).hi for level in (0.05, 0.5, 0.9, 0.99)]
+    assert surer == sorted(surer) and surer[0] + 0.05 < surer[-1]
 
 
 def test_no_log_bounds_a_tail_that_it_has_not_met():
