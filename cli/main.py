@@ -13,6 +13,7 @@ from treesim.cli.export import export
 from treesim.cli.generate import generate
 from treesim.cli.inspect import inspect
 from treesim.cli.learn import learn
+from treesim.cli.measure import measure
 from treesim.cli.merge import merge
 from treesim.cli.need import need
 from treesim.cli.options import traceback_option
@@ -57,8 +58,8 @@ def main(modules: tuple[Path, ...]) -> None:
 
 
 for command in (
-    generate, learn, inspect, merge, unroll, tv, compare, need, sample, verify, scale, sweep, results, experiment,
-    export, audit, demo,
+    generate, learn, inspect, merge, unroll, tv, compare, need, sample, measure, verify, scale, sweep, results,
+    experiment, export, audit, demo,
 ):  # fmt: skip
     main.add_command(command)
     for each in (command, *getattr(command, "commands", {}).values()):

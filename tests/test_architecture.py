@@ -24,7 +24,7 @@ FLOORS = (
     ("samplers", "decoding"),
     ("empirical", "learning"),
     ("theory", "testing", "adapters"),
-    ("studies",),
+    ("studies", "measure"),
     ("figures",),
     ("demos",),
     ("hard_instances",),
@@ -71,7 +71,7 @@ def home(name: str, what: str | None) -> str:
 PUBLIC = {
     alias.name: f"treesim.{node.module}"
     for node in ast.walk(ast.parse((ROOT / "treesim/__init__.pyi").read_text(encoding="utf-8")))
-    if isinstance(node, ast.ImportFrom)
+    if isinstance(node, ast.ImportFrom) and node.module
     for alias in node.names
 }
 

@@ -1,5 +1,6 @@
 """The public names and the modules they come from; `treesim` loads each when it is first used."""
 
+from . import measure as measure
 from ._version import __version__
 from .decoding.constrained import PARTIAL_VALUES
 from .empirical.diagnosis import Diagnosis, diagnose
@@ -8,6 +9,7 @@ from .errors import (
     ConstraintError,
     InstanceFileError,
     LearningError,
+    MeasureError,
     MemoryBudgetError,
     NoExactLaw,
     OracleError,
@@ -105,6 +107,7 @@ __all__ = [
     "LeafLaw",
     "Learned",
     "LearningError",
+    "MeasureError",
     "MemoryBudgetError",
     "MergeReport",
     "Need",
@@ -149,6 +152,7 @@ __all__ = [
     "instance_from_texts",
     "learn",
     "load",
+    "measure",
     "merge",
     "need",
     "optimal_twist",

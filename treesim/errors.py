@@ -52,6 +52,10 @@ class LearningError(TreesimError):
     """A value cannot be learned from these rewards, with this loss or by this search."""
 
 
+class MeasureError(TreesimError):
+    """A log cannot be read, written to, or measured."""
+
+
 class NoExactLaw(TreesimError):
     """The sampler's exact law is out of reach here; the message says what would do instead."""
 

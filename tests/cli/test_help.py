@@ -9,6 +9,7 @@ import pytest
 
 from treesim import PERTURBATIONS, SAMPLERS
 from treesim.cli.main import main
+from treesim.measure import Recorder
 
 MINE = """
 import treesim
@@ -86,6 +87,11 @@ def prepared(run):
         "-o", "tree.safetensors")  # fmt: skip
     run("generate", "markov", "--horizon", 4, "-o", "trellis.safetensors")
     run("sweep", "grid.toml", "-o", "results.sqlite")
+    with Recorder("guided.jsonl") as guided, Recorder("traces.jsonl", scale="logit") as traces:
+        for i in range(30):
+            guided.step(i, 0.5, pool=[0.25, 0.5 + 0.01 * i], kept=1)
+            for score in (0.0, 0.1 * i, 0.2 * i):
+                traces.step(i, score)
     return run
 
 

@@ -1,5 +1,6 @@
 from .comparison import comparison_figure, draw_comparison
 from .instance import draw_bellman_error, draw_graph, draw_value_profile, instance_figure
+from .measure import draw_drift, draw_mean_square, draw_reliability, draw_weights, measurement_figure
 from .runs import (
     audit_figure,
     diagnosis_figure,
@@ -19,16 +20,21 @@ __all__ = [
     "draw_bellman_error",
     "draw_comparison",
     "draw_curves",
+    "draw_drift",
     "draw_exponents",
     "draw_frequencies",
     "draw_genealogy",
     "draw_graph",
     "draw_health",
+    "draw_mean_square",
+    "draw_reliability",
     "draw_sizes",
     "draw_surface",
     "draw_value_profile",
+    "draw_weights",
     "experiment_figure",
     "instance_figure",
+    "measurement_figure",
     "save_figure",
     "scaling_figure",
 ]

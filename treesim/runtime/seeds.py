@@ -19,6 +19,7 @@ class Stream(IntEnum):
     ESTIMATION = 4
     DIAGNOSIS = 5
     SEARCH = 6
+    MEASUREMENT = 7
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

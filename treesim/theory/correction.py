@@ -128,6 +128,22 @@ def race_bound(draws: int, log_largest_ratio: float) -> float:
     return math.exp(draws * math.log1p(-math.exp(-log_largest_ratio))) if log_largest_ratio > 0.0 else 0.0
 
 
+def resampling_bound(draws: int, log_largest_ratio: float) -> float:
+    """TV of importance resampling, one of N draws kept in proportion to its weight, at the most: (C - 1) / (C + N - 1).
+
+    C = exp(log_largest_ratio) bounds target / proposal = w. Given one of the draws the others weigh N - 1 in the mean,
+    so by Jensen its chance to be kept gives law / target >= N / (w + N - 1), and the TV is at most
+    E[w (w - 1)_+ / (w + N - 1)]. That is convex in w: it is largest where w is 0 or C.
+
+    Examples
+    --------
+    >>> round(resampling_bound(10, math.log(2.0)), 9)
+    0.090909091
+    """
+    excess = math.expm1(max(0.0, log_largest_ratio))
+    return excess / (excess + draws)
+
+
 def exact_tail(draws: int, epsilon: float, horizon: int, ratio_bound: float) -> float:
     """P(draws at the root > N) of the exact guided sampler on the instance of an unknown root with p = 0.
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from treesim import ExactGuided, GuidedSMC, Race, family
+from treesim import ExactGuided, GuidedSMC, Importance, Instance, Race, Scaled, Tree, family
 from treesim.hard_instances import unknown_root
 from treesim.hard_instances.correction_game import PLAYERS, correction_game
 from treesim.laws.corrected import log_extreme_ratios
@@ -22,6 +22,7 @@ from treesim.theory.correction import (
     draws_to_correct,
     exact_tail,
     race_bound,
+    resampling_bound,
     selection_bound,
 )
 
@@ -94,6 +95,22 @@ def test_the_bound_of_the_race_is_attained_where_weights_are_zero_or_one():
     for n in (1, 3, 9):
         assert Race(n).law(instance).tv(instance.target).hi == pytest.approx(race_bound(n, math.log(4.0)), rel=1e-12)
     assert race_bound(3, 0.0) == 0.0
+
+
+@given(instances(max_leaves=5), st.sampled_from([1, 2, 3, 8]))
+def test_no_instance_exceeds_the_resampling_bound(instance, draws):
+    law = Importance(draws).law(instance)
+    largest = log_extreme_ratios(LeafLaw(instance.reference.prob), instance.target)[1]
+    assert law.tv(instance.target).hi <= resampling_bound(draws, largest) + 1e-12
+
+
+def test_the_resampling_bound_is_met_where_one_draw_decides():
+    """Weights 0 and C = 4, one draw: pi_ref itself, which the target misses by 1 - 1/C."""
+    tree = Tree.complete(branching=4, horizon=1)
+    instance = Instance(tree, Scaled.from_float(np.array([1.0, 4.0, 0.0, 0.0, 0.0])))
+    tv = Importance(1).law(instance).tv(instance.target).hi
+    assert tv == pytest.approx(resampling_bound(1, math.log(4.0))) == pytest.approx(3 / 4)
+    assert resampling_bound(3, 0.0) == 0.0
 
 
 @pytest.mark.parametrize("epsilon", [0.05, 0.2])
