@@ -18,6 +18,7 @@ from treesim.cli.merge import merge
 from treesim.cli.need import need
 from treesim.cli.options import traceback_option
 from treesim.cli.output import Group
+from treesim.cli.plan import plan
 from treesim.cli.results import results
 from treesim.cli.sample import sample
 from treesim.cli.scale import scale
@@ -58,7 +59,7 @@ def main(modules: tuple[Path, ...]) -> None:
 
 
 for command in (
-    generate, learn, inspect, merge, unroll, tv, compare, need, sample, measure, verify, scale, sweep, results,
+    generate, learn, inspect, merge, unroll, tv, compare, need, sample, measure, plan, verify, scale, sweep, results,
     experiment, export, audit, demo,
 ):  # fmt: skip
     main.add_command(command)

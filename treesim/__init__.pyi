@@ -71,6 +71,7 @@ from .studies.compare import Comparison, compare
 from .studies.scaling import Need, need
 from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
+from .theory.planning import Plan, plan, plan_for
 from .theory.worst_case import BinaryTrees, WorstCase, worst_case
 
 __all__ = [
@@ -118,6 +119,7 @@ __all__ = [
     "PathListLaw",
     "Perturbation",
     "PerturbationError",
+    "Plan",
     "Prefix",
     "Race",
     "RandomSuffix",
@@ -157,6 +159,8 @@ __all__ = [
     "need",
     "optimal_twist",
     "perturb",
+    "plan",
+    "plan_for",
     "read_graph",
     "register_feature",
     "register_sampler",

@@ -24,7 +24,7 @@ from functools import cache
 
 import numpy as np
 
-from treesim.arrays import Brief, FloatArray
+from treesim.arrays import Brief, FloatArray, read_only
 from treesim.errors import SpecError
 from treesim.laws.corrected import MixtureLaw
 from treesim.laws.law import Law, LeafLaw, WalkLaw
@@ -204,6 +204,7 @@ def worst_error(high_chance: FloatArray, low: float) -> float:
     return float(np.abs(bernstein(high_chance, share) - favoured(share, low)).max())
 
 
+@cache
 def programmed_rule(paths: int, low: float, returns_a_draw: bool = True) -> FloatArray:
     """The h that make max |H - f| least: a linear program on a grid.
 
@@ -244,7 +245,7 @@ def programmed_rule(paths: int, low: float, returns_a_draw: bool = True) -> Floa
         inner = error[1:-1]
         peaks = np.flatnonzero((inner >= error[:-2]) & (inner >= error[2:]) & (inner > found.fun)) + 1
         share = np.concatenate([share, fine[peaks]])
-    return h
+    return read_only(h)
 
 
 def best_rate(log_bound: float) -> float:

@@ -35,7 +35,7 @@ No log bounds m from above: a path that was never drawn may have any weight. `tv
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +44,7 @@ from treesim.arrays import Brief, FloatArray, IntArray, log_sums
 from treesim.laws.selection import MOST_PATHS, selection
 from treesim.measure.intervals import chernoff_upper
 from treesim.measure.log import Log
+from treesim.runtime.search import first
 from treesim.theory.correction import correction_lower_bound, race_bound, resampling_bound
 
 # log k beyond which no number of paths that selection takes does anything.
@@ -292,21 +293,7 @@ def paths_needed(log_weight: FloatArray, delta: float) -> Paths:
     log_bound = (top - float(log_weight.min())) / 2.0
     is_hopeless = log_bound > _WIDEST or correction_lower_bound(MOST_PATHS, math.exp(log_bound)) > delta
     return Paths(
-        None if is_hopeless else _least(lambda n: selection(n, log_bound).worst <= delta, MOST_PATHS),
-        _least(lambda n: race_bound(n, log_largest) <= delta),
-        _least(lambda n: resampling_bound(n, log_largest) <= delta),
+        None if is_hopeless else first(lambda n: selection(n, log_bound).worst <= delta, most=MOST_PATHS),
+        first(lambda n: race_bound(n, log_largest) <= delta),
+        first(lambda n: resampling_bound(n, log_largest) <= delta),
     )
-
-
-def _least(is_enough: Callable[[int], bool], most: int = 2**62) -> int | None:
-    """The least number that is enough, where every larger one is, too."""
-    high = 1
-    while not is_enough(high):
-        if high == most:
-            return None
-        high = min(2 * high, most)
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if is_enough(middle) else (middle, high)
-    return high

@@ -17,6 +17,7 @@ from treesim.instances.families import FAMILIES, family
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.laws.tv import TV
+from treesim.runtime.search import first
 from treesim.samplers import SAMPLERS, Sampler, sampler
 from treesim.spec import spell
 
@@ -231,18 +232,7 @@ def least(meets: Callable[[int], bool], largest: int = LARGEST) -> int | None:
     for n in range(1, min(SCANNED, largest) + 1):
         if meets(n):
             return n
-    low = min(SCANNED, largest)
-    while True:
-        high = min(2 * low, largest)
-        if high == low:
-            return None
-        if meets(high):
-            break
-        low = high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if meets(middle) else (middle, high)
-    return high
+    return first(meets, SCANNED + 1, largest) if largest > SCANNED else None
 
 
 def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int, **parameters: Any) -> Instance:

@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from treesim.laws.selection import best_rate, chebyshev_error
+from treesim.runtime.search import first
 
 
 def contraction(bound: float) -> float:
@@ -80,13 +81,7 @@ def draws_to_correct(delta: float, bound: float) -> int:
     """
     if bound <= 1.0:
         return 0
-    low, high = 0, 1
-    while correction_lower_bound(high, bound) > delta:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if correction_lower_bound(middle, bound) > delta else (low, middle)
-    return high
+    return first(lambda n: correction_lower_bound(n, bound) <= delta) or 0
 
 
 def correction_rate(bound: float) -> float:
