@@ -31,8 +31,9 @@ from .instances.graph_files import read_graph
 from .instances.instance import Instance
 from .instances.merging import MergeReport, merge, unroll
 from .instances.networkx_io import graph_from_instance, instance_from_graph
-from .instances.perturbations import PERTURBATIONS, Perturbation, epsilon_schedule, perturb
+from .instances.perturbations import PERTURBATIONS, Perturbation, perturb
 from .instances.rewards import REWARDS, Reward
+from .instances.schedules import epsilon_schedule
 from .instances.scored_texts import instance_from_texts
 from .instances.storage import load, save
 from .laws.law import Law, LeafLaw, PathListLaw, WalkLaw

@@ -14,8 +14,9 @@ from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, epsilon_schedule, perturb
+from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.instances.rewards import REWARDS
+from treesim.instances.schedules import epsilon_schedule
 from treesim.registry import Registry
 from treesim.runtime.memory import require_memory
 from treesim.runtime.seeds import Stream, generator

@@ -2,12 +2,12 @@ r"""Perturbations: approximate values V^ of controlled quality, made from the op
 
 V^ = phi at the leaves, always. *Bottom-up* kinds choose each node's one-step error: going up,
 V^(v) = (P V^)(v) / rho(v) with rho(v) in [1/(1 + eps_t), 1 + eps_t], so the Bellman error is exactly the largest
-eps_t asked for. *Top-down* kinds multiply V* by noise; the Bellman error that results is the audit's to tell.
+eps_t asked for. *Top-down* kinds multiply V* by noise, and *rollouts* see a sample of what V* is the mean of; the
+Bellman error that results is the audit's to tell.
 """
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ from treesim.errors import PerturbationError
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.values import Audit, audit, expect_level
 from treesim.instances.adversary import worst_signs
+from treesim.instances.rollouts import mean_rollouts
+from treesim.instances.schedules import epsilon_schedule
 from treesim.kernels.backward import cap_ratios, multiply
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
@@ -188,61 +190,34 @@ class Correlated(TopDown):
         return self.correlation * inherited + np.sqrt(1.0 - self.correlation**2) * fresh
 
 
+@dataclass(frozen=True)
+class Rollouts(Perturbation):
+    """What is seen from each prefix: the mean reward of `k` continuations by pi_ref, zero where all of them have none.
+
+    So V^ is unbiased, and its errors are independent: what a value that was trained on returns would tend to.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> errors = [family("dirichlet", horizon=4, perturbation=f"rollouts:k={k}").audit.bellman_error for k in (4, 4096)]
+    >>> errors[0] > 0.5 > 0.1 > errors[1]
+    True
+    """
+
+    k: int = 64
+    name: ClassVar[str] = "rollouts"
+
+    def __post_init__(self) -> None:
+        require_at_least("k", self.k, 1)
+
+
 PERTURBATIONS: dict[str, type[Perturbation]] = {
     kind.name: kind
     for kind in (
         Exact, ConstantUp, ConstantDown, RandomSign, LogUniform, Adversarial, LogNormal, StudentT, Correlated,
+        Rollouts,
     )
 }  # fmt: skip
-
-
-def epsilon_schedule(epsilon: str | ArrayLike, horizon: int) -> FloatArray:
-    """The Bellman error of each level.
-
-    Parameters
-    ----------
-    epsilon : str or array_like
-        A number, one number a level, or text: ``0.1``, ``0.5/T``, ``0.5/sqrt(T)``, or ``0.5/t`` (level t - 1
-        has error 0.5/t, so the root's is the largest).
-    horizon : int
-        T.
-
-    Returns
-    -------
-    ndarray, shape [horizon]
-
-    Raises
-    ------
-    PerturbationError
-        If it is not of these forms, or negative.
-
-    Examples
-    --------
-    >>> epsilon_schedule("0.5/T", 2), epsilon_schedule("1/t", 3).round(3)
-    (array([0.25, 0.25]), array([1.   , 0.5  , 0.333]))
-    """
-    if isinstance(epsilon, str):
-        match = re.fullmatch(r"\s*([^/\s]+)\s*(?:/\s*(T|t|sqrt\(T\)))?\s*", epsilon)
-        try:
-            number = float(match[1]) if match else np.nan
-        except ValueError:
-            number = np.nan
-        if match is None or np.isnan(number):
-            raise PerturbationError(f"epsilon is {epsilon!r}, expected a number, c/T, c/sqrt(T) or c/t")
-        steps = np.arange(1, horizon + 1)
-        divisors = {None: 1.0, "T": float(horizon), "sqrt(T)": np.sqrt(horizon), "t": steps}
-        schedule = np.broadcast_to(number / divisors[match[2]], horizon)
-    else:
-        array = np.asarray(epsilon, np.float64)
-        if array.shape not in ((), (horizon,)):
-            raise PerturbationError(
-                f"epsilon has shape {array.shape}, expected one number or one for each of {horizon} levels"
-            )
-        schedule = np.broadcast_to(array, horizon)
-    bad = schedule[~((schedule >= 0) & np.isfinite(schedule))]
-    if len(bad):
-        raise PerturbationError(f"epsilon is {bad[0]}, expected a finite number of at least 0")
-    return np.array(schedule)
 
 
 def perturb(
@@ -293,6 +268,8 @@ def perturb(
     if epsilon is not None or ratio_cap is not None:
         bottom_up = ", ".join(name for name, other in PERTURBATIONS.items() if issubclass(other, BottomUp))
         raise PerturbationError(f"perturbation {kind.name!r} takes no epsilon and no ratio cap; these do: {bottom_up}")
+    if isinstance(kind, Rollouts):
+        return mean_rollouts(graph, twist, kind.k, seed)
     return _top_down(graph, twist, kind, seed) if isinstance(kind, TopDown) else twist
 
 
