@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from treesim.cli.options import PATH, json_option, option, plot_option, runs_option, seed_option, width_option
-from treesim.cli.output import Failure, Group, print_json, progress, whole_numbers, working
+from treesim.cli.output import Failure, Group, print_json, progress, status, whole_numbers, working
 from treesim.tables import escaped
 
 if TYPE_CHECKING:
@@ -173,6 +173,58 @@ def failures(particles: int, horizon: int, seed: int, plot: Path | None, html: P
     _tell(
         "failures", plot, html, as_json, lambda: story.figure(runs), lambda track: story.page(seed, track),
         story.document(runs, seed), lambda: story.words(runs),
+    )  # fmt: skip
+
+
+@demo.command(
+    name="language-model", examples=("demo language-model", "demo language-model --strength 3 --constraint '.* film.*'")
+)
+@click.option("--liked", metavar="WORDS", help="Words that make a text worth more; default: words of praise.")
+@click.option("--disliked", metavar="WORDS", help="Words that make it worth less.")
+@click.option("--strength", type=float, default=1.5, show_default=True, help="log of the worth of a liked word.")
+@click.option("--constraint", metavar="REGEX", help="What texts must match in the last part.")
+@click.option("--model", metavar="PATH",
+              help="Grow another tree: a folder or GGUF file, for the extra treesim[transformers].")  # fmt: skip
+@click.option("--prompt", metavar="TEXT", help="What its texts go on from; default: that of the tree that ships.")
+@click.option("--question", metavar="TEXT", help="What the judge is asked, with {} where the text stands.")
+@click.option("--horizon", type=click.IntRange(2, 64), default=6, show_default=True, help="Tokens of the tree to grow.")
+@click.option("--top-k", type=click.IntRange(1), default=4, show_default=True, help="Tokens that may follow each.")
+@click.option("--tree", "grown", type=PATH, metavar="FILE",
+              help="Where the tree that is grown is kept, an instance file; one that is there is used.")  # fmt: skip
+@_story("language-model.png")
+def language_model(
+    liked: str | None, disliked: str | None, strength: float, constraint: str | None, model: str | None,
+    prompt: str | None, question: str | None, horizon: int, top_k: int, grown: Path | None, seed: int,
+    plot: Path | None, html: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """A real language model on a tree: its texts, values that guide, over-optimisation, masking.
+
+    The tree ships with treesim (a small open model, six tokens, the four likeliest each): no model is needed.
+    """
+    from treesim import load, save
+    from treesim.demos import language_model as story
+    from treesim.runtime.reading import exists
+
+    if not -20 <= strength <= 20:
+        raise Failure(f"strength is {strength:g}, expected from -20 to 20")
+    _check_outputs(plot, html)
+    judged = story.shipped() if grown is None and model is None else None
+    if grown is not None and exists(grown):
+        judged = load(grown)
+    elif model is not None:
+        with status("growing the tree") as report:
+            judged = story.grown(model, prompt or story.PROMPT, question or story.QUESTION, horizon, top_k, report)
+        if grown is not None:
+            save(judged, grown)
+    if judged is None:
+        raise Failure(f"{grown} does not exist; to grow it: --model PATH")
+    words_of = {"liked": liked or story.LIKED, "disliked": story.DISLIKED if disliked is None else disliked}
+    with working("computing exact laws"):
+        found = story.run(judged, **words_of, strength=strength, constraint=constraint or story.CONSTRAINT, seed=seed)
+    _tell(
+        "language-model", plot, html, as_json, lambda: story.figure(found),
+        lambda track: story.page(judged, **words_of, seed=seed, track=track),
+        story.document(found, seed), lambda: story.words(found),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from treesim.errors import PerturbationError, TreesimError
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import epsilon_schedule
+from treesim.instances.schedules import epsilon_schedule
 from treesim.samplers import sampler
 from treesim.scaled import exp_or_inf
 

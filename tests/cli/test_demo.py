@@ -135,3 +135,45 @@ def test_discoveries_are_a_table_and_a_figure_each(run):
     assert (alone["figures"], alone["page"], alone["rows"][0]["figure"]) == (None, "page.html", None)
     Path("taken").write_text("")
     assert "taken is a file, expected a folder" in run.error("demo", "discoveries", "--plot", "taken")
+
+
+def test_the_language_model_tells_its_story(run):
+    text = run("demo", "language-model").stdout
+    assert "has written 4,093 texts of 6 tokens" in text and "' a great movie. I loved'" in text
+    for name in ("the reward of the text so far", "a judge of the text so far", "learned from the last token", "V*"):
+        assert name in text
+    assert Path("language-model.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_language_model_s_options_reach_its_numbers(run, instance, chain):
+    plain = run.json("demo", "language-model", "--plot", "a.svg")
+    assert plain["texts"] == 4093 and plain["horizon"] == 6 and plain["likely"][0][1] == " made in 201"
+    best = [plain["best_of_n"][str(n)]["lo"] for n in (1, 4, 16, 256)]
+    assert best[1] < best[0] < best[2] < best[3]  # over-optimised
+    assert [row["guided"]["kind"] for row in plain["guides"]] == ["exact"] * 6
+    assert plain["guides"][-1]["bellman_error"] < 1e-12 and plain["guides"][0]["particles"]["kind"] == "estimated"
+    other = run.json("demo", "language-model", "--strength", 3, "--liked", "woman", "--disliked", "film man",
+                     "--constraint", ".*woman.*", "--plot", "b.svg")  # fmt: skip
+    assert "woman" in other["wanted"][0][1] and other["log_partition"] != plain["log_partition"]
+    assert other["constraint"]["pattern"] == ".*woman.*"
+    again = run.json("demo", "language-model", "--seed", 1, "--plot", "c.svg")
+    assert again["guides"][4]["guided"] != plain["guides"][4]["guided"]
+    assert again["guides"][3] | {"particles": 0} == plain["guides"][3] | {"particles": 0}
+    # Another tree that writes texts may stand in its place; this one writes none.
+    assert "the edges of this tree have no tokens" in run.error("demo", "language-model", "--tree", instance)
+    assert "expected a tree" in run.error("demo", "language-model", "--tree", chain)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--constraint", "("], "the expression '(' is malformed"),
+        (["--constraint", "xyz"], "no text of the tree matches 'xyz'"),
+        (["--strength", "99"], "strength is 99, expected from -20 to 20"),
+        (["--tree", "none.safetensors"], "none.safetensors does not exist; to grow it: --model PATH"),
+        (["--model", "nowhere"], "growing a tree needs"),
+        (["--plot", "b.bmp"], "expected .png, .pdf or .svg"),
+    ],
+)
+def test_wrong_input_of_the_language_model_is_one_line(run, arguments, message):
+    assert message in run.error("demo", "language-model", *arguments)

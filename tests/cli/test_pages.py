@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from treesim.decoding.constrained import pose
-from treesim.demos import blowup, constrained, failures, guidance
+from treesim.demos import blowup, constrained, failures, guidance, language_model
 from treesim.errors import TreesimError
 from treesim.figures.formulas import formula
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, save_page
@@ -25,6 +25,7 @@ PAGES = {
     "failures": failures.page,
     "constrained": lambda: constrained.page(partial(pose, order=2, contains=("is",)), (1, 10, 20), "contains 'is'"),
     "hidden-leaf": hidden_leaf.page,
+    "language-model": language_model.page,
     "discoveries": lambda: discoveries.page([make() for make in DISCOVERIES.values()]),
     "hostile": lambda: Page(
         HOSTILE, [HOSTILE, formula(HOSTILE)], [Slider(HOSTILE, [HOSTILE, "a,b"])], [Panel(HOSTILE, *AXES, [HOSTILE])],

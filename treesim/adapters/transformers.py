@@ -103,7 +103,10 @@ class LanguageModel:
         return lambda prefixes: after.logits([list(prefix) for prefix in prefixes])
 
     def judge(
-        self, question: str, answers: tuple[Sequence[str], Sequence[str]] = (("Yes", " Yes"), ("No", " No"))
+        self,
+        question: str,
+        answers: tuple[Sequence[str], Sequence[str]] = (("Yes", " Yes"), ("No", " No")),
+        batch: int = 64,
     ) -> Callable[[list[str]], FloatArray]:
         """A function of texts: the probability of a positive answer among those of either kind.
 
@@ -115,6 +118,8 @@ class LanguageModel:
             With ``{}`` where the text stands, and whatever markers a chat has. What comes before is read once.
         answers : pair of sequences of str
             Positive and negative ones, a token each.
+        batch : int
+            How many texts the model reads at once.
 
         Raises
         ------
@@ -133,11 +138,12 @@ class LanguageModel:
             # Rows of one length go together: no padding, which models treat in ways of their own.
             lengths = np.array([len(row) for row in rows])
             for length in np.unique(lengths).tolist():
-                chosen = np.flatnonzero(lengths == length)
-                logits = after.logits([rows[i] for i in chosen.tolist()]).astype(np.float64)
-                prob = np.exp(logits - logits.max(axis=1, keepdims=True))
-                good, bad = prob[:, positive].sum(axis=1), prob[:, negative].sum(axis=1)
-                scores[chosen] = good / (good + bad)
+                alike = np.flatnonzero(lengths == length)
+                for chosen in np.split(alike, range(batch, len(alike), batch)):
+                    logits = after.logits([rows[i] for i in chosen.tolist()]).astype(np.float64)
+                    prob = np.exp(logits - logits.max(axis=1, keepdims=True))
+                    good, bad = prob[:, positive].sum(axis=1), prob[:, negative].sum(axis=1)
+                    scores[chosen] = good / (good + bad)
             return scores
 
         return score

@@ -2,9 +2,10 @@
 
     python tests/treesim/adapters/libraries.py particles
     python tests/treesim/adapters/libraries.py torch --torch torch==2.13.0
+    python tests/treesim/adapters/libraries.py transformers --torch torch==2.13.0
 
 makes an environment in a temporary folder, or in --environment, installs this repository with the libraries, and runs
-the tests there. `torch` is about 2 GB; give --torch what names a CPU build where you are.
+the tests there. With torch it is about 2 GB; give --torch what names a CPU build where you are.
 """
 
 import argparse
@@ -15,8 +16,16 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-PACKAGES = {"particles": [".[particles]"], "torch": [".[genlm-control,llamppl]"]}
-TESTS = {"particles": "test_particles.py", "torch": "test_torch_libraries.py"}
+PACKAGES = {
+    "particles": [".[particles]"],
+    "torch": [".[genlm-control,llamppl]"],
+    "transformers": [".[transformers]"],
+}
+TESTS = {
+    "particles": "test_particles.py",
+    "torch": "test_torch_libraries.py",
+    "transformers": "test_transformers.py",
+}
 
 
 def main() -> int:
@@ -29,7 +38,7 @@ def main() -> int:
         home = options.environment or Path(temporary)
         venv.create(home, with_pip=True)
         python = home / "bin" / "python"
-        first = [[options.torch]] if options.which == "torch" else []
+        first = [[options.torch]] if options.which != "particles" else []
         for packages in [*first, PACKAGES[options.which], ["pytest", "pytest-xdist", "hypothesis"]]:
             subprocess.run([python, "-m", "pip", "install", "-q", *packages], cwd=ROOT, check=True)
         test = f"tests/treesim/adapters/{TESTS[options.which]}"

@@ -64,7 +64,7 @@ def test_a_tree_has_the_probabilities_of_the_model(language):
 
 
 def test_a_judge_is_the_model_asked_each_time(language):
-    judge = language.judge("The movie{}?", ([" Yes"], [" No"]))
+    judge = language.judge("The movie{}?", ([" Yes"], [" No"]), batch=2)
     texts = [" film", " film and", "", " bad film.", " film"]
     yes, no = (language.tokenizer(word)["input_ids"][0] for word in (" Yes", " No"))
     for text, score in zip(texts, judge(texts), strict=True):
