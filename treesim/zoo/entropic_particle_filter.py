@@ -18,7 +18,7 @@ class EntropicParticleFilter:
     """Particles that move by pi_ref and are resampled at every step, systematically, by V^(s_1:t) to some power.
 
     The power is below one where ESS is less than `threshold` N and less than `early` of the tokens are written:
-    min(1, ESS / N / (1 - t/T)). Weights are values, not ratios of values as in SMC, so that what survived is rewarded at
+    min(1, ESS / N / (1 - t/T)). Weights are values, not ratios of values as in SMC, so what survived is rewarded at
     each step again. After the last resampling one is selected: the best, or (``select=sample``) one by its reward.
 
     References

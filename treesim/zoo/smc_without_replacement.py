@@ -43,10 +43,13 @@ class SMCWithoutReplacement:
             ]
             values = [oracle.log_value(child) for child, _ in found]
             log_weights = [log_mass + value for (_, log_mass), value in zip(found, values, strict=True)]
+            if max(log_weights) == -math.inf:
+                # Where all values are zero pi_ref decides.
+                log_weights = [log_mass for _, log_mass in found]
             if found[0][0].level == oracle.horizon:
                 return pick([child for child, _ in found], log_weights, rng)
             top = max(log_weights)
-            weights = [math.exp(each - top) if top > -math.inf else 1.0 for each in log_weights]
+            weights = [math.exp(each - top) for each in log_weights]
             kept = survivors(weights, self.particles, rng)
             cloud = [(found[i][0], found[i][1] + math.log(weight / weights[i])) for i, weight in kept.items()]
 
