@@ -8,8 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from treesim.samplers.oracle import Oracle, Prefix
+from treesim.scaled import exp_or_inf
 from treesim.spec import require_at_least, require_positive
 from treesim.zoo.moves import drawn
+
+# Beta in units of the largest reward: beyond this all weights are equal.
+_MOST = 1e300
 
 
 @dataclass
@@ -41,7 +45,7 @@ class InferenceTimePessimism:
             return pool[0]
         # In units of the largest reward, whatever its size.
         rewards = [math.exp(each - top) for each in log_rewards]
-        threshold = _threshold(rewards, self.n * self.beta * math.exp(-top))
+        threshold = _threshold(rewards, min(self.n * self.beta * exp_or_inf(-top), _MOST))
         return next(
             path for path, reward in zip(pool, rewards, strict=True)
             if reward == 1.0 or rng.random() * (1.0 - threshold) < reward - threshold

@@ -12,9 +12,6 @@ from treesim.scaled import exp_or_inf
 from treesim.spec import require_at_least
 from treesim.zoo.moves import log_or_never, pick
 
-# log V^ of a root whose value is zero.
-_LEAST = -700.0
-
 
 @dataclass
 class _Node:
@@ -52,7 +49,8 @@ class PUCT:
 
     def simulate(self, oracle: Oracle, rng: np.random.Generator) -> Prefix:
         """One output."""
-        log_unit = max(oracle.log_value(oracle.root), _LEAST)
+        log_root = oracle.log_value(oracle.root)
+        log_unit = log_root if log_root > -math.inf else 0.0
         node = _Node(oracle.root, value=1.0)
         while node.prefix.level < oracle.horizon:
             for _ in range(self.simulations):

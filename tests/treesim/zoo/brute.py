@@ -19,7 +19,7 @@ SPECS = {
     "lookahead-beam": "lookahead-beam:beams=2",
     "lookahead-smc": "lookahead-smc:particles=2",
     "majority": "majority:n=3",
-    "power-sampling": "power-sampling:steps=1,alpha=2,tokens=2",
+    "power-sampling": "power-sampling:steps=1,alpha=2.0,tokens=2",
     "puct": "puct:simulations=5",
     "rebase": "rebase:width=2",
     "resampled-smc": "resampled-smc:particles=2",
@@ -77,3 +77,42 @@ def fronts(instance: Instance, parents: tuple[int, ...]):
     options = [[(c, p) for c, p in naive.children(instance.graph, v) if p > 0] for v in parents]
     for steps in itertools.product(*options):
         yield tuple(c for c, _ in steps), naive.product(p for _, p in steps)
+
+
+def particles(instance: Instance, n: int, twists, offspring) -> naive.Vector:
+    """SMC by pi_ref, resampled at every step: all clouds, all values that twists may take, all ancestors.
+
+    Parameters
+    ----------
+    instance : Instance
+    n : int
+    twists : callable (node)
+        Values that the twist of a node may take, with their probabilities.
+    offspring : callable (shares)
+        Ordered ancestors, with their probabilities.
+    """
+    law = [Fraction(0)] * instance.graph.n_leaves
+
+    def follow(cloud, before, chance):
+        for front, p in fronts(instance, cloud):
+            for drawn in itertools.product(*(twists(v) for v in front)):
+                here = chance * p * naive.product(q for _, q in drawn)
+                now = [value for value, _ in drawn]
+                weight = [a / b for a, b in zip(now, before, strict=True)]
+                share = naive.normalised(weight) if any(weight) else [Fraction(1, n)] * n
+                if front[0] >= first_leaf(instance):
+                    for v, w in zip(front, share, strict=True):
+                        law[v - first_leaf(instance)] += here * w
+                    continue
+                for parents, q in offspring(share):
+                    if q:
+                        follow(tuple(front[i] for i in parents), [now[i] or Fraction(1) for i in parents], here * q)
+
+    follow((0,) * n, [Fraction(1)] * n, Fraction(1))
+    return law
+
+
+def independent(share: naive.Vector):
+    """Multinomial ancestors."""
+    for parents in itertools.product(range(len(share)), repeat=len(share)):
+        yield parents, naive.product(share[i] for i in parents)

@@ -87,5 +87,5 @@ def test_a_path_counts_by_itself_not_by_its_tokens():
     instance = Instance(tree, optimal_twist(tree, np.zeros(4)))
     start = exact_law("power-sampling:alpha=2,steps=0", instance).law.prob.to_float()
     assert start == pytest.approx([1 / 2, 0, 1 / 4, 1 / 4], abs=1e-15)
-    end = exact_law("power-sampling:alpha=2,steps=6,tokens=2", instance, 3e5).law.prob.to_float()
-    assert end == pytest.approx([2 / 3, 0, 1 / 6, 1 / 6], abs=0.02)
+    end = exact_law("power-sampling:alpha=2,steps=3,tokens=2", instance).law.prob.to_float()
+    assert end == pytest.approx([2 / 3, 0, 1 / 6, 1 / 6], abs=0.045)
