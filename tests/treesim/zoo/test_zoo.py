@@ -94,3 +94,50 @@ def test_what_is_out_of_range_is_one_line(name):
         spec = f"{name}:{','.join([f'{field.name}=-1', *(f'{each}=2' for each in needed)])}"
         with pytest.raises(SpecError, match=rf"^{field.name} is -1, expected at least [0-2]$"):
             sampler(spec).simulate(INSTANCE, 1, seed=0)
+
+
+PAGE = (Path(__file__).parents[3] / "docs/zoo.md").read_text(encoding="utf-8")
+ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| `")]
+REWARDED = family("dirichlet", horizon=3, seed=1)
+VALID = family("dirichlet", horizon=3, seed=1, reward="sparse:share=0.4,floor=0")
+
+
+def test_the_page_has_all():
+    assert {row[0].strip("`").partition(":")[0] for row in ROWS} == set(SPECS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_the_table_of_the_page_is_right(row):
+    spec, bias, with_zeros = row[0].strip("`"), float(row[4]), float(row[5])
+    assert exact_law(spec, REWARDED).law.tv(REWARDED.target).mid == pytest.approx(bias, abs=5.01e-4)
+    assert exact_law(spec, VALID).law.tv(VALID.target).mid == pytest.approx(with_zeros, abs=5.01e-4)
+
+
+T, B = 3, 2
+# Draws and values asked, where the page says what they are and not only at the most.
+COSTS = {
+    "block-best-of-n:n=4": (4 * T, 4 * T),
+    "block-best-of-n:n=2,tokens=2": (2 * T, 2 * math.ceil(T / 2)),
+    "rebase:width=3": (3 * T, 3 * T),
+    "dvts:subtrees=2,width=3": (2 * 3 * T, 2 * 3 * T),
+    "lookahead-beam:beams=2,lookahead=0": (2 * T, 2 * T),
+    "lookahead-beam:beams=2,lookahead=1": (2 * T + 2 * (T - 1) * B, 2 * T),
+    "majority:n=4": (4 * T, 0),
+    "majority:n=4,weight=reward": (4 * T, 4),
+    "inference-time-pessimism:n=3": (3 * T, 3),
+    "speculative-best-of-n:n=2,threshold=0": (B * T, 2 * T + 1),
+    "speculative-best-of-n:n=1,threshold=inf": (B * T + T, 2 * T + 1),
+    "power-sampling:steps=1,tokens=3": (B * (T + (T + 3 + 2) / 4), 0),
+    "power-sampling:steps=1,tokens=1": (B * (T + T * (T + 1 + 2) / 4), 0),
+    "entropic-particle-filter:particles=2": (2 * T, 2 * T),
+    "resampled-smc:particles=2": (2 * T, 2 * T),
+    "lookahead-smc:particles=2": (2 * T + 2 * (T - 1), 2 + 2 * (T - 1)),
+    "awrs:particles=2": (B * 2 * T, B * 2 * T),
+    "smc-without-replacement:particles=2": (B + (T - 1) * B * 2, B + (T - 1) * B * 2),
+}
+
+
+@pytest.mark.parametrize(("spec", "cost"), COSTS.items())
+def test_costs_are_what_the_page_says(spec, cost):
+    found = sampler(spec).cost(REWARDED)
+    assert (found.reference_draws, found.value_queries) == pytest.approx(cost, rel=1e-12)
