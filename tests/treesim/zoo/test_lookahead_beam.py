@@ -7,7 +7,7 @@ from hypothesis import given, settings
 
 from tests import naive
 from tests.treesim.zoo.brute import blockwise, first_leaf, fronts, same, small_instances, values
-from treesim import SpecError, exact_law
+from treesim import Instance, Scaled, SpecError, Tree, exact_law
 from treesim.testing.strategies import instances, tame_numbers
 from treesim.zoo.lookahead_beam import LookaheadBeam
 
@@ -56,10 +56,15 @@ def test_one_beam_without_lookahead_is_stepwise_best_of_n(instance):
     same("lookahead-beam:beams=3,width=3,lookahead=0", instance, blockwise(instance, 3, 1))
 
 
-def test_a_rollout_sees_what_its_prefix_hides(deceptive):
-    """V^ of the good prefix is too low, and its likeliest continuation shows that."""
-    chance = [exact_law(f"lookahead-beam:beams=3,width=3,lookahead={k}", deceptive).law.prob.to_float() for k in (0, 1)]
-    assert chance[0][:2].sum() < 0.2 and chance[1][:2].sum() > 0.8
+def test_a_rollout_sees_what_its_prefix_hides():
+    """The left prefix is worth 8.6 and looks worth 1; its likeliest end shows that, the unlikely one would not."""
+    tree = Tree.complete(2, 2, policy=[0.5, 0.5, 0.9, 0.1, 0.9, 0.1])
+    instance = Instance(tree, Scaled.from_float([5.0, 1.0, 2.0, 9.5, 0.1, 1.0, 8.0]))
+    left = [
+        exact_law(f"lookahead-beam:beams=3,width=3,lookahead={k}", instance).law.prob.to_float()[:2].sum()
+        for k in (0, 1)
+    ]
+    assert left == pytest.approx([1 / 8, 7 / 8], abs=1e-12)
 
 
 def test_beams_are_a_multiple_of_the_width():

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,14 @@ def test_the_command_line_knows_them(tmp_path):
     assert [row["sampler"] for row in rows] == list(SPECS.values())
     assert {row["tv"]["kind"] for row in rows} == {"exact"}
     assert all(0.0 <= row["tv"]["hi"] <= 1.0 and math.isfinite(row["cost"]["value_queries"]) for row in rows)
+
+
+def test_specs_that_the_readme_and_the_help_show_are_specs():
+    readme = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    shown = re.findall(r"`([^`]*)`", readme[readme.index("**The zoo**") : readme.index("## In Python")])
+    text = CliRunner().invoke(main, ["tv", "--help"]).stdout
+    helped = text[text.index("block-best-of-n") : text.index("Options:")].replace("|", " ").split()
+    assert {sampler(spec).name for spec in shown} == {sampler(spec).name for spec in helped} == set(SPECS)
 
 
 @pytest.mark.parametrize("name", SPECS)
