@@ -59,7 +59,7 @@ def powers(instance, steps, tokens):
     return [law.get(v, Fraction(0)) for v in range(first_leaf(instance), tree.n_nodes)]
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(small_instances)
 def test_its_law_is_that_of_its_chains(instance):
     for steps, tokens in ((0, 1), (1, 1), (2, 2), (2, 9)):
