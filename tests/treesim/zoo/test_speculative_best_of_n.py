@@ -3,11 +3,12 @@
 import itertools
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 
 from tests import naive
 from tests.treesim.zoo.brute import same, values
-from treesim import exact_law, family, sampler
+from treesim import Instance, Scaled, Tree, exact_law, family, sampler
 from treesim.testing.strategies import instances, tame_numbers
 
 
@@ -49,3 +50,16 @@ def test_where_the_draft_is_pi_ref_or_never_taken_it_is_a_pool():
     for setting in ("threshold=inf", "threshold=inf,draft=0", "draft=1,threshold=0"):
         assert exact_law(f"speculative-best-of-n:n=2,{setting}", instance).law.tv(pool).hi < 1e-12
     assert exact_law("speculative-best-of-n:n=2,draft=1,threshold=1", instance).law.tv(pool).lo > 1e-3
+
+
+def test_a_threshold_leaves_a_bias_that_no_number_of_drafts_removes():
+    """What is below it is drawn anew: of targets 1/3 and 2/3 there remain 1/9 and 8/9."""
+    instance = Instance(Tree.complete(2, 1), Scaled.from_float([1.5, 1.0, 2.0]))
+    far = {}
+    for threshold in (Fraction(0), Fraction(9, 10)):
+        laws = [speculative(instance, n, threshold) for n in (2, 4, 8)]
+        far[threshold] = [float(abs(law[0] - Fraction(1, 3))) for law in laws]
+        same(f"speculative-best-of-n:n=4,draft=0,threshold={float(threshold)}", instance, laws[1])
+    free, held = far.values()
+    assert free[0] > free[1] > free[2] and free[2] < 0.02
+    assert 0.15 < held[0] < held[1] < held[2] < 2 / 9
