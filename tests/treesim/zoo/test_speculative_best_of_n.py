@@ -3,7 +3,6 @@
 import itertools
 from fractions import Fraction
 
-import pytest
 from hypothesis import given, settings
 
 from tests import naive
