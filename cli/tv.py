@@ -51,6 +51,14 @@ def tv(
     race:n=16 | sp-gsmc | sp-gsmc:pool=8 | sp-gsmc:mh=4 | sp-gsmc:reject=4 | sp-gsmc:chebyshev=4 |
     sp-gsmc:pool=8,mh=4 | smc:particles=16,resampling=systematic,threshold=0.5,proposal=optimal |
     vgb:steps=100,momentum=true | random-suffix:steps=100 | particle-gibbs:particles=16,sweeps=4
+
+    The zoo, published samplers in plain Python (docs/zoo.md):
+
+    block-best-of-n:n=4,tokens=2 | rebase:width=4 | dvts:subtrees=2,width=2 | puct:simulations=16 |
+    lookahead-beam:beams=4,width=2,lookahead=1 | majority:n=8,answer=1 | inference-time-pessimism:n=8,beta=1 |
+    speculative-best-of-n:n=4,draft=0.5 | power-sampling:steps=4,alpha=4,tokens=2 |
+    resampled-smc:particles=8,scheme=ssp | entropic-particle-filter:particles=8 | smc-without-replacement:particles=8 |
+    lookahead-smc:particles=8,depth=1 | awrs:particles=8 | asap:samples=4 | cars
     """
     from treesim import load
     from treesim import sampler as sampler_of

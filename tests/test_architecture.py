@@ -22,6 +22,7 @@ FLOORS = (
     ("laws",),
     ("instances",),
     ("samplers", "decoding"),
+    ("zoo",),
     ("empirical", "learning"),
     ("theory", "testing", "adapters"),
     ("studies", "measure"),

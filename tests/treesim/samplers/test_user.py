@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from tests.treesim.zoo.brute import SPECS as ZOO
 from treesim import (
     SAMPLERS,
     OracleError,
@@ -132,7 +133,7 @@ def test_a_sampler_says_that_it_wants_an_instance(kind):
     text = f"{kind}:particles=2,sweeps=1" if kind == "particle-gibbs" else kind
     if kind in spec:
         text = f"{kind}:{spec[kind]}=4" + (",temperature=1" if kind == "soft-best-of-n" else "")
-    made = sampler(text)
+    made = sampler(ZOO.get(kind, text))
     for ask, name in ((made.law, "law"), (made.cost, "cost"), (lambda tree: made.simulate(tree, 2, 0), "simulate")):
         with pytest.raises(SpecError, match=rf"^{kind}.{name} wants an Instance, not a Tree; Instance\(tree, value\)"):
             ask(INSTANCE.graph)
