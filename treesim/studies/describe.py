@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from treesim.empirical.estimation import DEFAULT_RUNS
@@ -19,6 +20,7 @@ def describe_sampler(
     runs: int = DEFAULT_RUNS,
     seed: int = 0,
     target: Target | None = None,
+    votes: Sequence[int] | None = None,
 ) -> dict[str, Any]:
     """What `treesim.empirical.measure.measure` finds, and the theorem that covers the sampler if the target is its own.
 
@@ -30,6 +32,6 @@ def describe_sampler(
     """
     bound = bound_for(sampler, instance) if target is None else None
     return {
-        **measure(sampler, instance, effort, runs, seed, target).document(),
+        **measure(sampler, instance, effort, runs, seed, target, votes).document(),
         "bound": bound and {"theorem": bound.theorem, "value": bound.value, "sharp": bound.sharp},
     }
