@@ -208,7 +208,7 @@ def _worth(source: _Source, instance: Instance, votes: Sequence[int]) -> Worth:
 
 
 @dataclass(frozen=True)
-class _Exact:
+class _Exact(_Source):
     """A law that is known by its leaves."""
 
     law: Law
@@ -244,7 +244,7 @@ class _Exact:
 
 
 @dataclass(frozen=True)
-class _Simulated:
+class _Simulated(_Source):
     """Outputs of runs, -1 where there is none."""
 
     leaf: IntArray
