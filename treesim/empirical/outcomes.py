@@ -115,8 +115,13 @@ class Worth:
         return {name: quantity and quantity.document() for name, (_, quantity) in self._named().items()}
 
     def cells(self) -> dict[str, str]:
-        """What tables show: texts by the heads of their columns."""
-        return {head: "-" if quantity is None else str(quantity) for head, quantity in self._named().values()}
+        """What tables show: texts by the heads of their columns; what only outcomes say is left out without them."""
+        unsaid = [name for name in ("accuracy", "true_reward", "true_win_rate") if getattr(self, name) is None]
+        return {
+            head: "-" if quantity is None else str(quantity)
+            for name, (head, quantity) in self._named().items()
+            if name not in unsaid
+        }
 
 
 def worth_of_law(

@@ -1,31 +1,14 @@
-"""Votes against the enumeration of all that k outputs can be, in rational arithmetic."""
+"""Votes against the enumeration of all that k outputs can be, in rational arithmetic, and against binomial sums."""
 
-import itertools
 import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
+from tests import naive
 from treesim import NoExactLaw, SpecError
 from treesim.laws.votes import LARGEST_VOTES, majority_vote, weighted_vote
-
-
-def naive_vote(mass, weight, answer, is_correct, votes) -> Fraction:
-    """The chance that the heaviest answer is right, ties uniform; what the masses lack of one does not vote."""
-    mass = [Fraction(float(p)) for p in mass]
-    mass.append(1 - sum(mass))
-    won = Fraction(0)
-    for drawn in itertools.product(range(len(mass)), repeat=votes):
-        chance, total = Fraction(1), {}
-        for i in drawn:
-            chance *= mass[i]
-            if i < len(weight):
-                total[answer[i]] = total.get(answer[i], Fraction(0)) + Fraction(float(weight[i]))
-        if chance and total:
-            first = [each for each in total if total[each] == max(total.values())]
-            won += chance * Fraction(sum(bool(is_correct[each]) for each in first), len(first))
-    return won
 
 
 def dyadic(rng, n, blank):
@@ -40,10 +23,10 @@ def test_votes_are_what_enumeration_says(seed):
     n, answers, votes = int(rng.integers(1, 5)), int(rng.integers(1, 5)), int(rng.integers(1, 6))
     mass, weight = dyadic(rng, n, seed % 2), rng.integers(0, 4, n) / 4
     answer, right = rng.integers(0, answers, n), rng.random(answers) < 0.5
-    expected = naive_vote(mass, weight, answer, right, votes)
+    expected = naive.vote(mass, weight, answer, right, votes)
     assert weighted_vote(mass, weight, answer, right, votes) == pytest.approx(float(expected), abs=1e-14)
     by_answer = np.bincount(answer, mass, answers)
-    expected = naive_vote(by_answer, np.ones(answers), range(answers), right, votes)
+    expected = naive.vote(by_answer, np.ones(answers), range(answers), right, votes)
     assert majority_vote(by_answer, right, votes) == pytest.approx(float(expected), abs=1e-14)
 
 
@@ -90,7 +73,7 @@ def test_sums_that_floats_do_not_add_up_to_are_tied():
     """0.1 + 0.2 against 0.3: three votes, the ones against the other."""
     mass, weight = np.array([0.25, 0.25, 0.5]), np.array([0.1, 0.2, 0.3])
     found = weighted_vote(mass, weight, np.array([0, 0, 1]), np.array([True, False]), 3)
-    exact = naive_vote(mass, [Fraction(1), Fraction(2), Fraction(3)], [0, 0, 1], [True, False], 3)
+    exact = naive.vote(mass, [Fraction(1), Fraction(2), Fraction(3)], [0, 0, 1], [True, False], 3)
     assert found == pytest.approx(float(exact), abs=1e-14)
 
 
