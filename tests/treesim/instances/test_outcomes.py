@@ -229,8 +229,8 @@ def test_graphs_carry_them_there_and_back(instance, tmp_path):
 
 def test_early_ends_carry_theirs():
     graph = nx.DiGraph()
-    graph.add_edge("", "stop", prob=0.5)
     graph.add_edge("", "go", prob=0.5)
+    graph.add_edge("", "stop", prob=0.5)
     graph.add_edge("go", "on", prob=1.0)
     nx.set_node_attributes(graph, {"stop": 1.0, "on": 2.0}, "reward")
     graph.nodes["stop"].update(answer="no", true_reward=0.25)
