@@ -303,9 +303,8 @@ def _won(ballots: IntArray, outcomes: Outcomes, weight: FloatArray, answers: int
     slot = (np.where(answer >= 0, answer, answers) + (answers + 1) * np.arange(n)[:, None]).ravel()
     total = np.bincount(slot, np.append(weight, 0.0)[ballots].ravel(), n * (answers + 1)).reshape(n, -1)[:, :answers]
     given = np.bincount(slot, minlength=n * (answers + 1)).reshape(n, -1)[:, :answers] > 0
-    total[~given] = -1.0
-    heaviest = total.max(axis=1, initial=-1.0, keepdims=True)
-    first = given & (total >= heaviest - TIED * np.abs(heaviest))
+    heaviest = total.max(axis=1, initial=0.0, keepdims=True)
+    first = given & (total >= heaviest - TIED * heaviest)
     return (first & outcomes.is_correct).sum(axis=1) / np.maximum(first.sum(axis=1), 1)
 
 
