@@ -223,19 +223,20 @@ def figure(story: Story) -> Figure:
 
 def page(seed: int = 0, track: Track = iter) -> Page:
     """True reward against N and against KL: sliders over the share, the error, and the level where errors are made."""
-    shares, levels = (1 / 256, 1 / 64, 1 / 16), (8, 5)
-    errors = ("constant:size=0", "constant:size=0.3", "constant:size=1", "student-t:size=0.5,df=2")
+    shares, sizes, levels = (1 / 256, 1 / 64, 1 / 16), (0.0, 0.3, 1.0, 2.0), (5, 8)
 
     @cache
-    def points(share: float, error: str, level: int) -> list[Point]:
-        return list(points_of(proxy(8, share=share, error=error, depth=level, seed=seed)))
+    def points(share: float, size: float, level: int) -> list[Point]:
+        return list(points_of(proxy(8, share=share, error=f"constant:size={size}", depth=level, seed=seed)))
 
-    def state(share: float, error: str, level: int) -> State:
-        found = points(share, error, level)
+    def state(share: float, size: float, level: int) -> State:
+        found = points(share, size, level)
         by_size, by_kl = [], []
         for name, colour in COLOURS.items():
             mine = sorted((point for point in found if point.name == name), key=lambda point: point.kl)
-            by_kl.append(Curve(f"{name} (exact)", [(p.kl, p.true) for p in mine], colour))
+            # Points that come to the same KL, to what a table shows, are one.
+            apart = {float(f"{p.kl:.6g}"): (p.kl, p.true) for p in mine}
+            by_kl.append(Curve(f"{name} (exact)", list(apart.values()), colour))
             if name not in ("targets", "pessimism"):
                 by_size.append(Curve(f"{name} (exact)", [(p.size, p.true) for p in found if p.name == name], colour))
         best = max((point for point in found if point.name == "best-of-N"), key=lambda point: point.true)
@@ -247,8 +248,8 @@ def page(seed: int = 0, track: Track = iter) -> Page:
 
     sliders = (
         Slider("share of strings overrated", shares, 1),
-        Slider("error", errors, 2),
-        Slider("level at which errors are made (T = 8)", levels),
+        Slider("error", sizes, 2),
+        Slider("level at which errors are made (T = 8)", levels, 1),
     )
     return Page(
         "Over-optimisation: more search, and the proxy's errors are found",
@@ -257,8 +258,9 @@ def page(seed: int = 0, track: Track = iter) -> Page:
             "them, a small share s. Best-of-N gets better with N until the overrated ones are among its draws. Where "
             "errors are larger than all true rewards, its true reward is",
             formula(over("N", "N + 1"), " − (1 − s) + ", above("(1 − s)", "N")),
-            "and the best N is about 1/√s. The pessimistic laws, at which InferenceTimePessimism aims, have densities",
-            formula(join("P(x) = ", REFERENCE, "(x) "), fenced(over("r̂(x) − λ", "β")), " where that is positive."),
+            "and the best N is about 1/√s. Errors on prefixes of a level above T are those of all strings below. The "
+            "pessimistic laws, at which InferenceTimePessimism aims, are, where that is positive,",
+            formula(join("P(x) = ", REFERENCE, "(x) "), fenced(over("r̂(x) − λ", "β"))),
         ),
         sliders,
         (

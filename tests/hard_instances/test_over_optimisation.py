@@ -81,11 +81,11 @@ def test_corrections_end_at_the_target_of_the_proxy(told):
 
 def test_every_state_of_the_page_is_an_instance_of_the_family():
     page = story.page(track=lambda places: list(places)[::11])
-    shares, errors, levels = (slider.values for slider in page.sliders)
-    assert math.prod(map(len, (shares, errors, levels))) == 24
-    chosen = [(share, error, level) for share in shares for error in errors for level in levels][::11]
-    for (share, error, level), state in zip(chosen, page.states, strict=True):
-        instance = family("proxy", horizon=8, share=share, error=error, depth=level)
+    shares, sizes, levels = (slider.values for slider in page.sliders)
+    assert math.prod(map(len, (shares, sizes, levels))) == 24
+    chosen = [(share, size, level) for share in shares for size in sizes for level in levels][::11]
+    for (share, size, level), state in zip(chosen, page.states, strict=True):
+        instance = family("proxy", horizon=8, share=share, error=f"constant:size={size}", depth=level)
         curve = next(curve for curve in state.panels[0] if curve.label == "best-of-N (exact)")
         exact = measure("best-of-n:n=16", instance, votes=()).worth.true_reward.mid
         assert dict(curve.points)[16] == pytest.approx(exact, abs=1e-12)
