@@ -242,7 +242,7 @@ def page(seed: int = 0, track: Track = iter) -> Page:
         best = max((point for point in found if point.name == "best-of-N"), key=lambda point: point.true)
         mild = max((point for point in found if point.name == "pessimism"), key=lambda point: point.true)
         return State([by_size, by_kl], [
-            f"Best-of-N is best at N = {best.size:.0f}, with true reward {best.true:.3f} at {best.kl:.2f} nats.",
+            f"Of these N best-of-N is best at {best.size:.0f}, with true reward {best.true:.3f} at {best.kl:.2f} nats.",
             f"The best of the pessimistic laws has {mild.true:.3f} at {mild.kl:.2f} nats.",
         ])  # fmt: skip
 

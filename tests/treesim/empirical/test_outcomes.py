@@ -178,6 +178,19 @@ def test_votes_are_estimated_near_the_truth():
     assert exact.majority[5].mid != pytest.approx(exact.weighted[5].mid, abs=0.02)
 
 
+@pytest.mark.parametrize("k", [1, 2])
+def test_where_nobody_votes_the_simulated_vote_is_wrong_too(k):
+    """Half of the outputs have no answer, and some votes weigh nothing: 40,000 runs, five standard errors."""
+    plain = Instance(Tree.complete(4, 1), Scaled.from_float([1.0, 1.0, 1.0, 0.0, 2.0]))
+    instance = plain.with_outcomes([None, None, "a", "b"], "a")
+    exact = worth_of_law(instance.reference, instance, votes=(k,))
+    found = worth_of_runs(sampler("base"), instance, votes=(k,), runs=40_000)
+    assert exact.majority[k].mid == pytest.approx([0.25, 0.375][k - 1], abs=1e-14)
+    for name in ("majority", "weighted"):
+        one, other = getattr(exact, name)[k], getattr(found, name)[k]
+        assert other.mid == pytest.approx(one.mid, abs=5 * 0.5 / math.sqrt(40_000 / k))
+
+
 def test_votes_that_are_too_many_to_count_are_drawn_from_the_law():
     tree = Tree.complete(64, 1, policy=[1 / 64] * 64)
     weight = np.sqrt(np.arange(1.0, 65.0))
