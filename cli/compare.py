@@ -12,6 +12,7 @@ from treesim.cli.inputs import file_or_spec
 from treesim.cli.options import (
     budget_option,
     names_argument,
+    outcomes_option,
     plot_option,
     runs_option,
     seed_option,
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
 @budget_option
 @runs_option(20_000, 20, "Runs that estimate a TV where there is no exact law.")
 @seed_option("Of those runs.")
+@outcomes_option()
 @plot_option("Save a figure.")
 @table_options()
 def compare(
     names: tuple[str, ...], varied: tuple[str, ...], width: float, budget: float, runs: int, seed: int,
-    plot: Path | None, style: str,
+    votes: tuple[int, ...] | None, plot: Path | None, style: str,
 ) -> None:  # fmt: skip
     """TV and cost of every SPEC on every FILE, in one table and one figure.
 
@@ -68,14 +70,17 @@ def compare(
     elif not specs:
         raise Failure(f"no sampler is given for {files[0]}; expected FILE... SPEC...")
     else:
-        found = _computed(files, specs, varied, (width, budget), runs, seed)
+        found = _computed(files, specs, varied, (width, budget), runs, seed, votes)
     if plot is not None:
         save_figure(comparison_figure(found), plot)
     shown = labels(point.sampler for point in found.points)
-    headers = ["instance", "sampler", "TV", "kind", "values asked", "draws"]
+    worth = [{} if point.worth is None else point.worth.cells() for point in found.points]
+    heads = list(dict.fromkeys(head for cells in worth for head in cells))
+    headers = ["instance", "sampler", "TV", "kind", "values asked", "draws", *heads]
     table = [
         [point.instance, label, distance(point.tv.lo, point.tv.hi), point.tv.kind, number(point.values),
-         number(point.draws)] for point, label in zip(found.points, shown, strict=True)
+         number(point.draws), *(cells.get(head, "-") for head in heads)]
+        for point, label, cells in zip(found.points, shown, worth, strict=True)
     ]  # fmt: skip
     document = {"rows": found.records(), "figure": None if plot is None else str(plot)}
     if print_as(style, document, headers, table, left=2):
@@ -86,8 +91,9 @@ def compare(
 
 
 def _computed(
-    files: list[Path], specs: list[str], varied: tuple[str, ...], effort: tuple[float, float], runs: int, seed: int
-) -> Comparison:
+    files: list[Path], specs: list[str], varied: tuple[str, ...], effort: tuple[float, float], runs: int, seed: int,
+    votes: tuple[int, ...] | None,
+) -> Comparison:  # fmt: skip
     """What is measured on instances."""
     from treesim import load
     from treesim.laws.density_ratio import Effort
@@ -100,7 +106,7 @@ def _computed(
         note(f"one point each for {', '.join(fixed)}: none of {', '.join(vary)} is theirs to vary")
     instances = {str(file): load(file) for file in files}
     return study.compare(
-        instances, specs, vary, Effort(*effort), runs, seed, lambda cells: progress(cells, "cells", shown=True)
+        instances, specs, vary, Effort(*effort), runs, seed, lambda cells: progress(cells, "cells", shown=True), votes
     )
 
 

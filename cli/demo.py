@@ -229,6 +229,29 @@ def language_model(
 
 
 @demo.command(
+    name="over-optimisation",
+    examples=("demo over-optimisation", "demo over-optimisation --horizon 7 --share 0.05 --plot curve.svg"),
+)
+@click.option("--horizon", type=click.IntRange(min=5, max=12), default=10, show_default=True, help="T.")
+@click.option("--share", type=click.FloatRange(0, 0.5, min_open=True), default=1 / 64, show_default=True,
+              help="Of the strings that the proxy overrates.")  # fmt: skip
+@_story("over-optimisation.png")
+def over_optimisation(
+    horizon: int, share: float, seed: int, plot: Path | None, html: Path | None, as_json: bool
+) -> None:
+    """True reward against KL under a proxy with errors: the best N, and what softer samplers do."""
+    from treesim.hard_instances import over_optimisation as story
+
+    _check_outputs(plot, html)
+    with working("computing exact laws"):
+        found = story.run(horizon, share, seed)
+    _tell(
+        "over-optimisation", plot, html, as_json, lambda: story.figure(found), lambda track: story.page(seed, track),
+        story.document(found, seed), lambda: story.words(found),
+    )  # fmt: skip
+
+
+@demo.command(
     name="hidden-leaf", examples=("demo hidden-leaf", "demo hidden-leaf --horizon 6 --sampler sp-gsmc --runs 40")
 )
 @click.option("--horizon", type=click.IntRange(min=3, max=12), default=9, show_default=True, help="T.")

@@ -55,7 +55,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--order", type=int, help="Of a Markov chain, how many tokens its next step sees; of an n-gram model, n.")
 @click.option("--form", metavar="FORM", help="tree, trellis or auto.")
 @click.option("--growth", metavar="HOW", help="extensive, diffusive, intensive or threshold, counting-chain family.")
-@click.option("--strength", type=float, help="Of the counted token in the reward, counting-chain family.")
+@click.option("--strength", type=float, help="In the reward, of the counted token (counting-chain), or the proxy.")
 @click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
 @click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
 @click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")
@@ -70,8 +70,10 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     help="What V^ of an n-gram problem sees: exact | automaton | suffix:length=1 | lookahead:steps=10,floor=0.001",
 )
 @click.option("--ratio", type=float, help="Reward of a one against a zero, product family; L of hard instances.")
-@click.option("--depth", type=int, help="Level at which hidden prefixes end; default 2 T / 3.")
-@click.option("--share", type=float, help="pi_ref of the good path, unknown-root family.")
+@click.option("--depth", type=int, help="Level at which hidden prefixes end; default 2 T / 3 (proxy: T).")
+@click.option("--share", type=float, help="pi_ref of the good path (unknown-root), of overrated strings (proxy).")
+@click.option("--error", metavar="SPEC", help="Of a proxy: constant:size=1 | normal:size=1 | student-t:size=1,df=3")
+@click.option("--hits", metavar="HOW", help="Which strings a proxy overrates: worst or random.")
 @click.option("--bad", type=float, help="Probability of a step that spoils the path, extinction family.")
 @click.option("--floor", type=float, help="Reward of spoilt paths, extinction family.")
 @click.option(
@@ -84,7 +86,8 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "--perturbation",
     metavar="SPEC",
     help="exact | constant-up | constant-down | random-sign | log-uniform | adversarial:starts=64 | "
-    "log-normal:sigma=0.1 | student-t:sigma=0.1,df=3 | correlated:sigma=0.1,correlation=0.9",
+    "log-normal:sigma=0.1 | student-t:sigma=0.1,df=3 | correlated:sigma=0.1,correlation=0.9 | "
+    "rollouts:k=64",
 )
 @click.option("--epsilon", metavar="E", help="Bellman error: a number, c/T, c/sqrt(T) or c/t.")
 @click.option("--ratio-cap", type=float, metavar="L", help="Keep the ratio bound of V^ at or below this.")

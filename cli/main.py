@@ -17,6 +17,7 @@ from treesim.cli.measure import measure
 from treesim.cli.merge import merge
 from treesim.cli.need import need
 from treesim.cli.options import traceback_option
+from treesim.cli.outcomes import outcomes
 from treesim.cli.output import Group
 from treesim.cli.plan import plan
 from treesim.cli.results import results
@@ -59,8 +60,8 @@ def main(modules: tuple[Path, ...]) -> None:
 
 
 for command in (
-    generate, learn, inspect, merge, unroll, tv, compare, need, sample, measure, plan, verify, scale, sweep, results,
-    experiment, export, audit, demo,
+    generate, learn, inspect, outcomes, merge, unroll, tv, compare, need, sample, measure, plan, verify, scale, sweep,
+    results, experiment, export, audit, demo,
 ):  # fmt: skip
     main.add_command(command)
     for each in (command, *getattr(command, "commands", {}).values()):

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from treesim.cli.output import later, want_traceback
+from treesim.cli.output import Failure, later, want_traceback, whole_numbers
 from treesim.tables import FORMS
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -52,6 +52,24 @@ budget_option = click.option(
     "--budget", type=click.FloatRange(min=1), default=2e10, show_default=True,
     help="Work a TV may cost, in cell moves of about a nanosecond; past it the interval stays wider.",
 )  # fmt: skip
+
+
+def outcomes_option() -> Callable[[Command], Command]:
+    """``--outcomes``: the k of pass@k and votes, a tuple, or None."""
+
+    def numbers(ctx: click.Context, _: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+        if text is None:
+            return None
+        votes = whole_numbers(text, "outcomes")
+        if votes[0] < 1:
+            raise Failure(f"outcomes is {text!r}, expected whole numbers from 1")
+        return tuple(votes)
+
+    return option(
+        "votes", "--outcomes", metavar="K,K,...", callback=numbers,
+        help="What outputs are worth, with pass@K and votes of K; files that have answers or true rewards show it "
+        "unasked, for K = 8.",
+    )  # fmt: skip
 
 
 def option(name: str, *flags: str, formerly: Sequence[str] = (), **settings: Any) -> Callable[[Command], Command]:

@@ -12,6 +12,7 @@ from treesim.cli.inputs import budget_note, file_or_spec
 from treesim.cli.options import (
     budget_option,
     file_argument,
+    outcomes_option,
     runs_option,
     seed_option,
     specs_argument,
@@ -41,10 +42,12 @@ LONG_WORK = 1 << 20
 @budget_option
 @runs_option(100_000, 20, "Runs that estimate a TV where there is no exact law.", formerly=["--n"])
 @seed_option("Of those runs.")
+@outcomes_option()
 @table_options()
 def tv(
-    file: Path, specs: tuple[str, ...], other: str | None, width: float, budget: float, runs: int, seed: int, style: str
-) -> None:
+    file: Path, specs: tuple[str, ...], other: str | None, width: float, budget: float, runs: int, seed: int,
+    votes: tuple[int, ...] | None, style: str,
+) -> None:  # fmt: skip
     """Distance to the target of each sampler, one row a SPEC.
 
     base | best-of-n:n=16 | soft-best-of-n:n=16,temperature=0.5 | importance:n=16 | rejection:budget=64 | beam:width=4 |
@@ -62,17 +65,20 @@ def tv(
     """
     from treesim import load
     from treesim import sampler as sampler_of
+    from treesim.empirical.measure import measure
     from treesim.laws.density_ratio import Effort
     from treesim.samplers import GuidedSMC, labels
-    from treesim.studies.describe import describe_sampler
+    from treesim.studies.describe import described
 
     chosen = [sampler_of(spec) for spec in specs]
     instance = load(file)
     target = None if other is None else _target(other)
-    rows = []
+    rows, worth = [], []
     for sampler, spec in zip(progress(chosen, "laws", instance.graph.n_nodes > LONG_WORK), specs, strict=True):
         with levels(spec) as report:
-            rows.append(describe_sampler(sampler, instance, Effort(width, budget, report), runs, seed, target))
+            found = measure(sampler, instance, Effort(width, budget, report), runs, seed, target, votes)
+            rows.append(described(found, sampler, instance, target))
+            worth.append({} if found.worth is None else found.worth.cells())
         budget_note(spec, rows[-1]["tv"], width)
         if isinstance(sampler, GuidedSMC) and sampler.chebyshev > 1:
             remark = sampler.rule(instance).remark
@@ -94,8 +100,14 @@ def tv(
         ])  # fmt: skip
     headers = ["sampler", "TV", "kind", "KL", "chi^2", "E reward", "draws", "queries", "TV at most"]
     document = {"file": str(file), **({} if other is None else {"target": other}), "rows": rows}
-    if not print_as(style, document, headers, table):
-        print_table(headers, table)
+    heads = list(worth[0])
+    wide = [[*line, *cells.values()] for line, cells in zip(table, worth, strict=True)]
+    if print_as(style, document, [*headers, *heads], wide):
+        return
+    print_table(headers, table)
+    if heads:
+        click.echo()
+        print_table(["sampler", *heads], [[line[0], *cells.values()] for line, cells in zip(table, worth, strict=True)])
 
 
 def _target(text: str) -> Target:

@@ -5,6 +5,7 @@ from typing import Any
 
 from treesim.figures.studies import experiment_figure, rivals_figure
 from treesim.figures.style import save_figure
+from treesim.hard_instances import over_optimisation
 from treesim.hard_instances.discoveries import DISCOVERIES
 
 FOLDER = Path(__file__).parent / "hard-instances"
@@ -63,6 +64,7 @@ FIGURES: dict[str, tuple[dict[str, str], list[int], dict[str, Any]]] = {
 def main() -> None:
     for name, (specs, horizons, parameters) in FIGURES.items():
         save_figure(rivals_figure(name, specs, horizons, **parameters), FOLDER / f"{name}.png")
+    save_figure(over_optimisation.figure(over_optimisation.run()), FOLDER.parent / "over-optimisation.png")
     for name, make in DISCOVERIES.items():
         save_figure(experiment_figure(make().experiment), FOLDER.parent / "discoveries" / f"{name}.png")
 

@@ -6,6 +6,7 @@ from treesim.hard_instances.error_amplification import error_amplification
 from treesim.hard_instances.extinction import extinction
 from treesim.hard_instances.hidden_prefix import hidden_prefix
 from treesim.hard_instances.perfect_value import perfect_value
+from treesim.hard_instances.proxy import proxy
 from treesim.hard_instances.reward_hacking import reward_hacking, true_reward
 from treesim.hard_instances.sharpest_guidance import sharpest_guidance
 from treesim.hard_instances.unknown_root import unknown_root
@@ -19,6 +20,7 @@ __all__ = [
     "extinction",
     "hidden_prefix",
     "perfect_value",
+    "proxy",
     "reward_hacking",
     "sharpest_guidance",
     "true_reward",

@@ -12,7 +12,7 @@ Vector = list[Fraction]
 
 
 def fractions(numbers: Sequence[float]) -> Vector:
-    return [Fraction(float(x)) for x in numbers]
+    return [Fraction(x) if isinstance(x, Fraction) else Fraction(float(x)) for x in numbers]
 
 
 def children(tree: Tree, node: int) -> list[tuple[int, Fraction]]:
@@ -147,6 +147,30 @@ def best_of(prob: Vector, reward: Vector, draws: int) -> Vector:
         for i in winners:
             law[i] += product(prob[i] for i in drawn) / len(winners)
     return law
+
+
+def vote(mass, weight, answer, is_correct, votes: int) -> Fraction:
+    """The chance that the heaviest answer is right, ties uniform; what the masses lack of one does not vote."""
+    mass = [*fractions(mass), 1 - sum(fractions(mass))]
+    won = Fraction(0)
+    for drawn in itertools.product(range(len(mass)), repeat=votes):
+        total: dict[int, Fraction] = {}
+        for i in drawn:
+            if i < len(weight) and answer[i] >= 0:
+                total[answer[i]] = total.get(answer[i], Fraction(0)) + Fraction(weight[i])
+        first = [each for each in total if total[each] == max(total.values())]
+        if first:
+            won += product(mass[i] for i in drawn) * Fraction(sum(bool(is_correct[each]) for each in first), len(first))
+    return won
+
+
+def win_rate(law: Vector, other: Vector, score: Vector) -> Fraction:
+    """How often a draw of one law beats a draw of another, ties counting half."""
+    return sum(
+        (p * q * (Fraction(1, 2) if x == y else Fraction(x > y))
+         for p, x in zip(law, score, strict=True) for q, y in zip(other, score, strict=True)),
+        Fraction(0),
+    )  # fmt: skip
 
 
 def rejection(prob: Vector, reward: Vector, envelope: Fraction, budget: int, fallback: str) -> tuple[Vector, Fraction]:

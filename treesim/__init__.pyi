@@ -13,6 +13,7 @@ from .errors import (
     MemoryBudgetError,
     NoExactLaw,
     OracleError,
+    OutcomeError,
     PerturbationError,
     RewardError,
     SpecError,
@@ -31,6 +32,7 @@ from .instances.graph_files import read_graph
 from .instances.instance import Instance
 from .instances.merging import MergeReport, merge, unroll
 from .instances.networkx_io import graph_from_instance, instance_from_graph
+from .instances.outcomes import Outcomes
 from .instances.perturbations import PERTURBATIONS, Perturbation, perturb
 from .instances.rewards import REWARDS, Reward
 from .instances.schedules import epsilon_schedule
@@ -116,6 +118,8 @@ __all__ = [
     "NoExactLaw",
     "Oracle",
     "OracleError",
+    "OutcomeError",
+    "Outcomes",
     "ParticleGibbs",
     "PathListLaw",
     "Perturbation",

@@ -56,6 +56,10 @@ class MeasureError(TreesimError):
     """A log cannot be read, written to, or measured."""
 
 
+class OutcomeError(TreesimError):
+    """Answers or true rewards do not fit the leaves that they are of."""
+
+
 class NoExactLaw(TreesimError):
     """The sampler's exact law is out of reach here; the message says what would do instead."""
 

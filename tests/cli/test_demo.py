@@ -106,6 +106,16 @@ def test_guidance_tells_its_story_and_draws_it(run):
         assert row["adversarial"] <= row["sharp"] <= row["paper"]
 
 
+def test_over_optimisation_tells_its_story_and_draws_it(run):
+    text = run("demo", "over-optimisation", "--horizon", 6, "--share", 0.05).stdout
+    assert "The best N is 4, about 1/sqrt(s)" in text
+    assert Path("over-optimisation.png").read_bytes().startswith(b"\x89PNG")
+    document = run.json("demo", "over-optimisation", "--horizon", 6, "--plot", "o.svg")
+    assert document["best_n"] == 7
+    assert {point["name"] for point in document["points"]} > {"best-of-N", "pessimism", "targets"}
+    assert "is not in the range" in run.error("demo", "over-optimisation", "--share", 0.6)
+
+
 def test_failures_are_shown_side_by_side(run):
     text = run("demo", "failures", "--particles", 50, "--horizon", 100).stdout
     assert "collapse" in text

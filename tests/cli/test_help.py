@@ -86,6 +86,8 @@ def prepared(run):
     run("generate", "dirichlet", "--horizon", 4, "--perturbation", "random-sign", "--epsilon", "0.5/T",
         "-o", "tree.safetensors")  # fmt: skip
     run("generate", "markov", "--horizon", 4, "-o", "trellis.safetensors")
+    run("generate", "ngram", "--horizon", 2, "--tokens", 6, "--contains", "e", "-o", "text.st")
+    run("unroll", "text.st", "-o", "text.safetensors")
     run("sweep", "grid.toml", "-o", "results.sqlite")
     with Recorder("guided.jsonl") as guided, Recorder("traces.jsonl", scale="logit") as traces:
         for i in range(30):

@@ -12,6 +12,7 @@ from treesim.demos import blowup, constrained, failures, guidance, language_mode
 from treesim.errors import TreesimError
 from treesim.figures.formulas import formula
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, save_page
+from treesim.hard_instances import over_optimisation
 from treesim.hard_instances.discoveries import DISCOVERIES
 from treesim.hard_instances.discoveries import demo as discoveries
 from treesim.hard_instances.oracle_game import demo as hidden_leaf
@@ -26,6 +27,7 @@ PAGES = {
     "constrained": lambda: constrained.page(partial(pose, order=2, contains=("is",)), (1, 10, 20), "contains 'is'"),
     "hidden-leaf": hidden_leaf.page,
     "language-model": language_model.page,
+    "over-optimisation": over_optimisation.page,
     "discoveries": lambda: discoveries.page([make() for make in DISCOVERIES.values()]),
     "hostile": lambda: Page(
         HOSTILE, [HOSTILE, formula(HOSTILE)], [Slider(HOSTILE, [HOSTILE, "a,b"])], [Panel(HOSTILE, *AXES, [HOSTILE])],

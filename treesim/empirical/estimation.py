@@ -133,7 +133,7 @@ def _on_leaves(
     log_tails = math.log(4.0 / (1.0 - level))
     witness = learning.mean > target
     inside = testing.of_set(witness)
-    low = float(inside.mean() - _margin(inside, log_tails) - target[witness].sum())
+    low = float(inside.mean() - margin(inside, log_tails) - target[witness].sum())
     mean = (half * learning.mean + (n - half) * testing.mean) / n
     square = (half * learning.square + (n - half) * testing.square) / n
     error = 0.5 * float(np.sqrt(np.maximum(square - mean**2, 0.0) / n).sum())
@@ -152,13 +152,13 @@ def _on_paths(sampler: Sampler, instance: Instance, n: int, seed: int, level: fl
         return 0.0, 1.0
     log_tails = math.log(6.0 / (1.0 - level))
     excess = np.maximum(0.0, 1.0 - upper)
-    high = float(excess.mean()) + _margin(excess, log_tails)
+    high = float(excess.mean()) + margin(excess, log_tails)
     low = 0.0
     for side, sign in ((False, 1.0), (True, -1.0)):
         tested = _ratios(sampler, instance, n // 4 // LOWER_RUNS, LOWER_RUNS, seed, 3 + side, from_target=side)
         assert tested is not None
         inside = (tested >= 1.0).astype(np.float64)
-        low += sign * float(inside.mean()) - _margin(inside, log_tails)
+        low += sign * float(inside.mean()) - margin(inside, log_tails)
     return max(0.0, low), min(1.0, high)
 
 
@@ -191,7 +191,7 @@ def _ratios(
     return np.concatenate(blocks) if blocks else None
 
 
-def _margin(values: FloatArray, log_tails: float) -> float:
+def margin(values: FloatArray, log_tails: float) -> float:
     """How far the mean of numbers in [0, 1] may be from its expectation, on either side: empirical Bernstein."""
     n = len(values)
     return math.sqrt(2.0 * float(values.var(ddof=1)) * log_tails / n) + 7.0 * log_tails / (3.0 * (n - 1))

@@ -5,13 +5,14 @@ This is the one place where that is decided; whoever wants a number asks here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from treesim.empirical.estimation import DEFAULT_RUNS, Estimate, estimate
+from treesim.empirical.outcomes import DEFAULT_VOTES, Worth, worth_of_law, worth_of_runs
 from treesim.errors import NoExactLaw, TreesimError
 from treesim.instances.instance import Instance
 from treesim.instances.merging import unroll
@@ -43,6 +44,8 @@ class Measurement:
         Linear.
     cost : Cost
         Of one output.
+    worth : Worth or None
+        What its outputs are worth, where that was asked, or the instance has outcomes.
     """
 
     sampler: str
@@ -52,10 +55,11 @@ class Measurement:
     chi2: float | None
     expected_reward: float | None
     cost: Cost
+    worth: Worth | None = None
 
     def document(self) -> dict[str, Any]:
-        """What JSON documents say of it."""
-        return {
+        """What JSON documents say of it; ``outcomes`` only where it has them."""
+        document = {
             "sampler": self.sampler,
             "tv": self.tv.document(),
             "kl": self.kl,
@@ -64,6 +68,7 @@ class Measurement:
             "expected_reward": self.expected_reward,
             "cost": {"reference_draws": self.cost.reference_draws, "value_queries": self.cost.value_queries},
         }
+        return document if self.worth is None else document | {"outcomes": self.worth.document()}
 
 
 # The law to compare with, on an instance or on its unrolled form.
@@ -122,6 +127,7 @@ def measure(
     runs: int = DEFAULT_RUNS,
     seed: int = 0,
     target: Target | None = None,
+    votes: Sequence[int] | None = None,
 ) -> Measurement:
     """Measure a sampler: distances to the target, expected reward and cost.
 
@@ -138,6 +144,8 @@ def measure(
         Of those runs.
     target : Target, optional
         To measure distances to, by `target_of`; left out, the instance's own.
+    votes : sequence of int, optional
+        k of pass@k and votes, to measure what outputs are worth; left out, where it has outcomes.
 
     Raises
     ------
@@ -153,9 +161,13 @@ def measure(
     """
     sampler = sampler_of(sampler)
     at, known = _law_or_runs(sampler, instance, runs, seed, target)
-    cost = sampler.cost(at)
+    cost, worth = sampler.cost(at), None
+    if votes is not None or at.outcomes is not None:
+        asked = DEFAULT_VOTES if votes is None else votes
+        worth = None if isinstance(known, Estimate) else worth_of_law(known, at, asked, runs, seed)
+        worth = worth or worth_of_runs(sampler, at, asked, runs, seed)
     if isinstance(known, Estimate):
-        return Measurement(spell(sampler), known.tv, None, None, None, known.expected_reward, cost)
+        return Measurement(spell(sampler), known.tv, None, None, None, known.expected_reward, cost, worth)
     to = at.target if target is None else target(at)
     return Measurement(
         spell(sampler),
@@ -165,6 +177,7 @@ def measure(
         known.chi2(to),
         known.expected(at.reward),
         cost,
+        worth,
     )
 
 

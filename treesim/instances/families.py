@@ -87,7 +87,7 @@ def family(name: str, seed: int = 0, **parameters: Any) -> Instance:
         require_memory(BYTES_A_LEVEL * float(settings["horizon"]), f"a graph of {settings['horizon']} levels")
     built = FAMILIES[name](seed=seed, **settings)
     provenance = {key: list(value) if isinstance(value, tuple) else value for key, value in settings.items()}
-    return Instance(built.graph, built.value, name, provenance, seed)
+    return Instance(built.graph, built.value, name, provenance, seed, outcomes=built.outcomes)
 
 
 def register_graph(name: str) -> Callable[[Planter], Planter]:

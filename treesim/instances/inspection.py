@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from treesim.errors import listed
 from treesim.graphs.layered import paths_text
 from treesim.instances.instance import Instance
 from treesim.notebook import card, picture
@@ -21,7 +22,7 @@ def describe_instance(instance: Instance) -> dict[str, Any]:
     2.0
     """
     graph, audit = instance.graph, instance.audit
-    return {
+    document = {
         "family": instance.family,
         "parameters": dict(instance.parameters),
         "seed": instance.seed,
@@ -45,6 +46,24 @@ def describe_instance(instance: Instance) -> dict[str, Any]:
         "log_ratio_bound": audit.log_ratio_bound,
         "ratio_bound_step": list(audit.ratio_bound_step),
         "guidance": instance.guidance.document(),
+    }
+    return document if instance.outcomes is None else document | {"outcomes": _describe_outcomes(instance)}
+
+
+def _describe_outcomes(instance: Instance) -> dict[str, Any]:
+    """Answers and true reward, and what they are under pi_ref and under the target."""
+    outcomes = instance.outcomes
+    assert outcomes is not None
+    laws = {"reference": instance.reference, "target": instance.target}
+    right = outcomes.is_correct
+    mass = {name: outcomes.mass_of_answers(law.prob.to_float()) for name, law in laws.items()}
+    true = outcomes.true_reward
+    return {
+        "answers": len(outcomes.answers),
+        "correct": list(outcomes.correct),
+        "accuracy": {name: float(each[right].sum()) for name, each in mass.items()} if outcomes.correct else None,
+        "answered": {name: float(each.sum()) for name, each in mass.items()} if outcomes.answers else None,
+        "true_reward": None if true is None else {name: law.expected(true) for name, law in laws.items()},
     }
 
 
@@ -104,7 +123,29 @@ class Inspection:
                 f"about {number(guided.predicted_tv)} where errors are many and small "
                 f"(KL {number(guided.kl_target_to_guided)})",
             ),
+            *self._outcomes(),
         ]
+
+    def _outcomes(self) -> list[tuple[str, str]]:
+        """A line on answers and one on the true reward, where there are such."""
+        if self.instance.outcomes is None:
+            return []
+        about = _describe_outcomes(self.instance)
+
+        def under(what: dict[str, float]) -> str:
+            return f"{number(what['reference'])} under pi_ref, {number(what['target'])} under the target"
+
+        lines = []
+        if about["answers"]:
+            right = (
+                f"correct {listed(about['correct'])}: {under(about['accuracy'])}"
+                if about["correct"]
+                else ("which are correct is not known")
+            )
+            lines.append(("answers", f"{about['answers']}, {right}"))
+        if about["true_reward"]:
+            lines.append(("true reward", under(about["true_reward"])))
+        return lines
 
     def levels(self) -> tuple[list[str], list[list[str]]]:
         """What the Bellman error is, level by level, and what guidance loses there in the average case."""

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray
-from treesim.errors import RewardError, SpecError, quoted
+from treesim.errors import OutcomeError, RewardError, SpecError, quoted
 from treesim.graphs.guidance import Guidance, guidance
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.steps import number_of
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, optimal_twist
+from treesim.instances.outcomes import Answers, Outcomes, outcomes_of
 from treesim.laws.by_reward import RewardedLeaves, TargetLaw
 from treesim.laws.law import LeafLaw, descend_reference
 from treesim.notebook import PICTURES, card
@@ -51,11 +52,15 @@ class Instance:
         And which seed.
     source : str or None
         The name of the file it was read from.
+    outcomes : Outcomes or None
+        Answers of the leaves and their true reward, by `with_outcomes`; samplers do not see them.
 
     Raises
     ------
     RewardError
         If there is not one value a node, or the reward is zero everywhere.
+    OutcomeError
+        If there is not one outcome a leaf.
 
     Examples
     --------
@@ -75,18 +80,24 @@ class Instance:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     source: str | None = None
+    outcomes: Outcomes | None = None
 
     def __post_init__(self) -> None:
         if len(self.value) != self.graph.n_nodes:
             raise RewardError(
                 f"there are {len(self.value)} values, expected one for each of {self.graph.n_nodes} nodes"
             )
+        if self.outcomes is not None and self.outcomes.n_leaves != self.graph.n_leaves:
+            raise OutcomeError(
+                f"there are outcomes of {self.outcomes.n_leaves} leaves, expected one for each of {self.graph.n_leaves}"
+            )
         object.__setattr__(self, "value", Scaled(_own(self.value.mantissa), _own(self.value.exponent)))
         object.__setattr__(self, "parameters", copy.deepcopy(dict(self.parameters)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Copies and pickles are built, and checked, like any other: their arrays are read-only too.
-        return type(self), (self.graph, self.value, self.family, dict(self.parameters), self.seed, self.source)
+        given = (self.graph, self.value, self.family, dict(self.parameters), self.seed, self.source, self.outcomes)
+        return type(self), given
 
     def __repr__(self) -> str:
         title = self.title if len(self.title) <= _LONGEST else f"{self.title[:_LONGEST]}..."
@@ -122,6 +133,28 @@ class Instance:
                     f"the score of {quoted(name)} is {quoted(given)}, expected a finite number of at least 0"
                 )
         return cls(tree, Scaled.from_float(value))
+
+    def with_outcomes(
+        self,
+        answers: Answers | None = None,
+        correct: str | Iterable[str] = (),
+        true_reward: ArrayLike | Scaled | None = None,
+    ) -> Instance:
+        r"""The instance with answers and a true reward at its leaves, in place of those it had.
+
+        Parameters
+        ----------
+        answers, correct, true_reward : optional
+            As `treesim.instances.outcomes.outcomes_of` takes them.
+
+        Examples
+        --------
+        >>> from treesim import family
+        >>> instance = family("product", horizon=2, ratio=2.0, form="tree")
+        >>> instance.with_outcomes(["no", "yes", "no", None], correct="yes").outcomes
+        Outcomes(answers=('no', 'yes'), answer=[0, 1, 0, -1], correct=('yes',), true_reward=None)
+        """
+        return replace(self, outcomes=outcomes_of(self.graph, answers, correct, true_reward))
 
     @property
     def horizon(self) -> int:
@@ -205,11 +238,12 @@ class Instance:
         return PICTURES["plot"](self, ax)
 
     def same_as(self, other: Instance) -> bool:
-        """Whether graph, values and provenance are equal, to the bit."""
+        """Whether graph, values, provenance and outcomes are equal, to the bit."""
         return (
             self.graph.same_as(other.graph)
             and self.value.equals(other.value)
             and (self.family, dict(self.parameters), self.seed) == (other.family, dict(other.parameters), other.seed)
+            and (other.outcomes is None if self.outcomes is None else self.outcomes.same_as(other.outcomes))
         )
 
 

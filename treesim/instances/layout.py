@@ -25,8 +25,9 @@ _TRELLIS = _TREE | {
     "edge_token": ("I32", 4),
 }
 _WRITTEN = {"edge_token": ("I32", 4), "level_pruned": ("F64", 8)}
-LAYOUTS = {"tree": _TREE | _WRITTEN | _NODES, "trellis": _TRELLIS | _NODES}
-_OPTIONAL = {"edge_token", "level_pruned", "node_name"}
+_LEAVES = {"leaf_answer": ("I32", 4), "true_mantissa": ("F64", 8), "true_exponent": ("I32", 4)}
+LAYOUTS = {"tree": _TREE | _WRITTEN | _NODES | _LEAVES, "trellis": _TRELLIS | _NODES | _LEAVES}
+_OPTIONAL = {"edge_token", "level_pruned", "node_name", *_LEAVES}
 
 
 def check_layout(file: Any, graph: str) -> int:
@@ -52,6 +53,9 @@ def check_layout(file: Any, graph: str) -> int:
         graph == "tree" and size["value_mantissa"] != size["edge_prob"] + 1
     ):
         raise TreesimError("values, names and edges have sizes that do not fit together")
+    outcomes = {size[name] for name in _LEAVES if name in size}
+    if len(outcomes) > 1 or max(outcomes, default=0) > size["value_mantissa"]:
+        raise TreesimError("answers and true rewards have sizes that do not fit together, or the nodes")
     return sum(layout[name][1] * size[name] for name in names)
 
 

@@ -47,7 +47,7 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     """The instance with prefixes of identical future made one node.
 
     Futures are identical if the same steps have the same probabilities, lead to identical futures, and V^ is the same
-    all the way to the reward.
+    all the way to the reward; leaves of different answers or true rewards stay apart.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     """
     require_at_least("tolerance", tolerance, 0.0)
     graph, value = instance.graph, instance.value
-    group, first = _in_order(*_classes(_keys(value[graph.leaves], tolerance)[:, None]))
+    group, first = _in_order(*_classes(_leaf_keys(instance, tolerance)))
     node_of, kept = [group], [first]
     layers: list[Layer] = []
     step_error = 0.0
@@ -111,6 +111,7 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     merged = Instance(
         Trellis(np.cumsum([0, *sizes]), layers, order, names), value[rows],
         instance.family, {**instance.parameters, "merged": tolerance}, instance.seed,
+        outcomes=None if instance.outcomes is None else instance.outcomes.take(kept[-1]),
     )  # fmt: skip
     level_start = np.cumsum([0, *sizes])
     stand_in = np.concatenate([start + at for start, at in zip(level_start, node_of, strict=False)])
@@ -169,7 +170,10 @@ def unroll(instance: Instance) -> Instance:
         graph.vocabulary,
     )
     value = instance.value[np.concatenate(rows)]
-    return Instance(tree, value, instance.family, {**instance.parameters, "unrolled": True}, instance.seed)
+    return Instance(
+        tree, value, instance.family, {**instance.parameters, "unrolled": True}, instance.seed,
+        outcomes=None if instance.outcomes is None else instance.outcomes.take(at),
+    )  # fmt: skip
 
 
 def _names(
@@ -200,6 +204,17 @@ def _keys(value: Scaled, tolerance: float) -> IntArray:
     key = np.full(len(log_value), np.iinfo(np.int64).min)
     key[alive] = np.round(log_value[alive] / tolerance).astype(np.int64)
     return key
+
+
+def _leaf_keys(instance: Instance, tolerance: float) -> IntArray:
+    """Rows that are equal where leaves are worth the same to samplers and to users, shape [n_leaves, n_keys]."""
+    keys = [_keys(instance.reward, tolerance)]
+    outcomes = instance.outcomes
+    if outcomes is not None and outcomes.answer is not None:
+        keys.append(outcomes.answer.astype(np.int64))
+    if outcomes is not None and outcomes.true_reward is not None:
+        keys.append(_keys(outcomes.true_reward, tolerance))
+    return np.stack(keys, axis=1)
 
 
 def _classes(rows: IntArray) -> tuple[IntArray, int]:

@@ -3,7 +3,8 @@
 A graph whose paths do not meet is read as a tree, any other with one root as a trellis. A node's value V^ may be given
 as ``value``. Logs may be given in place of linear numbers: ``log_reward``, ``log_value``; they are written where the
 linear number is not a float. None and NaN mean that nothing is given. Leaves above level T are early ends: they are
-padded on the way in, and the padding is left out on the way back.
+padded on the way in, and the padding is left out on the way back. Leaves may have an ``answer``, a text, with
+``correct``, and a ``true_reward``; where one has a true reward all have.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.names import distinct
+from treesim.instances.outcome_attributes import outcome_attributes, read_outcomes
 from treesim.instances.perturbations import PERTURBATIONS, perturb
 from treesim.runtime.notes import note
 from treesim.scaled import Scaled
@@ -103,7 +105,8 @@ def instance_from_graph(
     }  # fmt: skip
     named = {"prob_attribute": (prob_attribute, "prob"), "reward_attribute": (reward_attribute, "reward")}
     parameters |= {key: name for key, (name, default) in named.items() if name != default}
-    return Instance(built, value, "graph", parameters, seed)
+    ends = [nodes[v] for v in places.origin[built.leaves].tolist()]
+    return Instance(built, value, "graph", parameters, seed, outcomes=read_outcomes(graph, ends))
 
 
 def graph_from_instance(instance: Instance) -> nx.DiGraph:
@@ -122,7 +125,7 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
     import networkx as nx
 
     built, log_value, number = instance.graph, instance.value.log(), instance.value.to_float()
-    is_out = _left_out(built)
+    is_out, outcome = _left_out(built), outcome_attributes(instance)
     names = _unique_names(built, is_out)
     graph = nx.DiGraph() if isinstance(built, Tree) else nx.MultiDiGraph()
     for t in range(built.horizon + 1):
@@ -134,8 +137,9 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
             ends_here[sources[~is_out[ends]] - here.start] = False
         for node in range(here.start, here.stop):
             if not is_out[node]:
-                name = "reward" if ends_here[node - here.start] else "value"
-                graph.add_node(names[node], level=t, **_attribute(name, number[node], log_value[node]))
+                is_end = ends_here[node - here.start]
+                about = _attribute("reward" if is_end else "value", number[node], log_value[node])
+                graph.add_node(names[node], level=t, **about, **(outcome(node) if is_end else {}))
         if t < built.horizon:
             for edge, (v, c, prob) in enumerate(zip(sources.tolist(), ends.tolist(), layer.prob.tolist(), strict=True)):
                 if not (is_out[v] or is_out[c]):

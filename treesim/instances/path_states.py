@@ -188,7 +188,8 @@ def split(instance: Instance, states: Sequence[PathState]) -> tuple[Instance, In
         None if graph.names is None else [graph.names[row] for row in rows.tolist()], written, tokens.vocabulary,
     )  # fmt: skip
     parameters = {**instance.parameters, "split": [state.name for state in states]}
-    return Instance(trellis, instance.value[rows], instance.family, parameters, instance.seed), rows
+    outcomes = None if instance.outcomes is None else instance.outcomes.take(at)
+    return Instance(trellis, instance.value[rows], instance.family, parameters, instance.seed, outcomes=outcomes), rows
 
 
 def _written(graph: LayeredGraph, t: int) -> list[Hashable | None]:

@@ -154,6 +154,17 @@ class Given(Reward):
         require_one_of("scale", self.scale, ("linear", "log"))
 
     def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
+        numbers = self.numbers()
+        return numbers if self.scale == "log" else log_of_linear(numbers)
+
+    def numbers(self) -> FloatArray:
+        """What the file has, on its own scale.
+
+        Raises
+        ------
+        RewardError
+            If it cannot be read as real numbers.
+        """
         path = Path(self.file)
         require_file(path, RewardError)
         try:
@@ -165,10 +176,7 @@ class Given(Reward):
         if not isinstance(numbers, np.ndarray) or numbers.dtype.kind not in "biuf":
             kind = getattr(numbers, "dtype", type(numbers).__name__)
             raise RewardError(f"rewards in {self.file} are of type {kind}, expected real numbers")
-        numbers = numbers.astype(np.float64)
-        if self.scale == "log":
-            return numbers
-        return log_of_linear(numbers)
+        return numbers.astype(np.float64)
 
 
 REWARDS: dict[str, type[Reward]] = {kind.name: kind for kind in (Gaussian, Sparse, Additive, RightSteps, Given)}

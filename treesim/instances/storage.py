@@ -3,7 +3,7 @@
 The header is one metadata entry, ``treesim``, because the order of several is not the same from run to run; it holds
 the format version and a SHA-256 digest of everything else, so that an edited file is told from a whole one. Format 2
 keeps the types of names and each of them once (`treesim.instances.names`); format 1 had a name a node, as text where it
-was no number.
+was no number. Format 3 is format 2 with outcomes, and only instances that have outcomes are written in it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,13 @@ from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
 from treesim.instances.layout import LAYOUTS, Arrays, check_arrays, check_layout
 from treesim.instances.names import Name, decoded_names, encoded_names, is_text
+from treesim.instances.outcomes import Outcomes
 from treesim.runtime.files import write_whole
 from treesim.runtime.memory import require_memory
 from treesim.runtime.reading import reason, require_file
 from treesim.scaled import Scaled
 
-FORMAT = 2
+FORMAT, _WITHOUT_OUTCOMES = 3, 2
 
 # Safetensors reads no header beyond 100 MB.
 _LARGEST_HEADER = 90_000_000
@@ -57,7 +58,7 @@ def save(instance: Instance, path: str | Path) -> None:
         table, arrays["node_name"] = encoded_names(graph.names)
     vocabulary = graph.vocabulary
     header: dict[str, Any] = {
-        "format": FORMAT,
+        "format": _WITHOUT_OUTCOMES,
         "family": instance.family,
         "parameters": _json_parameters(instance.parameters),
         "seed": instance.seed,
@@ -66,6 +67,10 @@ def save(instance: Instance, path: str | Path) -> None:
         "names": table,
         "vocabulary": None if vocabulary is None else list(vocabulary),
     }
+    if instance.outcomes is not None:
+        arrays |= _outcome_arrays(instance.outcomes)
+        words = {"answers": list(instance.outcomes.answers), "correct": list(instance.outcomes.correct)}
+        header |= {"format": FORMAT, "outcomes": words}
     if not is_text((instance.family, *(vocabulary or ()))):
         raise TreesimError("the family or a token is no text that a file can hold: it has a lone surrogate")
     stored = _as_stored(instance, header, arrays)
@@ -144,7 +149,26 @@ def _instance(arrays: Arrays, header: dict[str, Any]) -> Instance:
     vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
     kind: type[Tree] | type[Trellis] = Tree if header["graph"] == "tree" else Trellis
     graph: LayeredGraph = kind.from_arrays(arrays, names, vocabulary)
-    return Instance(graph, value, header["family"], header["parameters"], header["seed"])
+    outcomes = _outcomes(arrays, header) if header["format"] > _WITHOUT_OUTCOMES else None
+    return Instance(graph, value, header["family"], header["parameters"], header["seed"], outcomes=outcomes)
+
+
+def _outcome_arrays(outcomes: Outcomes) -> Arrays:
+    arrays: Arrays = {} if outcomes.answer is None else {"leaf_answer": outcomes.answer}
+    true = outcomes.true_reward
+    return arrays if true is None else arrays | {"true_mantissa": true.mantissa, "true_exponent": true.exponent}
+
+
+def _outcomes(arrays: Arrays, header: dict[str, Any]) -> Outcomes:
+    true = None
+    if {"true_mantissa", "true_exponent"} & arrays.keys():
+        if not {"true_mantissa", "true_exponent"} <= arrays.keys():
+            raise TreesimError("it has one half of the true rewards")
+        true = Scaled(arrays["true_mantissa"], arrays["true_exponent"])
+    words = header["outcomes"]
+    if not isinstance(words, dict) or not all(isinstance(words.get(key), list) for key in ("answers", "correct")):
+        raise TreesimError("its header does not list answers, and those that are correct")
+    return Outcomes(tuple(words["answers"]), arrays.get("leaf_answer"), tuple(words["correct"]), true)
 
 
 def _names(arrays: Arrays, header: dict[str, Any]) -> tuple[Name, ...] | None:
@@ -181,6 +205,8 @@ def _checked_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str,
     for key, kinds in _HEADER.items():
         if key not in header or type(header[key]) not in kinds:
             raise InstanceFileError(f"{path} has a damaged header: {key!r} is missing or of the wrong type")
+    if ("outcomes" in header) != (version > _WITHOUT_OUTCOMES):
+        raise InstanceFileError(f"{path} has a damaged header: outcomes are what format {FORMAT} has, and it alone")
     if header["graph"] not in LAYOUTS:
         raise InstanceFileError(
             f"{path} has a damaged header: it holds a {quoted(header['graph'])}, no tree or trellis"
@@ -252,4 +278,4 @@ def _as_stored(instance: Instance, header: dict[str, Any], arrays: Arrays) -> In
     if graph.names is not None:
         names = decoded_names(header["names"], arrays["node_name"])
         graph = dataclasses.replace(graph, names=names)  # type: ignore[type-var]
-    return Instance(graph, instance.value, instance.family, header["parameters"], instance.seed)
+    return dataclasses.replace(instance, graph=graph, parameters=header["parameters"], source=None)

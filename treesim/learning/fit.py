@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -174,7 +174,7 @@ def learn(
     }  # fmt: skip
     value = value_between(instance.graph, Scaled.from_log(loss.log_value(lesson, x)), instance.reward)
     return Learned(
-        Instance(instance.graph, value, instance.family, parameters, instance.seed, instance.source),
+        replace(instance, value=value, parameters=parameters),
         spell(loss), seen.columns, theta * scale, slope <= TOLERANCE, slope, count, objective, samples,
         matrix.T @ sparse.diags_array(weight) @ matrix,
     )  # fmt: skip

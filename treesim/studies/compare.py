@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from treesim.empirical.measure import measure
+from treesim.empirical.outcomes import Worth
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
@@ -15,7 +16,7 @@ from treesim.laws.tv import TV
 from treesim.samplers import SAMPLERS, Sampler, labels, sampler
 from treesim.spec import spell
 from treesim.studies.scaling import RUNS, with_parameter
-from treesim.tables import Records
+from treesim.tables import Records, flat
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Point:
         To the target.
     draws, values : float
         Prefixes reached and values asked for one output, in expectation.
+    worth : Worth or None
+        What its outputs are worth, where the instance has outcomes, or it was asked.
     """
 
     instance: str
@@ -42,6 +45,7 @@ class Point:
     tv: TV
     draws: float
     values: float
+    worth: Worth | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Comparison:
         return Records(
             {"instance": each.instance, "curve": each.curve, "sampler": each.sampler, "tv.lo": each.tv.lo,
              "tv.hi": each.tv.hi, "tv.kind": each.tv.kind, "reference_draws": each.draws, "value_queries": each.values}
+            | ({} if each.worth is None else flat({"outcomes": each.worth.document()}))
             for each in self.points
         )  # fmt: skip
 
@@ -105,6 +110,7 @@ def compare(
     runs: int = RUNS,
     seed: int = 0,
     track: Callable[[Sequence[Any]], Iterable[Any]] = lambda cells: cells,
+    votes: Sequence[int] | None = None,
 ) -> Comparison:
     """TV and cost of samplers on instances.
 
@@ -124,6 +130,8 @@ def compare(
         Of those runs.
     track : callable (sequence) -> iterable, optional
         Goes through the cells, and may show how far it is.
+    votes : sequence of int, optional
+        k of pass@k and votes: see `treesim.empirical.measure.measure`.
 
     Raises
     ------
@@ -147,8 +155,11 @@ def compare(
     ]  # fmt: skip
     points = []
     for name, label, kind in track(cells):
-        found = measure(kind, named[name], effort, runs, seed)
-        points.append(Point(name, label, found.sampler, found.tv, found.cost.reference_draws, found.cost.value_queries))
+        found = measure(kind, named[name], effort, runs, seed, votes=votes)
+        cost = found.cost
+        points.append(
+            Point(name, label, found.sampler, found.tv, cost.reference_draws, cost.value_queries, found.worth)
+        )
     return Comparison(tuple(points))
 
 

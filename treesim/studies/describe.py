@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from treesim.empirical.estimation import DEFAULT_RUNS
-from treesim.empirical.measure import Target, measure
+from treesim.empirical.measure import Measurement, Target, measure
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.samplers import Sampler
@@ -28,8 +28,13 @@ def describe_sampler(
     >>> describe_sampler(sampler("sp-gsmc"), family("product", horizon=4, ratio=1.2))["bound"]["theorem"]
     '4.3'
     """
+    return described(measure(sampler, instance, effort, runs, seed, target), sampler, instance, target)
+
+
+def described(found: Measurement, sampler: Sampler, instance: Instance, target: Target | None = None) -> dict[str, Any]:
+    """What was measured, and the theorem that covers the sampler, as `describe_sampler` has them."""
     bound = bound_for(sampler, instance) if target is None else None
     return {
-        **measure(sampler, instance, effort, runs, seed, target).document(),
+        **found.document(),
         "bound": bound and {"theorem": bound.theorem, "value": bound.value, "sharp": bound.sharp},
     }

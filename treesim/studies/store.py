@@ -322,6 +322,9 @@ def _record(row: dict[str, Any]) -> dict[str, Any]:
     record |= {key: _number(cost.get(key)) for key in ("reference_draws", "value_queries")}
     record |= {key: _number(result.get(key)) for key in ("horizon", "bellman_error", "ratio_bound", "log_partition")}
     _number(record["tv.lo"]), _number(record["tv.hi"])
+    for name, quantity in (result.get("outcomes") or {}).items():
+        record |= {f"outcomes.{name}.{end}": _number((quantity or {}).get(end)) for end in ("lo", "hi")}
+        record[f"outcomes.{name}.kind"] = (quantity or {}).get("kind")
     effort = {key: None if row.get(key) is None else float(row[key]) for key in ("width", "budget")}
     about = {key: row.get(key) for key in ("version", "code", "error")}
     if not all(value is None or isinstance(value, str) for value in (record["tv.kind"], *about.values())):

@@ -10,6 +10,7 @@ from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.samplers import GuidedSMC, Sampler
 from treesim.scaled import exp_or_inf
+from treesim.spec import require_whole
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,24 @@ def guidance_bound(horizon: int, epsilon: float) -> Bound:
     Bound(theorem='4.3', value=1.6, sharp=0.2668621700879765)
     """
     return Bound("4.3", 2 * horizon * epsilon, math.tanh((horizon - 1) * math.log1p(epsilon) / 2))
+
+
+def best_of_n_kl(n: int) -> float:
+    """Upper bound on KL(best-of-N || pi_ref), in nats: log N - (N - 1)/N.
+
+    It is the KL where no two draws have the same reward; where leaves have mass, or tie, the KL is less.
+
+    References
+    ----------
+    Beirami et al. (2024), "Theoretical guarantees on the best-of-n alignment policy", arXiv 2401.01879.
+
+    Examples
+    --------
+    >>> round(best_of_n_kl(16), 4)
+    1.8351
+    """
+    require_whole("n", n, 1)
+    return math.log(n) - (n - 1) / n
 
 
 def average_case_bound(epsilons: Iterable[float]) -> float:

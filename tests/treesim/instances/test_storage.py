@@ -181,7 +181,7 @@ def test_a_flipped_bit_anywhere_is_noticed(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=3), "has format 3, newer than the 2 that this version reads; upgrade treesim"),
+        (lambda d: d.update(format=4), "has format 4, newer than the 3 that this version reads; upgrade treesim"),
         (lambda d: d.update(format="one"), "has format 'one'"),
         (lambda d: d.pop("format"), "damaged header"),
         (lambda d: d.pop("seed"), "'seed' is missing or of the wrong type"),
