@@ -212,10 +212,15 @@ def language_model(
     if grown is not None and exists(grown):
         judged = load(grown)
     elif model is not None:
+        # What was asked is kept beside the file until that is there: work that is interrupted goes on.
+        kept = [] if grown is None else [grown.with_name(f"{grown.name}.{part}") for part in ("tree", "judge")]
         with status("growing the tree") as report:
-            judged = story.grown(model, prompt or story.PROMPT, question or story.QUESTION, horizon, top_k, report)
+            asked = model, prompt or story.PROMPT, question or story.QUESTION, horizon, top_k
+            judged = story.grown(*asked, report, (kept[0], kept[1]) if kept else (None, None))
         if grown is not None:
             save(judged, grown)
+        for journal in kept:
+            journal.unlink(missing_ok=True)
     if judged is None:
         raise Failure(f"{grown} does not exist; to grow it: --model PATH")
     words_of = {"liked": liked or story.LIKED, "disliked": story.DISLIKED if disliked is None else disliked}

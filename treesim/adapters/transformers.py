@@ -76,6 +76,7 @@ class LanguageModel:
     def tree(
         self, prompt: str, horizon: int, rules: SamplingRules | None = None, least: float = 0.0, rest: bool = False,
         batch: int = 64, stop: Collection[int] | None = None, report: Callable[[str], None] = lambda _: None,
+        journal: Path | None = None,
     ) -> Tree:  # fmt: skip
         """The tree of what the model may write after a prompt: see `treesim.tree_of_model`.
 
@@ -83,7 +84,7 @@ class LanguageModel:
         ----------
         prompt : str
             As it is; a chat's markers are the caller's (``tokenizer.apply_chat_template``).
-        horizon, rules, least, rest, batch, report
+        horizon, rules, least, rest, batch, report, journal
             Of `tree_of_model`.
         stop : collection of int, optional
             Tokens that end a text; those of the model if left out.
@@ -91,6 +92,7 @@ class LanguageModel:
         return tree_of_model(
             self.policy(prompt), self.decode, horizon, logits=True, rules=rules,
             stop=self.stop if stop is None else stop, least=least, rest=rest, batch=batch, report=report,
+            journal=journal,
         )  # fmt: skip
 
     def decode(self, token: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import as_file, files
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -120,8 +121,11 @@ def shipped() -> Instance:
         return load(path)
 
 
-def grown(model: str, prompt: str, question: str, horizon: int, top_k: int, report: Callable[[str], None]) -> Instance:
-    """A new tree of a model, its texts judged by the same model.
+def grown(
+    model: str, prompt: str, question: str, horizon: int, top_k: int, report: Callable[[str], None],
+    journals: tuple[Path | None, Path | None] = (None, None),
+) -> Instance:  # fmt: skip
+    """A new tree of a model, its texts judged by the same model; `journals` keep what was asked of either.
 
     Raises
     ------
@@ -133,14 +137,14 @@ def grown(model: str, prompt: str, question: str, horizon: int, top_k: int, repo
     except ImportError as error:
         raise TreesimError(f"growing a tree needs {error.name}: pip install 'treesim[transformers]'") from None
     language = LanguageModel.load(model)
-    tree = language.tree(prompt, horizon, SamplingRules(top_k=top_k), report=report)
+    tree = language.tree(prompt, horizon, SamplingRules(top_k=top_k), report=report, journal=journals[0])
     judge = language.judge(question)
 
     def judged(texts: list[str]) -> FloatArray:
         report(f"judging {texts[0]!r}")
         return judge(texts)
 
-    return instance_from_texts(tree, judged, judged)
+    return instance_from_texts(tree, judged, judged, journal=journals[1])
 
 
 def hits(liked: Collection[str], disliked: Collection[str]) -> Callable[[str], int]:

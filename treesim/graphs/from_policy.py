@@ -34,7 +34,7 @@ def enumerate_policy(
         raise TreeError(f"{sizes}, expected whole numbers of at least 1")
     normaliser = Normaliser()
 
-    def laws(_: int, prefixes: list[tuple[Any, ...]]) -> Iterator[NextTokens]:
+    def laws(_: int, prefixes: list[tuple[Any, ...]], __: list[float]) -> Iterator[NextTokens]:
         size = len(vocabulary)
         return ((np.arange(size), _distribution(policy(p), size, p, logits, normaliser)) for p in prefixes)
 

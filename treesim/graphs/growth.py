@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import TreeError
 from treesim.graphs.builders import TreeArrays
 from treesim.runtime.memory import require_memory
@@ -44,7 +44,7 @@ class Growth(NamedTuple):
 
 
 def grow(
-    laws: Callable[[int, list[Prefix]], Iterator[NextTokens]],
+    laws: Callable[[int, list[Prefix], list[float]], Iterator[NextTokens]],
     horizon: int,
     least: float = 0.0,
     stop: Collection[int] = (),
@@ -57,7 +57,8 @@ def grow(
     Parameters
     ----------
     laws : callable
-        Given a level and its prefixes that go on, what may follow each of them.
+        Given a level, its prefixes that go on, and their probabilities, what may follow each of them. What is left out
+        anyway may be put together as the token `OTHERS`.
     horizon : int
         T.
     least : float
@@ -84,13 +85,13 @@ def grow(
     sizes, degrees, probs, written = [1], [], [], []
     lost: list[list[float]] = []
     for t in range(horizon):
-        following = laws(t, [prefix for prefix, is_open in zip(level, goes_on, strict=True) if is_open])
+        open_at = np.flatnonzero(goes_on).tolist()
+        following = laws(t, [level[i] for i in open_at], reach[open_at].tolist())
         below: list[Prefix] = []
         arrived, ids, left_out = [], [], []
         for prefix, mass, is_open in zip(level, reach.tolist(), goes_on.tolist(), strict=True):
             tokens, prob = next(following) if is_open else (np.array([ENDED]), np.ones(1))
-            keep = (mass * prob >= least) & (prob > 0)
-            keep[prob.argmax()] = True
+            keep = kept(tokens, prob, mass, least)
             out = float(prob[~keep].sum())
             left_out.append(mass * out)
             tokens, prob = tokens[keep], prob[keep]
@@ -113,3 +114,17 @@ def grow(
         lost.append(left_out)
     arrays = TreeArrays(np.cumsum([0, *sizes]), np.cumsum([0, *degrees]), np.concatenate(probs))
     return Growth(arrays, prefixes, np.concatenate(written), lost)
+
+
+def kept(tokens: IntArray, prob: FloatArray, mass: float, least: float) -> BoolArray:
+    """Which tokens stay after a prefix of probability `mass`: all whose prefixes are likely enough, and the likeliest.
+
+    Examples
+    --------
+    >>> kept(np.array([7, 8, 9]), np.array([0.5, 0.3, 0.2]), mass=0.1, least=0.03).tolist()
+    [True, True, False]
+    """
+    one: BoolArray = tokens != OTHERS
+    keep: BoolArray = (mass * prob >= least) & (prob > 0) & one
+    keep[np.where(one, prob, -1.0).argmax()] = True
+    return keep

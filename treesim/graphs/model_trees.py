@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,18 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import TreeError, quoted
 from treesim.graphs.distributions import Normaliser, of_logits
-from treesim.graphs.growth import ENDED, OTHERS, NextTokens, Prefix, grow
+from treesim.graphs.growth import ENDED, OTHERS, NextTokens, Prefix, grow, kept
 from treesim.graphs.layered import SMALLEST_PROBABILITY
 from treesim.graphs.tree import Tree
+from treesim.runtime.journal import Journal
 from treesim.spec import require_at_least, require_positive, require_whole
 
 # Rows of a dense array [n_prefixes, vocabulary], or a pair (ids, numbers) for each prefix.
 Answer = Any
 Policy = Callable[[list[Prefix]], Answer]
 
+# Probabilities of one model on two machines are as near, relatively.
+_SAME = 1e-3
 # What stands for all that was left out after a prefix.
 REST = "\u2026"
 
@@ -99,6 +103,7 @@ def tree_of_model(
     rest: bool = False,
     batch: int = 64,
     report: Callable[[str], None] = lambda _: None,
+    journal: Path | None = None,
 ) -> Tree:
     """The tree of what a language model may write, grown level by level.
 
@@ -126,6 +131,9 @@ def tree_of_model(
         How many prefixes the policy is asked for at once.
     report : callable
         Told after each batch how far it is.
+    journal : Path, optional
+        A file that keeps each batch's answer, as far as it is in the tree: grown again with the same file, what was
+        asked is not asked again, but for the first law, which shows whether it is the same model.
 
     Returns
     -------
@@ -135,7 +143,9 @@ def tree_of_model(
     Raises
     ------
     TreeError
-        If the policy returns no laws.
+        If the policy returns no laws, or other ones than the journal has.
+    TreesimError
+        If the journal is another's, or cannot be written to.
     MemoryBudgetError
         If the tree outgrows the memory budget.
 
@@ -150,7 +160,9 @@ def tree_of_model(
     require_whole("horizon", horizon, 1)
     require_whole("batch", batch, 1)
     normaliser = Normaliser()
-    asked = partial(_laws, policy, batch, logits, rules or SamplingRules(), normaliser, report)
+    rules = rules or SamplingRules()
+    subject = f"a tree of a model: {rules}, least {least:g}, batches of {batch}"
+    asked = partial(_laws, policy, batch, logits, rules, least, normaliser, report, Journal(journal, subject))
     grown = grow(asked, horizon, least, stop, rest)
     normaliser.say()
     ids, tokens = np.unique(grown.written, return_inverse=True)
@@ -161,19 +173,54 @@ def tree_of_model(
 
 
 def _laws(
-    policy: Policy, batch: int, logits: bool, rules: SamplingRules, normaliser: Normaliser,
-    report: Callable[[str], None], t: int, prefixes: list[Prefix],
+    policy: Policy, batch: int, logits: bool, rules: SamplingRules, least: float, normaliser: Normaliser,
+    report: Callable[[str], None], journal: Journal, t: int, prefixes: list[Prefix], reach: list[float],
 ) -> Iterator[NextTokens]:  # fmt: skip
     """For each prefix of level `t` the tokens that may follow, likeliest first, and their probabilities."""
-    for start in range(0, len(prefixes), batch):
-        some = prefixes[start : start + batch]
+
+    def asked(some: list[Prefix], masses: list[float]) -> dict[str, Any]:
         answer = policy(list(some))
         if len(answer) != len(some):
             raise TreeError(f"the policy returned {len(answer)} laws for {len(some)} prefixes, expected one for each")
-        report(f"level {t + 1}, {start + len(some)} asked")
-        for prefix, row in zip(some, answer, strict=True):
+        laws = []
+        for prefix, mass, row in zip(some, masses, answer, strict=True):
             ids, numbers = row if isinstance(row, tuple) else (np.arange(len(row)), row)
-            yield _law(np.asarray(ids, np.int64), numbers, prefix, logits, rules, normaliser)
+            tokens, prob = _law(np.asarray(ids, np.int64), numbers, prefix, logits, rules, normaliser)
+            laws.append([part.tolist() for part in _shortened(tokens, prob, mass, least)])
+        return {"laws": laws}
+
+    for start in range(0, len(prefixes), batch):
+        some, masses = prefixes[start : start + batch], reach[start : start + batch]
+        key = {"level": t, "start": start}
+        known = journal.knows(key)
+        found = partial(asked, some, masses)
+        # Without a file nothing is kept, or all laws would be in memory twice.
+        answer = (journal.recall(key, found) if journal.path is not None else found())["laws"]
+        if known and t == 0 and not _are_same(answer, asked(some, masses)["laws"]):
+            raise TreeError(
+                f"{journal.path} has the answers of another model or prompt; choose another name, or delete it"
+            )
+        report(f"level {t + 1}, {start + len(some)} {'known' if known else 'asked'}")
+        if len(answer) != len(some):
+            raise TreeError(f"{journal.path} has {len(answer)} laws for {len(some)} prefixes; delete it")
+        for tokens, prob in answer:
+            yield np.array(tokens, np.int64), np.array(prob)
+
+
+def _shortened(tokens: IntArray, prob: FloatArray, mass: float, least: float) -> NextTokens:
+    """What is left out put together as one token, so that a journal holds what the tree does."""
+    keep = kept(tokens, prob, mass, least)
+    if keep.all():
+        return tokens, prob
+    return np.append(tokens[keep], OTHERS), np.append(prob[keep], prob[~keep].sum())
+
+
+def _are_same(some: list[list[list[float]]], others: list[list[list[float]]]) -> bool:
+    """Whether two answers are those of one model, on whatever machine."""
+    return all(
+        one[0] == other[0] and np.allclose(one[1], other[1], rtol=_SAME)
+        for one, other in zip(some, others, strict=True)
+    )
 
 
 def _law(

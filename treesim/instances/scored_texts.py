@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,16 @@ from treesim.graphs.tree import Tree
 from treesim.graphs.values import optimal_twist, value_between
 from treesim.instances.instance import Instance
 from treesim.instances.rewards import log_of_linear
+from treesim.runtime.journal import Journal
 from treesim.scaled import Scaled
 from treesim.spec import require_whole
 
 Score = Callable[[list[str]], Any]
 
 
-def instance_from_texts(tree: Tree, reward: Score, value: Score | None = None, batch: int = 64) -> Instance:
+def instance_from_texts(
+    tree: Tree, reward: Score, value: Score | None = None, batch: int = 64, journal: Path | None = None
+) -> Instance:
     """The instance whose leaves are worth what a function says of their texts.
 
     Parameters
@@ -33,6 +38,8 @@ def instance_from_texts(tree: Tree, reward: Score, value: Score | None = None, b
         says. V* if left out. At the root V^ is P V^.
     batch : int
         How many texts are asked for at once.
+    journal : Path, optional
+        A file that keeps what was said of each batch: with the same file, tree and batch it is not asked again.
 
     Raises
     ------
@@ -40,6 +47,8 @@ def instance_from_texts(tree: Tree, reward: Score, value: Score | None = None, b
         If a number is negative, infinite or NaN, there are not as many as texts, or all rewards are zero.
     TreeError
         If the tree writes no texts.
+    TreesimError
+        If the journal is another's, or cannot be written to.
 
     Examples
     --------
@@ -50,21 +59,28 @@ def instance_from_texts(tree: Tree, reward: Score, value: Score | None = None, b
     [0.4444, 0.2222, 0.2222, 0.1111]
     """
     require_whole("batch", batch, 1)
-    log_reward = log_of_linear(_scores(reward, tree.texts(), batch, "reward"))
+    texts = tree.texts()
+    digest = hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    known = Journal(journal, f"what texts are worth: {len(texts)} of digest {digest}, batches of {batch}")
+    log_reward = log_of_linear(_scores(reward, texts, batch, "reward", tree.horizon, known))
     twist = optimal_twist(tree, log_reward)
     if value is None:
         return Instance(tree, twist)
-    levels = [_scores(value, tree.texts(t), batch, "value") for t in range(1, tree.horizon)]
+    levels = [_scores(value, tree.texts(t), batch, "value", t, known) for t in range(1, tree.horizon)]
     inner = Scaled.from_float(np.concatenate([np.zeros(0), *levels]))
     return Instance(tree, value_between(tree, inner, twist[tree.leaves]))
 
 
-def _scores(score: Score, texts: Sequence[str], batch: int, what: str) -> FloatArray:
+def _scores(score: Score, texts: Sequence[str], batch: int, what: str, level: int, journal: Journal) -> FloatArray:
     """What a function says of texts, each asked once, shape [n]."""
     distinct, place = np.unique(np.array(texts, object), return_inverse=True)
     said = np.empty(len(distinct))
     for start in range(0, len(distinct), batch):
         some = distinct[start : start + batch].tolist()
+        key = {"what": what, "level": level, "start": start}
+        if journal.knows(key):
+            said[start : start + len(some)] = journal.recall(key, dict)["said"]
+            continue
         given = np.asarray(score(some), np.float64)
         if given.shape != (len(some),):
             raise RewardError(f"the {what}s of {len(some)} texts have shape {given.shape}, expected one for each")
@@ -74,4 +90,5 @@ def _scores(score: Score, texts: Sequence[str], batch: int, what: str) -> FloatA
                 f"the {what} of {quoted(some[bad[0]])} is {given[bad[0]]}, expected a finite number of at least 0"
             )
         said[start : start + len(some)] = given
+        journal.recall(key, lambda given=given: {"said": given.tolist()})  # type: ignore[misc]
     return said[place.ravel()]

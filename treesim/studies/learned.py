@@ -19,9 +19,9 @@ from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.learning.fit import learn
+from treesim.runtime.journal import Journal
 from treesim.samplers import SMC, GuidedSMC, Sampler
 from treesim.studies.experiment import Experiment, Points
-from treesim.studies.journal import Journal
 from treesim.studies.scaling import Growth, fit
 
 GROWTHS = ("extensive", "diffusive", "intensive")

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from treesim import MemoryBudgetError, SamplingRules, SpecError, Tree, TreeError, tree_of_model
+from treesim import MemoryBudgetError, SamplingRules, SpecError, Tree, TreeError, TreesimError, tree_of_model
 
 SIZE = 7
 
@@ -165,3 +165,51 @@ def test_what_is_no_law_is_refused(monkeypatch):
     monkeypatch.setenv("TREESIM_MEMORY_GIB", "1e-4")
     with pytest.raises(MemoryBudgetError, match="a tree grown to level 4 of 9, pruned at 0,"):
         tree_of_model(dense, str, 9)
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize(("least", "rest"), [(0.0, False), (0.02, False), (0.02, True)])
+def test_a_growth_that_was_interrupted_goes_on_where_it_stopped(tmp_path, least, rest):
+    asked = []
+
+    def policy(prefixes):
+        if len(asked) == stops_after:
+            raise Interrupted
+        asked.append(len(prefixes))
+        return dense(prefixes)
+
+    settings = {"horizon": 3, "least": least, "rest": rest, "batch": 4, "rules": SamplingRules(0.8, top_k=4)}
+    stops_after = -1
+    whole = tree_of_model(policy, str, **settings)
+    calls, journal = len(asked), tmp_path / "growth"
+    asked.clear()
+    stops_after = calls // 2
+    with pytest.raises(Interrupted):
+        tree_of_model(policy, str, journal=journal, **settings)
+    stops_after = -1
+    asked.clear()
+    told = []
+    again = tree_of_model(policy, str, journal=journal, report=told.append, **settings)
+    # The first law is asked again, to see that it is the same model.
+    assert len(asked) == calls - calls // 2 + 1
+    assert [text.endswith("known") for text in told] == [True] * (calls // 2) + [False] * (calls - calls // 2)
+    for name in ("level_ptr", "edge_ptr", "edge_prob", "tokens", "pruned"):
+        assert np.array_equal(getattr(again, name), getattr(whole, name))
+    assert again.texts() == whole.texts()
+
+
+def test_a_journal_of_another_model_is_refused(tmp_path):
+    journal = tmp_path / "growth"
+    tree_of_model(dense, str, horizon=2, journal=journal)
+    with pytest.raises(TreeError, match="has the answers of another model or prompt"):
+        tree_of_model(lambda prefixes: np.roll(dense(prefixes), 1, axis=1), str, horizon=2, journal=journal)
+    for other in ({"least": 0.1}, {"batch": 3}, {"rules": SamplingRules(top_k=2)}):
+        with pytest.raises(TreesimError, match="is no journal of"):
+            tree_of_model(dense, str, horizon=2, journal=journal, **other)
+    # Of what is left out a journal holds the sum alone.
+    few = tmp_path / "few"
+    tree_of_model(dense, str, horizon=2, least=0.2, journal=few)
+    assert len(few.read_text()) < len(journal.read_text()) / 2

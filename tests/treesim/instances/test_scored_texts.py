@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from treesim import RewardError, SpecError, Tree, TreeError, instance_from_texts, tree_of_model
+from treesim import RewardError, SpecError, Tree, TreeError, TreesimError, instance_from_texts, tree_of_model
 
 
 @pytest.fixture
@@ -56,3 +56,31 @@ def test_numbers_that_are_none_are_refused(tree):
         instance_from_texts(tree, ones, batch=0)
     with pytest.raises(TreeError, match="the edges of this tree have no tokens"):
         instance_from_texts(Tree.complete(2, 2), ones)
+
+
+def test_scores_that_are_known_are_not_asked_for_again(tree, tmp_path):
+    asked = []
+
+    def score(texts):
+        asked.extend(texts)
+        return [1.0 + len(text) + text.count("a") for text in texts]
+
+    whole = instance_from_texts(tree, score, score, batch=2)
+    n = len(asked)
+    asked.clear()
+
+    def fails(texts):
+        if len(asked) >= 4:
+            raise KeyboardInterrupt
+        return score(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        instance_from_texts(tree, fails, fails, batch=2, journal=tmp_path / "scores")
+    asked.clear()
+    again = instance_from_texts(tree, score, score, batch=2, journal=tmp_path / "scores")
+    assert len(asked) == n - 4 and again.value.equals(whole.value)
+    asked.clear()
+    instance_from_texts(tree, score, score, batch=2, journal=tmp_path / "scores")
+    assert not asked
+    with pytest.raises(TreesimError, match="is no journal of 'what texts are worth"):
+        instance_from_texts(tree.truncate(1), score, batch=2, journal=tmp_path / "scores")

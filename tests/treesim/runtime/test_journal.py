@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from treesim import TreesimError
-from treesim.studies.journal import Journal
+from treesim.runtime.journal import Journal
 
 
 def test_what_is_known_is_not_found_again(tmp_path):
