@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # These need libraries that are tested in environments of their own.
-FOREIGN = {f"treesim.adapters.{name}" for name in ("its_hub", "particles", "genlm", "llamppl")}
+FOREIGN = {f"treesim.adapters.{name}" for name in ("its_hub", "particles", "genlm", "llamppl", "transformers")}
 
 
 def modules() -> list[str]:

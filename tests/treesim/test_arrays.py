@@ -29,7 +29,7 @@ from treesim.empirical.identification import identify_law
 from treesim.theory.worst_case import worst_guidance
 
 # These need libraries that are tested in environments of their own.
-FOREIGN = {f"treesim.adapters.{name}" for name in ("its_hub", "particles", "genlm", "llamppl")}
+FOREIGN = {f"treesim.adapters.{name}" for name in ("its_hub", "particles", "genlm", "llamppl", "transformers")}
 
 
 def dataclasses_of_ours():

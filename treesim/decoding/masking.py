@@ -39,9 +39,9 @@ def constrained_texts(tree: Tree, pattern: str) -> Instance:
     >>> from treesim import GuidedSMC, tree_of_model
     >>> tree = tree_of_model(lambda prefixes: [[0.9, 0.1]] * len(prefixes), "ab".__getitem__, horizon=2)
     >>> exact = constrained_texts(tree, ".*b.*")
-    >>> [round(p, 4) for p in exact.target.prob.to_float()]  # aa, ab, ba, bb
+    >>> exact.target.prob.to_float().round(4).tolist()  # aa, ab, ba, bb
     [0.0, 0.4737, 0.4737, 0.0526]
-    >>> [round(p, 4) for p in GuidedSMC().law(masked(exact)).prob.to_float()]
+    >>> GuidedSMC().law(masked(exact)).prob.to_float().round(4).tolist()
     [0.0, 0.9, 0.09, 0.01]
     """
     try:

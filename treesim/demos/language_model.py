@@ -218,7 +218,7 @@ def run(
     --------
     >>> story = run()
     >>> [round(tv.mid, 3) for tv in story.best_of_n][::2]
-    [0.334, 0.057, 0.445, 0.496, 0.505]
+    [0.334, 0.057, 0.445, 0.496, 0.618]
     """
     judged = shipped() if judged is None else judged
     tree = _tree(judged)

@@ -191,7 +191,7 @@ def plan_for(instance: Instance, delta: float = 0.1, branching: int | None = Non
     --------
     >>> from treesim import family
     >>> plan_for(family("sharpest-guidance", horizon=4, epsilon=0.1), delta=0.2).cheapest().spec
-    'sp-gsmc:mh=1'
+    'sp-gsmc'
     """
     audit, degree = instance.audit, instance.graph.max_degree
     if not math.isfinite(audit.bellman_error):
