@@ -20,6 +20,9 @@ from treesim.graphs.model_trees import SamplingRules, tree_of_model
 from treesim.graphs.tree import Tree
 
 
+YES_OR_NO = ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")
+
+
 @dataclass(frozen=True)
 class LanguageModel:
     """A causal model and its tokenizer.
@@ -107,7 +110,7 @@ class LanguageModel:
     def judge(
         self,
         question: str,
-        answers: tuple[Sequence[str], Sequence[str]] = (("Yes", " Yes"), ("No", " No")),
+        answers: tuple[Sequence[str], Sequence[str]] = YES_OR_NO,
         batch: int = 64,
     ) -> Callable[[list[str]], FloatArray]:
         """A function of texts: the probability of a positive answer among those of either kind.
