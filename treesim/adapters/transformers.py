@@ -19,7 +19,6 @@ from treesim.errors import TreeError
 from treesim.graphs.model_trees import SamplingRules, tree_of_model
 from treesim.graphs.tree import Tree
 
-
 YES_OR_NO = ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")
 
 
