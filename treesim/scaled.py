@@ -187,3 +187,8 @@ def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
 def exp_or_inf(log_number: float) -> float:
     """``exp``, infinite where floats end instead of an error."""
     return math.exp(log_number) if log_number < 709.78 else math.inf
+
+
+def expm1_or_inf(log_number: float) -> float:
+    """``exp - 1``, infinite where floats end instead of an error."""
+    return math.expm1(log_number) if log_number < 709.78 else math.inf

@@ -6,10 +6,13 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.samplers import GuidedSMC, Sampler
-from treesim.scaled import exp_or_inf
+from treesim.samplers.bernoulli_factory import expected_flips
+from treesim.scaled import exp_or_inf, expm1_or_inf
 from treesim.spec import require_whole
 
 
@@ -260,9 +263,29 @@ def leaf_walk_bound(leaves: int, horizon: int, epsilon: float) -> float:
 
 def leaf_walk_size(horizon: int, epsilon: float) -> float:
     """S of `leaf_walk_bound`: a leaf takes 2 S steps in equilibrium, and at most S times that from the root."""
-    return (
-        exp_or_inf(math.log(math.expm1(horizon * math.log1p(epsilon)) / epsilon)) if epsilon > 0.0 else float(horizon)
-    )
+    log_growth = horizon * math.log1p(epsilon)
+    return expm1_or_inf(log_growth) / epsilon if epsilon > 0.0 else float(horizon)
+
+
+def factory_cost(horizon: int, epsilon: float, ratio_bound: float) -> float:
+    """Values that the exact guided sampler asks for one output, in expectation, at the most.
+
+    Attempts are geometric (Wald): each passes with probability (1 + epsilon)^(2 - 2T) (1 + 1/T)^(1 - T), or more. A
+    step takes L (1 + epsilon) draws, and a coin what its factory takes at the worst b.
+
+    Examples
+    --------
+    >>> round(factory_cost(8, 0.01, 1.5))
+    311
+    """
+    scale = ratio_bound / ((1.0 + epsilon) * (1.0 + 1.0 / horizon))
+    gap = 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
+    b = np.geomspace(1.0 / (1.0 + epsilon), 1.0 + epsilon, 65)
+    with np.errstate(over="ignore", invalid="ignore"):
+        flips = float(expected_flips(b / ratio_bound, scale, gap).max())
+    attempts = exp_or_inf((horizon - 1) * (2.0 * math.log1p(epsilon) + math.log1p(1.0 / horizon)))
+    cost = attempts * (horizon * ratio_bound * (1.0 + epsilon) + (horizon - 1) * flips) + 1.0
+    return cost if cost < math.inf else math.inf  # not NaN
 
 
 def lower_bound(horizon: int, rate: float) -> float:

@@ -17,9 +17,15 @@ from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.laws.selection import MOST_PROGRAMMED, selection
 from treesim.runtime.search import first
-from treesim.samplers.bernoulli_factory import expected_flips
-from treesim.scaled import exp_or_inf
-from treesim.theory.bounds import guidance_bound, leaf_walk_bound, leaf_walk_size, lower_bound, particles_needed
+from treesim.scaled import exp_or_inf, expm1_or_inf
+from treesim.theory.bounds import (
+    factory_cost,
+    guidance_bound,
+    leaf_walk_bound,
+    leaf_walk_size,
+    lower_bound,
+    particles_needed,
+)
 from treesim.theory.correction import correction_lower_bound, draws_to_correct
 from treesim.theory.pools import least_good_pool, least_pool, log_good_bound, log_good_range, pool_step_bound
 
@@ -256,8 +262,10 @@ def _drawing(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> 
         return
     for by_race in (False, True):
         name = "select=race" if by_race else "select=weight"
-        if slack > 0.0:
-            pool = least_pool(horizon, largest, slack, by_race)
+        pool = least_pool(horizon, largest, slack, by_race) if slack > 0.0 else 1
+        if pool >= _LARGEST:
+            yield Method(f"sp-gsmc:pool,{name}", asks, POOL_STEPS, remark="more than 10^15 children")
+        elif slack > 0.0:
             steps = -math.expm1(horizon * math.log1p(-pool_step_bound(pool, largest, by_race)))
             yield Method(_spec("sp-gsmc", pool=pool, **({"select": "race"} if by_race else {})), asks, POOL_STEPS,
                          delta - slack + steps, float(pool * horizon))  # fmt: skip
@@ -267,14 +275,21 @@ def _drawing(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> 
             )
     yield _pools_in_a_chain(horizon, epsilon, largest, delta)
     yield _pools_selected(horizon, epsilon, largest, delta)
-    particles = particles_needed(horizon, epsilon, ratio_bound, delta) if horizon > 1 else 1.0 / delta
+    particles = particles_needed(horizon, epsilon, ratio_bound, delta)
+    if horizon == 1:  # importance resampling, of which the theorem says nothing
+        particles = math.ceil(min((largest - 1.0) * (1.0 / delta - 1.0), _LARGEST))
     if particles < _LARGEST:
-        tv = exp_or_inf(math.log(particles_needed(horizon, epsilon, ratio_bound, 1.0)) - math.log(particles))
-        yield Method(_spec("smc", particles=max(1, int(particles))), asks, "5.1", min(delta, tv), particles * horizon)
+        spec = _spec("smc", particles=max(1, int(particles)))
+        yield Method(spec, asks, "5.1" if horizon > 1 else "resampling bound", delta, max(1.0, particles) * horizon)
     else:
         yield Method("smc", asks, "5.1", remark=f"{particles:.2g} particles")
-    yield Method("exact-guided", asks, "Bernoulli factory", 0.0, factory_cost(horizon, epsilon, ratio_bound),
-                 "epsilon and L must not be understated")  # fmt: skip
+    cost = factory_cost(horizon, epsilon, ratio_bound)
+    tv, of_cost, remark = (
+        (0.0, cost, "epsilon and L must not be understated")
+        if cost < math.inf
+        else (None, None, "its cost is beyond floats")
+    )
+    yield Method("exact-guided", asks, "Bernoulli factory", tv, of_cost, remark)
 
 
 def _without_value(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> Iterator[Method]:
@@ -285,10 +300,10 @@ def _without_value(horizon: int, epsilon: float, ratio_bound: float, delta: floa
         yield Method(_spec("race", n=int(paths)), "draws", "race bound", tv, paths * horizon)
     else:
         yield Method("race", "draws", "race bound", remark=f"(L (1 + epsilon))^T = {exp_or_inf(log_largest):.2g} paths")
-    paths = math.expm1(min(log_largest, 700.0)) * (1.0 / delta - 1.0)
+    excess = expm1_or_inf(log_largest)
+    paths = excess * (1.0 / delta - 1.0)
     if paths < _LARGEST:
         n = max(1, math.ceil(paths))
-        excess = math.expm1(log_largest)
         yield Method(_spec("importance", n=n), "draws", "resampling bound", excess / (excess + n), float(n * horizon))
     else:
         yield Method("importance", "draws", "resampling bound", remark=f"{paths:.2g} paths")
@@ -370,25 +385,6 @@ def _rounded_up(number: float) -> float:
         return number
     unit = 10.0 ** (math.floor(math.log10(number)) - 2)
     return float(f"{math.ceil(number / unit * (1 - 1e-12)) * unit:.3g}")
-
-
-def factory_cost(horizon: int, epsilon: float, ratio_bound: float) -> float:
-    """Values that the exact guided sampler asks for one output, in expectation, at the most.
-
-    Attempts are geometric (Wald): each passes with probability (1 + epsilon)^(2 - 2T) (1 + 1/T)^(1 - T), or more. A
-    step takes L (1 + epsilon) draws, and a coin what its factory takes at the worst b.
-
-    Examples
-    --------
-    >>> round(factory_cost(8, 0.01, 1.5))
-    311
-    """
-    scale = ratio_bound / ((1.0 + epsilon) * (1.0 + 1.0 / horizon))
-    gap = 1.0 / (horizon + 1.0) * (1.0 - 1e-9)
-    b = np.geomspace(1.0 / (1.0 + epsilon), 1.0 + epsilon, 65)
-    flips = float(expected_flips(b / ratio_bound, scale, gap).max())
-    attempts = exp_or_inf((horizon - 1) * (2.0 * math.log1p(epsilon) + math.log1p(1.0 / horizon)))
-    return attempts * (horizon * ratio_bound * (1.0 + epsilon) + (horizon - 1) * flips) + 1.0
 
 
 def _spec(name: str, **settings: int | str) -> str:

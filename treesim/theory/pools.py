@@ -47,6 +47,8 @@ def pool_step_bound(pool: int, largest: float, by_race: bool = False) -> float:
 def least_pool(horizon: int, largest: float, slack: float, by_race: bool = False) -> int:
     """The least M with which T steps of pool guidance are within `slack` of exact guidance, by `pool_step_bound`.
 
+    2^62 stands for all that are larger.
+
     Examples
     --------
     >>> least_pool(10, 2.0, 0.05), least_pool(10, 2.0, 0.05, by_race=True)
@@ -55,8 +57,11 @@ def least_pool(horizon: int, largest: float, slack: float, by_race: bool = False
     # Steps are coupled one after the other: all T agree with probability (1 - TV of a step)^T.
     step = -math.expm1(math.log1p(-slack) / horizon)
     if by_race:
-        return max(1, math.ceil(math.log(step) / math.log1p(-1.0 / largest))) if largest > 1.0 else 1
-    return max(1, math.ceil((largest - 1.0) * (1.0 / step - 1.0)))
+        refusal = math.log1p(-1.0 / largest) if largest > 1.0 else -math.inf
+        needed = math.log(step) / refusal if refusal < 0.0 else math.inf
+    else:
+        needed = (largest - 1.0) * (1.0 / step - 1.0)
+    return max(1, math.ceil(min(needed, 2.0**62)))
 
 
 def log_pool_failure(pool: int, largest: float, error: float, has_own: bool = False) -> float:

@@ -10,8 +10,8 @@ from scipy.stats import binom
 
 from treesim import GuidedSMC, Instance, NoExactLaw, Scaled, SpecError, Tree, family, sampler
 from treesim.runtime.search import first
-from treesim.theory.bounds import leaf_walk_bound, leaf_walk_size
-from treesim.theory.planning import NOT_GUARANTEED, factory_cost, plan, plan_for
+from treesim.theory.bounds import factory_cost, leaf_walk_bound, leaf_walk_size
+from treesim.theory.planning import NOT_GUARANTEED, plan, plan_for
 from treesim.theory.pools import (
     least_good_pool,
     least_pool,
@@ -37,7 +37,7 @@ def test_what_is_guaranteed_holds_on_random_instances():
     for seed in range(12):
         epsilon, delta = (0.02, 0.1, 0.4)[seed % 3], (0.02, 0.3)[seed % 2]
         perturbation = ("random-sign", "log-uniform", "adversarial:starts=4")[seed % 3]
-        instance = family("dirichlet", horizon=2 + seed % 2, perturbation=perturbation, epsilon=epsilon, seed=seed)
+        instance = family("dirichlet", horizon=1 + seed % 3, perturbation=perturbation, epsilon=epsilon, seed=seed)
         for method in plan_for(instance, delta).methods:
             if method.tv is None or not small(method.spec):
                 continue
@@ -56,6 +56,10 @@ def test_what_is_guaranteed_holds_on_random_instances():
         "race:n", "importance:n", "smc:particles",
     }, checked  # fmt: skip
     assert min(checked.values()) >= 2
+    steep = family("uniform", horizon=1, branching=40, reward="sparse:share=0.05,floor=0.01", seed=2)
+    (few,) = (m for m in plan_for(steep, 0.1).methods if m.spec.startswith("smc"))
+    assert sampler(few.spec.replace("smc:particles", "importance:n")).law(steep).tv(steep.target) <= 0.1
+    assert sampler("importance:n=10").law(steep).tv(steep.target) > 0.1
 
 
 def test_pools_with_a_correction_keep_their_promise():
@@ -129,6 +133,13 @@ def test_which_is_cheapest():
     assert unbounded.cheapest("draws") is None and unbounded.cheapest("probabilities") is not None
     assert all(m.remark for m in unbounded.methods if m.tv is None)
     assert {"best-of-n", "beam", "particle-gibbs"} <= set(NOT_GUARANTEED)
+
+
+def test_numbers_beyond_floats_are_no_error():
+    for horizon, error, ratio in ((3, 1e300, 1e300), (10**6, 0.5, 2.0), (10**9, 1e-12, 1.0 + 1e-12), (2, 0.0, 1e308)):
+        found = plan(horizon, error, ratio, 0.1)
+        assert all(method.remark for method in found.methods if method.tv is None)
+        assert all(0 <= method.tv <= 0.1 and method.cost > 0 for method in found.methods if method.tv is not None)
 
 
 def test_wrong_numbers_are_named():
