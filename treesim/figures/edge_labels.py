@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from treesim.arrays import FloatArray
 from treesim.tables import escaped
@@ -49,12 +50,16 @@ def label_edges(
 
 
 def shown_token(word: str) -> str:
-    r"""A token as figures show it: its spaces visible, what would command a terminal escaped, a long one cut.
+    r"""A token as figures show it: its spaces visible, what has no letter in the font escaped, a long one cut.
 
     Examples
     --------
     >>> print(shown_token(" tea"), shown_token("\n"), shown_token("incomprehensible"))
     ␣tea \n incomprehen…
     """
-    text = escaped(word.replace(" ", "␣"))
+    font = get_font(findfont(FontProperties()))
+    text = "".join(
+        letter if font.get_char_index(ord(letter)) else letter.encode("unicode_escape").decode()
+        for letter in escaped(word.replace(" ", "␣"))
+    )
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

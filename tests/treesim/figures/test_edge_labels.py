@@ -1,5 +1,7 @@
 """Figures show what edges write, where there is room, as it is written."""
 
+import warnings
+
 import numpy as np
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -75,3 +77,10 @@ def test_long_tokens_and_commands_are_shown_short_and_escaped():
     assert shown_token("x" * 12) == "x" * 12
     assert shown_token("x" * 13) == "x" * 11 + "…"
     assert shown_token("\x1b\u202e") == r"\x1b\u202e"
+
+
+def test_letters_that_the_font_lacks_are_told_by_their_numbers():
+    assert shown_token("é🎉") == r"é\U0001f389"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert instance_svg(texts(["🎉", "b"], 1)).count(r"\U0001f389") == 1
