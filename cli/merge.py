@@ -25,7 +25,8 @@ from treesim.cli.saving import instance_output, save_and_tell
 def merge(file: Path, tolerance: float, output: Path, style: str) -> None:
     """Make prefixes of identical future one node, and save the trellis.
 
-    What a tolerance changes, a bound on the TV between the targets before and after, is said on stderr.
+    Every path writes the tokens that it wrote. What a tolerance changes, a bound on the TV between the targets before
+    and after, is said on stderr, and how many nodes lost their names.
     """
     from treesim import load
     from treesim.instances import merging
@@ -37,3 +38,6 @@ def merge(file: Path, tolerance: float, output: Path, style: str) -> None:
     change = f"; the target moved by TV {report.tv_bound:.2g} at most" if tolerance else ""
     save_and_tell(merged, output, style)
     note(f"{report.nodes_before} nodes are {report.nodes_after} now{change}")
+    if report.renamed:
+        left = "what edges write tells the texts" if merged.graph.names is None else "that of the first of them stands"
+        note(f"{report.renamed} nodes lost their names, merged with nodes of other names; {left}")

@@ -12,18 +12,19 @@ import click
 from treesim.cli.help import Command
 from treesim.cli.options import (
     file_argument,
-    json_option,
     output_option,
     plot_option,
     runs_option,
     seed_option,
     spec_argument,
+    table_options,
 )
-from treesim.cli.output import Failure, distinct_output, print_json, print_table
-from treesim.tables import number
+from treesim.cli.output import Failure, distinct_output, note, print_as, print_json, print_table
+from treesim.tables import escaped, number, table
 
 if TYPE_CHECKING:
     from treesim import Draws, Instance, Sampler
+    from treesim.empirical.diagnosis import Diagnosis
 
 OUTPUTS, DIAGNOSED = 10, 200
 
@@ -40,7 +41,7 @@ OUTPUTS, DIAGNOSED = 10, 200
 @output_option("Write .csv or .npz instead of stdout.")
 @click.option("--diagnose", is_flag=True, help="Look inside the runs instead: ESS, ancestors, acceptance, a verdict.")
 @plot_option("With --diagnose: ESS, ancestors, genealogy.")
-@json_option
+@table_options()
 def sample(
     file: Path,
     spec: str,
@@ -49,9 +50,12 @@ def sample(
     output: Path | None,
     diagnose: bool,
     plot: Path | None,
-    as_json: bool,
+    style: str,
 ) -> None:
-    """Simulate outputs of a sampler: leaf, choices at each step, log reward."""
+    """Simulate outputs of a sampler: leaf, choices at each step, log reward.
+
+    The table of outputs is csv; that of --diagnose has a row a level, where there is one to look at.
+    """
     import csv
     import io
 
@@ -69,7 +73,7 @@ def sample(
     sampler = sampler_of(spec)
     instance = load(file)
     if diagnose:
-        _diagnose(sampler, instance, spec, runs or DIAGNOSED, seed, plot, as_json)
+        _diagnose(sampler, instance, spec, runs or DIAGNOSED, seed, plot, style)
         return
     count = runs or OUTPUTS
     require_memory(count * (64 + 12 * instance.graph.horizon), f"{count} outputs of {instance.graph.horizon} steps")
@@ -82,7 +86,7 @@ def sample(
         texts = [None if leaf < 0 else instance.graph.text(edges)
                  for leaf, edges in zip(draws.leaf.tolist(), paths, strict=True)]  # fmt: skip
     names = None if instance.graph.names is None else [_last_name(instance, draws, i) for i in range(count)]
-    if as_json:
+    if style == "json":
         print_json({
             "file": str(file), "sampler": spec, "n": count, "seed": seed,
             "leaf": [None if leaf < 0 else leaf for leaf in draws.leaf.tolist()],
@@ -106,7 +110,7 @@ def sample(
             arrays["text"] = np.array(["" if text is None else text for text in texts])
         write_whole(distinct_output(output, file), lambda path: np.savez(path, allow_pickle=False, **arrays))
         return
-    if output is None and as_json:
+    if output is None and style == "json":
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -119,6 +123,9 @@ def sample(
         "choices": ["-".join(map(str, row or [])) for row in choices],
         "log_reward": [repr(value) for value in log_reward.tolist()],
     }
+    if output is None and style in ("markdown", "latex"):
+        click.echo(table(list(columns), zip(*columns.values(), strict=True), left=len(columns) - 1, form=style))
+        return
     writer.writerow(columns)
     writer.writerows(zip(*columns.values(), strict=True))
     if output is None:
@@ -148,7 +155,7 @@ def _last_name(instance: Instance, draws: Draws, i: int) -> str | None:
 
 
 def _diagnose(
-    sampler: Sampler, instance: Instance, spec: str, runs: int, seed: int, plot: Path | None, as_json: bool
+    sampler: Sampler, instance: Instance, spec: str, runs: int, seed: int, plot: Path | None, style: str
 ) -> None:
     """Print what is found inside the sampler's runs, and draw it."""
     from treesim.empirical import diagnosis
@@ -162,23 +169,36 @@ def _diagnose(
             raise Failure(f"there is nothing to draw inside {spec}, expected smc")
         save_figure(diagnosis_figure(found, diagnosis.one_run(sampler, instance, seed), spec), plot)
     columns = {"ess": found.ess, "weight_range": found.weight_range, "ancestors": found.ancestors}
-    if as_json:
-        print_json({
-            "sampler": spec, "runs": found.runs,
-            **{key: None if column is None else column.tolist() for key, column in columns.items()},
-            "log_partition_spread": found.log_partition_spread, "extinct": found.extinct,
-            "acceptance": found.acceptance, "verdict": list(found.verdict),
-        })  # fmt: skip
+    lists = {key: None if column is None else column.tolist() for key, column in columns.items()}
+    document: dict[str, Any] = {
+        "sampler": spec, "runs": found.runs, **lists,
+        "log_partition_spread": found.log_partition_spread, "extinct": found.extinct,
+        "acceptance": found.acceptance, "verdict": list(found.verdict),
+    }  # fmt: skip
+    if found.ess is None:
+        headers, rows = ["sampler", "runs", "acceptance"], [[spec, found.runs, number(found.acceptance)]]
+        records = [{"sampler": spec, "runs": found.runs, "acceptance": found.acceptance}]
+    else:
+        levels = list(zip(*columns.values(), strict=True))
+        headers = ["level", "ESS / N", "largest weight / mean", "ancestors / N"]
+        rows = [[t, *map(number, row)] for t, row in enumerate(levels, 1)]
+        records = [{"level": t, **dict(zip(columns, map(float, row), strict=True))} for t, row in enumerate(levels, 1)]
+    told = _in_words(found, plot)
+    if print_as(style, document if style == "json" else {"rows": records}, headers, rows):
+        for line in told if style != "json" else ():
+            note(line)
         return
     if found.ess is not None:
-        rows = [[t + 1, *map(number, row)] for t, row in enumerate(zip(*columns.values(), strict=True))]
-        print_table(["level", "ESS / N", "largest weight / mean", "ancestors / N"], rows)
+        print_table(headers, rows)
         click.echo()
-    if found.acceptance is not None:
-        click.echo(f"acceptance rate {found.acceptance:.4f}")
+    click.echo("\n".join(told))
+
+
+def _in_words(found: Diagnosis, plot: Path | None) -> list[str]:
+    """What is found, of all levels together."""
+    lines = [] if found.acceptance is None else [f"acceptance rate {found.acceptance:.4f}"]
     if found.log_partition_spread is not None:
-        click.echo(f"log of the estimates of Z: standard deviation {number(found.log_partition_spread)}")
-    for line in found.verdict:
-        click.echo(line)
-    if plot is not None:
-        click.echo(f"figure: {plot}")
+        spread = number(found.log_partition_spread)
+        lines.append(f"log of the estimates of Z: standard deviation {spread}")
+    lines += found.verdict
+    return lines if plot is None else [*lines, f"figure: {escaped(str(plot))}"]

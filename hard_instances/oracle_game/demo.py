@@ -69,7 +69,10 @@ def figure(curves: list[SuccessCurve], rows: list[PriceRow], proof: Certificate)
 
 
 def page(branching: int = 2, seed: int = 0, track: Track = iter) -> Page:
-    """Chance of finding the hidden prefix, and the price of nearness: sliders over T, epsilon and queries."""
+    """Chance of finding the hidden prefix, and the price of nearness: sliders over T, epsilon and queries.
+
+    Both panels follow all of them: what the chosen queries buy at the chosen horizon is marked on its curve.
+    """
     horizons, epsilons = (3, 6, 9), (0.5, 0.75, 1.0)
     budgets = [float(2**k) for k in range(2, 13)]
     grid = np.array(budgets)
@@ -82,7 +85,7 @@ def page(branching: int = 2, seed: int = 0, track: Track = iter) -> Page:
 
     @cache
     def price(epsilon: float) -> list[Curve]:
-        rows = list(prices(range(6, 61, 3), epsilon, branching))
+        rows = list(prices(range(3, 61, 3), epsilon, branching))
         return [
             Curve("any sampler, at least", [(row.horizon, row.bound) for row in rows], GREY, marks=True),
             Curve("best-of-N (exact)", [(row.horizon, row.best_of_n) for row in rows], ORANGE, marks=True),
@@ -103,7 +106,15 @@ def page(branching: int = 2, seed: int = 0, track: Track = iter) -> Page:
             Curve("needed for TV ≤ 1/3", [(q, proof.forced_hit) for q in budgets], "currentColor", dash=True)
         )
         within = [(curve.strategy.replace("{}", "N"), curve.success[curve.queries <= budget]) for curve in curves]
-        return State([chances, price(epsilon)], [
+        best = curves[0].success[curves[0].queries == budget].tolist()
+        chances.append(Curve("best possible with q queries", [(budget, each) for each in best], NAVY, marks=True))
+        least, *_ = price(epsilon)
+        prices_at = [
+            *price(epsilon),
+            Curve("q queries", [(t, budget) for t, _ in least.points], "currentColor", dash=True),
+            Curve(f"any sampler at T = {horizon}, at least", [(horizon, proof.queries)], NAVY, marks=True),
+        ]
+        return State([chances, prices_at], [
             f"One of {proof.hidden} prefixes is the good one; the target is on it with chance {proof.target_mass:.4f}.",
             f"Every sampler within TV 1/3 needs {proof.queries:.4g} queries or more.",
             f"With {budget:.0f} queries: "

@@ -1,5 +1,6 @@
 """The demos' pages, in a real browser; without one those tests are skipped."""
 
+import itertools
 import json
 import shutil
 from functools import cache, partial
@@ -298,6 +299,22 @@ def test_the_third_panel_of_failures_follows_its_sliders():
     assert {n for _, n in few.points} == {10} and {n for _, n in many.points} == {300}
     assert draws.points[-1] == (100, 20429) and short.points == draws.points[: len(short.points)]
     assert short.points[-1][0] == 20
+
+
+def test_every_panel_of_the_oracle_game_follows_every_slider():
+    """And says of the chosen queries and horizon what the curves say there."""
+    shown = page("hidden-leaf")
+    start = [slider.start for slider in shown.sliders]
+    first = state_at(shown, start)
+    for index in range(len(shown.sliders)):
+        other = state_at(shown, [0 if i == index else place for i, place in enumerate(start)])
+        assert all(one != two for one, two in zip(first.panels, other.panels, strict=True))
+    for places in itertools.product(*(range(len(slider.values)) for slider in shown.sliders)):
+        horizon, _, budget = (slider.values[place] for slider, place in zip(shown.sliders, places, strict=True))
+        (best, *_, bought), (bound, _, spent, needed) = state_at(shown, places).panels
+        assert bought.points == [(budget, dict(best.points)[budget])]
+        assert needed.points == [(horizon, pytest.approx(dict(bound.points)[horizon], rel=1e-12))]
+        assert set(dict(spent.points).values()) == {budget}
 
 
 def test_pages_hold_what_was_computed():

@@ -83,6 +83,37 @@ def test_diagnosis_speaks_and_draws(run, instance):
     assert "nothing to draw" in run.error("sample", instance, "base", "--diagnose", "--plot", "d.png")
 
 
+def test_a_diagnosis_has_every_format(run, instance):
+    """The numbers of csv are those of json, and the words are beside the table."""
+    question = ("sample", instance, "smc:particles=8", "--diagnose", "--runs", 50)
+    document = run.json(*question)
+    done = run(*question, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [int(row["level"]) for row in rows] == [1, 2, 3, 4]
+    for key in ("ess", "weight_range", "ancestors"):
+        assert [float(row[key]) for row in rows] == document[key]
+    assert document["verdict"][0] in done.stderr
+    assert run(*question, "--format", "json").stdout == run(*question, "--json").stdout
+    markdown = run(*question, "--format", "markdown").stdout.splitlines()
+    assert markdown[0].split("|")[1].strip() == "level"
+    assert len(markdown) == 2 + 4
+    assert r"\toprule" in run(*question, "--format", "latex").stdout
+    corrected = ("sample", instance, "sp-gsmc:mh=4", "--diagnose")
+    (row,) = csv.DictReader(io.StringIO(run(*corrected, "--format", "csv").stdout))
+    assert float(row["acceptance"]) == run.json(*corrected)["acceptance"]
+    assert (row["sampler"], row["runs"]) == ("sp-gsmc:mh=4", "200")
+
+
+def test_outputs_have_every_format(run, instance):
+    question = ("sample", instance, "base", "--runs", 3)
+    text = run(*question).stdout
+    assert run(*question, "--format", "csv").stdout == text
+    markdown = [[cell.strip() for cell in line.split("|")[1:-1]]
+                for line in run(*question, "--format", "markdown").stdout.splitlines()]  # fmt: skip
+    assert [markdown[0], *markdown[2:]] == list(csv.reader(io.StringIO(text)))
+    assert r"\toprule" in run(*question, "--format", "latex").stdout
+
+
 def graph(edges, **rewards):
     nodes = dict.fromkeys(name for edge in edges for name in edge[:2])
     Path("g.json").write_text(json.dumps({

@@ -8,6 +8,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from treesim.arrays import FloatArray, IntArray
+from treesim.figures.edge_labels import label_edges
 from treesim.figures.style import BLUE, GREEN, GREY, ORANGE, axes_or_new, dress, headline, legend
 from treesim.graphs.guidance import normal_tv
 from treesim.graphs.layered import LayeredGraph
@@ -124,6 +125,7 @@ def draw_value_profile(instance: Instance, ax: Axes | None = None) -> Axes:
 def draw_graph(instance: Instance, ax: Axes | None = None) -> Axes:
     """The tree or trellis: line width is pi_ref, colour is V^, hollow nodes have value zero.
 
+    Edges are labelled with the tokens that they write, on levels where there is room for all of them.
     Of a tree of more than 512 leaves, the paths to the 128 leaves of largest target mass.
 
     Examples
@@ -163,6 +165,10 @@ def _draw_kept(instance: Instance, kept: list[IntArray], ax: Axes) -> None:
         widths = 0.3 + 3 * layer.prob[shown]
         lines = list(np.stack([starts, ends], axis=1))
         ax.add_collection(LineCollection(lines, linewidths=widths, colors="#bbbbbb"))
+        tokens, vocabulary = graph.edge_tokens(t), graph.vocabulary
+        if tokens is not None and vocabulary is not None:
+            words = [vocabulary[token] for token in tokens[shown].tolist()]
+            label_edges(ax, starts, ends, words, (widest + 1, graph.horizon + 1))
     node = np.concatenate([graph.level(t).start + nodes for t, nodes in enumerate(kept)])
     x, y = np.concatenate(across), -np.repeat(np.arange(len(kept)), [len(nodes) for nodes in kept])
     log_value = instance.value[node].log() - instance.audit.log_partition

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.graphs.layered import Layer, LayeredGraph
@@ -34,6 +35,8 @@ class MergeReport:
         The same for the log-values of nodes.
     tv_bound : float
         Bound on the TV between the targets before and after.
+    renamed : int
+        Nodes that had another name than the node that stands for them, and lost it.
     """
 
     nodes_before: int
@@ -41,13 +44,16 @@ class MergeReport:
     step_error: float
     value_error: float
     tv_bound: float
+    renamed: int = 0
 
 
 def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeReport]:
     """The instance with prefixes of identical future made one node.
 
-    Futures are identical if the same steps have the same probabilities, lead to identical futures, and V^ is the same
-    all the way to the reward; leaves of different answers or true rewards stay apart.
+    Futures are identical if the same steps have the same probabilities, write the same tokens, lead to identical
+    futures, and V^ is the same all the way to the reward; leaves of different answers or true rewards stay apart. So
+    every path writes what it wrote. Of different names the first stands for all; where edges have tokens, which tell
+    the texts, there are no names then.
 
     Parameters
     ----------
@@ -78,18 +84,22 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     group, first = _in_order(*_classes(_leaf_keys(instance, tolerance)))
     node_of, kept = [group], [first]
     layers: list[Layer] = []
+    written: list[NDArray[np.int32]] = []
     step_error = 0.0
     for t in reversed(range(graph.horizon)):
         layer = graph.layer(t)
         degree = np.diff(layer.ptr)
         ends = group[layer.ends(np.arange(len(layer.prob)))]
         own = _keys(value[graph.level(t)], tolerance)
-        prob_key = _keys(Scaled.from_float(layer.prob), tolerance)
+        tokens = graph.edge_tokens(t)
+        step = [_keys(Scaled.from_float(layer.prob), tolerance), ends]
+        if tokens is not None:
+            step.append(tokens.astype(np.int64))
         group, n_groups = np.empty(len(degree), np.int64), 0
         for width in np.unique(degree):
             nodes = np.flatnonzero(degree == width)
             edges = (layer.ptr[nodes] - layer.ptr[0])[:, None] + np.arange(width)
-            classes, size = _classes(np.concatenate([own[nodes, None], prob_key[edges], ends[edges]], axis=1))
+            classes, size = _classes(np.concatenate([own[nodes, None], *(key[edges] for key in step)], axis=1))
             group[nodes] = n_groups + classes
             n_groups += size
         group, first = _in_order(group, n_groups)
@@ -97,30 +107,38 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
         ptr = np.concatenate([[0], np.cumsum(degree[first])])
         edge = np.arange(ptr[-1]) + np.repeat(starts - ptr[:-1], degree[first])
         layers.append(Layer(ptr, layer.prob[edge], ends[edge].astype(np.int32)))
+        if tokens is not None:
+            written.append(tokens[edge])
         if tolerance:
             stand_in = np.repeat(starts[group] - (layer.ptr[:-1] - layer.ptr[0]), degree) + np.arange(len(ends))
             step_error = max(step_error, _log_gap(layer.prob, layer.prob[stand_in]))
         node_of.append(group)
         kept.append(first)
-    layers, order = _shared(layers[::-1])
+    layers, order, what_edges_write = _shared(layers[::-1], written[::-1])
     node_of, kept = node_of[::-1], kept[::-1]
     sizes = [len(first) for first in kept]
     starts = graph.level_ptr[:-1]
     rows = np.concatenate([start + first for start, first in zip(starts, kept, strict=True)])
+    level_start = np.cumsum([0, *sizes])
+    stand_in = np.concatenate([start + at for start, at in zip(level_start, node_of, strict=False)])
     names = None if graph.names is None else tuple(graph.names[row] for row in rows)
+    renamed = 0
+    if graph.names is not None and names is not None:
+        renamed = sum(before != names[at] for before, at in zip(graph.names, stand_in.tolist(), strict=True))
+    if renamed and what_edges_write is not None:
+        # Names may be texts, and would be those of other paths; what edges write is right.
+        names = None
     merged = Instance(
-        Trellis(np.cumsum([0, *sizes]), layers, order, names), value[rows],
+        Trellis(np.cumsum([0, *sizes]), layers, order, names, what_edges_write, graph.vocabulary), value[rows],
         instance.family, {**instance.parameters, "merged": tolerance}, instance.seed,
         outcomes=None if instance.outcomes is None else instance.outcomes.take(kept[-1]),
     )  # fmt: skip
-    level_start = np.cumsum([0, *sizes])
-    stand_in = np.concatenate([start + at for start, at in zip(level_start, node_of, strict=False)])
     value_error = _scaled_gap(value, merged.value[stand_in]) if tolerance else 0.0
     leaf = graph.leaves
     reward_error = _scaled_gap(value[leaf], merged.value[stand_in[leaf]]) if tolerance else 0.0
     report = MergeReport(
         graph.n_nodes, merged.graph.n_nodes, step_error, value_error,
-        math.tanh((graph.horizon * step_error + reward_error) / 2),
+        math.tanh((graph.horizon * step_error + reward_error) / 2), renamed,
     )  # fmt: skip
     return merged, report
 
@@ -234,18 +252,22 @@ def _in_order(group: IntArray, n_groups: int) -> tuple[IntArray, IntArray]:
     return rank[group], first[order]
 
 
-def _shared(layers: list[Layer]) -> tuple[list[Layer], IntArray]:
-    """The distinct layers, and which of them each step uses."""
+def _shared(
+    layers: list[Layer], tokens: list[NDArray[np.int32]]
+) -> tuple[list[Layer], IntArray, list[NDArray[np.int32]] | None]:
+    """The distinct layers, which of them each step uses, and what their edges write, if anything."""
     number: dict[tuple[bytes, ...], int] = {}
     distinct: list[Layer] = []
+    written: list[NDArray[np.int32]] = []
     order = []
-    for layer in layers:
-        key = tuple(part.tobytes() for part in layer)
+    for t, layer in enumerate(layers):
+        key = tuple(part.tobytes() for part in layer) + tuple(part.tobytes() for part in tokens[t : t + 1])
         if key not in number:
             number[key] = len(distinct)
             distinct.append(layer)
+            written += tokens[t : t + 1]
         order.append(number[key])
-    return distinct, np.array(order)
+    return distinct, np.array(order), written or None
 
 
 def _log_gap(a: FloatArray, b: FloatArray) -> float:

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from treesim.errors import SpecError
+from treesim.errors import SpecError, TreesimError
 
 MODULE = "treesim_import"
 
@@ -107,6 +107,31 @@ def place(error: BaseException) -> str:
     own = [(path, line) for path, line in written if not _INSTALLED & set(path.parts)]
     own = own or [(path, line) for path, line in written if not _LIBRARIES & set(path.parts)]
     return f"{own[-1][0].name}, line {own[-1][1]}" if own else ""
+
+
+@contextlib.contextmanager
+def blaming(function: Any) -> Iterator[None]:
+    """What treesim says of the outputs of a user's function says where the function begins."""
+    try:
+        yield
+    except TreesimError as error:
+        if where := home(function):
+            error.args = (f"{error} ({where})",)
+        raise
+
+
+def home(function: Any) -> str:
+    """File and line where a user's function or method begins; empty if it is none of the user's, or has no code.
+
+    Examples
+    --------
+    >>> home(home), home(max)
+    ('', '')
+    """
+    function = inspect.unwrap(getattr(function, "func", function))
+    called = function if inspect.isroutine(function) else type(function).__call__
+    code = getattr(called, "__code__", None)
+    return "" if code is None or _is_ours(code) else f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
 
 
 def reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from treesim.errors import NoExactLaw, OracleError, SpecError, TreesimError
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law
-from treesim.runtime.user_code import place, reason
+from treesim.runtime.user_code import blaming, place, reason
 from treesim.samplers.base import Cost, Sampler, remembered
 from treesim.samplers.draws import Draws
 from treesim.samplers.enumeration import Enumeration, OneRun, enumerate_runs, foresee_runs
@@ -104,12 +104,18 @@ class UserSampler(Sampler):
             raise SpecError(f"sampler {self.name!r} failed: {reason(error)}") from error
         if output is None:
             return None
-        if not isinstance(output, Prefix) or output.level != oracle.horizon:
+        with blaming(user.simulate):
+            self._require_complete(output, oracle)
+        return output
+
+    def _require_complete(self, output: Any, oracle: Oracle) -> None:
+        """Raise `OracleError` unless it is a complete prefix that was reached."""
+        # Whoever makes a prefix by hand may make it of anything.
+        if not isinstance(output, Prefix) or not isinstance(output.choices, tuple) or output.level != oracle.horizon:
             raise OracleError(
                 f"sampler {self.name!r} returned {reprlib.repr(output)}, expected a complete prefix or None"
             )
         oracle.require_reached(output, "returning it")
-        return output
 
     def _built(self) -> OracleSampler:
         """An object for a block of runs, so that what one block leaves in it does not reach another."""
@@ -184,6 +190,12 @@ def wrapped(user: Any) -> UserSampler:
         )
     namespace = {"name": name, "kind": type(user), "_given": user, "__module__": __name__}
     return dataclasses.make_dataclass(type(user).__name__, [], bases=(UserSampler,), namespace=namespace, frozen=True)()
+
+
+def unwrapped(sampler: Sampler) -> Any:
+    """The object of a user's that a sampler stands for; the sampler itself where there is none."""
+    given = sampler._given if isinstance(sampler, UserSampler) else None
+    return sampler if given is None else given
 
 
 def _parameter(name: str, field: dataclasses.Field[Any], kind: type) -> tuple[str, type, Any] | None:

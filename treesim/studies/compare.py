@@ -13,9 +13,11 @@ from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.laws.tv import TV
-from treesim.samplers import SAMPLERS, Sampler, labels, sampler
+from treesim.samplers import Sampler, labels
+from treesim.samplers.open_parameters import OpenSampler, open_sampler
+from treesim.samplers.registry import SamplerLike
 from treesim.spec import spell
-from treesim.studies.scaling import RUNS, with_parameter
+from treesim.studies.scaling import RUNS
 from treesim.tables import Records, flat
 
 
@@ -104,7 +106,7 @@ class Series:
 
 def compare(
     instances: Mapping[str, Instance] | Sequence[Instance],
-    specs: Iterable[str],
+    specs: Iterable[SamplerLike],
     vary: Mapping[str, Sequence[Any]] | None = None,
     effort: Effort | None = None,
     runs: int = RUNS,
@@ -118,10 +120,11 @@ def compare(
     ----------
     instances : mapping of str to Instance, or sequence of Instance
         By name; without names they are called by their families and parameters.
-    specs : iterable of str
+    specs : iterable of whatever `treesim.sampler` takes
+        Specs, samplers, classes, objects or functions.
     vary : mapping of str to sequence, optional
         Values of parameters: those samplers take them whose specs leave the parameter open, one that must be given
-        before others.
+        before others. Fields of classes and objects are open, whatever an object has in them.
     effort : Effort, optional
         How near the bounds on a TV must be that can only be enclosed, and what they may cost.
     runs : int
@@ -163,7 +166,7 @@ def compare(
     return Comparison(tuple(points))
 
 
-def series(specs: Iterable[str], vary: Mapping[str, Sequence[Any]]) -> list[Series]:
+def series(specs: Iterable[SamplerLike], vary: Mapping[str, Sequence[Any]]) -> list[Series]:
     """The samplers that specs and varying parameters name.
 
     Examples
@@ -171,27 +174,29 @@ def series(specs: Iterable[str], vary: Mapping[str, Sequence[Any]]) -> list[Seri
     >>> [(line.label, len(line.samplers)) for line in series(["base", "importance"], {"n": [1, 4, 16]})]
     [('base', 1), ('importance, n = 1 to 16', 3)]
     """
-    texts = list(specs)
-    open_ones = [_first_needed([key for key in _open(spec) if key in vary], spec) for spec in texts]
+    kinds = [open_sampler(spec) for spec in specs]
+    open_ones = [_first_needed([key for key in kind.open if key in vary], kind) for kind in kinds]
     for key in vary:
         if not vary[key]:
             raise SpecError(f"{key} varies over nothing, expected a value or more")
         if not any(key in keys for keys in open_ones):
             raise SpecError(f"{key} varies, but no sampler has it open: expected one with that parameter, not given")
     lines = []
-    for spec, keys in zip(texts, open_ones, strict=True):
+    for kind, keys in zip(kinds, open_ones, strict=True):
         if len(keys) > 1:
-            raise SpecError(f"{' and '.join(keys)} vary, and {spec!r} has both; give all but one of them in the spec")
+            raise SpecError(
+                f"{' and '.join(keys)} vary, and {kind.text!r} has both; give all but one of them in the spec"
+            )
         if keys:
             values = vary[keys[0]]
             span = f"{values[0]} to {values[-1]}" if len(values) > 1 else values[0]
-            kinds = tuple(with_parameter(spec, keys[0], value) for value in values)
-            lines.append(Series(f"{spec}, {keys[0]} = {span}", keys[0], kinds))
+            varied = tuple(kind.having(keys[0], value) for value in values)
+            lines.append(Series(f"{kind.without(keys[0])}, {keys[0]} = {span}", keys[0], varied))
         else:
-            lines.append(Series(spec, None, (sampler(spec),)))
+            lines.append(Series(kind.text, None, (kind.plain(),)))
     fixed = labels(spell(line.samplers[0]) for line in lines if line.varies is None)
     shown = iter(fixed)
-    return [line if line.varies else dataclasses.replace(line, label=next(shown)) for line in lines]
+    return _told_apart([line if line.varies else dataclasses.replace(line, label=next(shown)) for line in lines])
 
 
 def from_records(records: Records, vary: Collection[str] = ()) -> Comparison:
@@ -234,19 +239,20 @@ def from_records(records: Records, vary: Collection[str] = ()) -> Comparison:
     ))  # fmt: skip
 
 
-def _open(spec: str) -> list[str]:
-    """The parameters of a spec's sampler that it does not give."""
-    name, given = _settings(spec)
-    if name not in SAMPLERS:
-        raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
-    fields = dataclasses.fields(SAMPLERS[name])  # type: ignore[arg-type]
-    return [field.name for field in fields if field.name not in given]
-
-
-def _first_needed(keys: list[str], spec: str) -> list[str]:
+def _first_needed(keys: list[str], kind: OpenSampler) -> list[str]:
     """Those parameters that must be given, if there are such: they vary before those that have a default."""
-    fields = {field.name: field for field in dataclasses.fields(SAMPLERS[_settings(spec)[0]])}  # type: ignore[arg-type]
-    return [key for key in keys if fields[key].default is dataclasses.MISSING] or keys
+    return [key for key in keys if key in kind.needed] or keys
+
+
+def _told_apart(lines: list[Series]) -> list[Series]:
+    """Series of different samplers have different labels: two functions may have one name."""
+    known: dict[str, list[Series]] = {}
+    for i, line in enumerate(lines):
+        same = known.setdefault(line.label, [])
+        place = next((k for k, other in enumerate(same) if other.samplers == line.samplers), len(same))
+        same[place:] = same[place:] or [line]
+        lines[i] = dataclasses.replace(line, label=f"{line.label} ({place + 1})") if place else line
+    return lines
 
 
 def _settings(spec: str) -> tuple[str, dict[str, str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +17,8 @@ from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.laws.tv import TV
 from treesim.runtime.search import first
-from treesim.samplers import SAMPLERS, Sampler, sampler
+from treesim.samplers.open_parameters import open_sampler
+from treesim.samplers.registry import SamplerLike
 from treesim.spec import spell
 
 LARGEST = 2**40
@@ -104,7 +104,7 @@ class Fits:
 
 def scale(
     name: str,
-    spec: str,
+    spec: SamplerLike,
     horizons: Iterable[int],
     delta: float,
     vary: str | None = None,
@@ -119,8 +119,8 @@ def scale(
     ----------
     name : str
         A family.
-    spec : str
-        A sampler; what varies is left out of it.
+    spec : whatever `treesim.sampler` takes
+        A sampler. What varies is left out of a spec; of an object, what it has of that is replaced.
     horizons : iterable of int
     delta : float
     vary : str, optional
@@ -152,7 +152,7 @@ def scale(
 
 def need(
     instance: Instance,
-    spec: str,
+    spec: SamplerLike,
     delta: float,
     vary: str | None = None,
     runs: int = RUNS,
@@ -166,8 +166,8 @@ def need(
     Parameters
     ----------
     instance : Instance
-    spec : str
-        A sampler; what varies is left out of it.
+    spec : whatever `treesim.sampler` takes
+        A sampler. What varies is left out of a spec; of an object, what it has of that is replaced.
     delta : float
     vary : str, optional
         The parameter that grows; left out, the first that has no default.
@@ -197,11 +197,11 @@ def need(
     """
     if not 0 < delta < 1:
         raise SpecError(f"delta is {delta}, expected between 0 and 1")
-    vary = varying(spec, vary)
+    vary, open_kind = varying(spec, vary), open_sampler(spec)
     distances: dict[int, TV] = {}
 
     def meets(n: int) -> bool:
-        kind = with_parameter(spec, vary, n)
+        kind = open_kind.having(vary, n)
         distances[n] = distance(kind, instance, effort, runs if n <= LARGEST_ESTIMATED else 0, seed)
         tried(n, distances[n])
         return distances[n].hi <= delta
@@ -213,7 +213,7 @@ def need(
             raise
         n = None
     last = max(distances) if n is None else n
-    kind = with_parameter(spec, vary, last)
+    kind = open_kind.having(vary, last)
     queries = None if n is None else kind.cost(instance).value_queries
     return Need(instance.graph.horizon, instance.audit.bellman_error, spell(kind), vary, n, distances[last], queries)
 
@@ -246,32 +246,23 @@ def instance_at(name: str, horizon: int, epsilon: str | float | None, seed: int,
     return family(name, seed=seed, horizon=horizon, **parameters)
 
 
-def varying(spec: str, vary: str | None) -> str:
+def varying(spec: SamplerLike, vary: str | None) -> str:
     """The parameter of a sampler that varies, over whole numbers."""
-    name, _, rest = spec.partition(":")
-    name = name.strip()
-    if name not in SAMPLERS:
-        raise SpecError(f"unknown sampler {name!r}, expected one of: {', '.join(SAMPLERS)}")
-    fields = dataclasses.fields(SAMPLERS[name])  # type: ignore[arg-type]
+    kind = open_sampler(spec)
     if vary is None:
-        free = [field.name for field in fields if field.default is dataclasses.MISSING]
-        if not free:
-            raise SpecError(f"sampler {name!r} has no parameter that must be given; say which one varies")
-        vary = free[0]
-    if vary not in [field.name for field in fields]:
-        known = ", ".join(field.name for field in fields) or "none"
-        raise SpecError(f"sampler {name!r} has no parameter {vary!r}; its parameters: {known}")
-    if get_type_hints(SAMPLERS[name])[vary] is not int:
-        raise SpecError(f"{vary} of {name!r} is no whole number, and only those can grow; expected another parameter")
-    if vary in [item.partition("=")[0].strip() for item in rest.split(",")]:
+        if not kind.needed:
+            raise SpecError(f"sampler {kind.name!r} has no parameter that must be given; say which one varies")
+        vary = kind.needed[0]
+    if vary not in kind.types:
+        known = ", ".join(kind.types) or "none"
+        raise SpecError(f"sampler {kind.name!r} has no parameter {vary!r}; its parameters: {known}")
+    if kind.types[vary] != "int":
+        raise SpecError(
+            f"{vary} of {kind.name!r} is no whole number, and only those can grow; expected another parameter"
+        )
+    if vary in kind.given:
         raise SpecError(f"{vary} varies, and {spec!r} gives it; leave it out of the spec")
     return vary
-
-
-def with_parameter(spec: str, vary: str, n: int | str) -> Sampler:
-    """The sampler of a spec with one more parameter."""
-    name, _, rest = spec.partition(":")
-    return sampler(f"{name}:{','.join(filter(None, [rest, f'{vary}={n}']))}")
 
 
 def fit(counts: Mapping[int, float]) -> Fits | None:

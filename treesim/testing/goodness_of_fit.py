@@ -18,6 +18,7 @@ from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.tree import Tree
 from treesim.instances.instance import Instance, require_instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
+from treesim.runtime.user_code import blaming
 from treesim.samplers import Draws, Sampler, sampler
 from treesim.samplers.enumeration import enumerate_runs
 from treesim.samplers.oracle import Oracle, Prefix
@@ -174,9 +175,11 @@ def check_sampler(
         if not found.passed:
             raise AssertionError(str(found))
         return found
-    leaf = leaves(_outputs(draw, instance, n, seed), instance)
-    if len(leaf) != n:
-        raise SpecError(f"the sampler returned {len(leaf)} outputs, expected {n}")
+    outputs = _outputs(draw, instance, n, seed)
+    with blaming(draw):
+        leaf = leaves(outputs, instance)
+        if len(leaf) != n:
+            raise SpecError(f"the sampler returned {len(leaf)} outputs, expected {n}")
     verdict = goodness_of_fit(leaf, _law(target, instance), alpha, instance.graph)
     if not verdict.passed:
         raise AssertionError(str(verdict))

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +13,13 @@ from treesim import (
     Tree,
     Trellis,
     family,
+    instance_from_texts,
+    load,
     merge,
     optimal_twist,
     sampler,
+    save,
+    tree_of_model,
     unroll,
 )
 from treesim.instances import merging
@@ -76,8 +82,11 @@ def test_a_tolerance_merges_more_and_its_report_bounds_what_it_did(tolerance):
 
 def test_names_are_those_of_the_first_of_the_merged_nodes():
     tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([0.5, 0.5]), ("root", "a", "b"))
-    merged, _ = merge(Instance(tree, Scaled.from_float(np.ones(3))))
+    merged, report = merge(Instance(tree, Scaled.from_float(np.ones(3))))
     assert merged.graph.names == ("root", "a")
+    assert report.renamed == 1
+    same = Tree(tree.level_ptr, tree.edge_ptr, tree.edge_prob, ("root", "a", "a"))
+    assert merge(Instance(same, Scaled.from_float(np.ones(3))))[1].renamed == 0
 
 
 def test_unrolling_a_tree_gives_it_back():
@@ -150,3 +159,58 @@ def test_the_bound_of_a_merge_adds_up_along_the_path_and_holds():
     rewarded = Instance(Tree.complete(2, 3), Scaled.from_log(np.append(np.zeros(7), np.arange(8) * 0.01)))
     _, report = merge(rewarded, tolerance=0.5)
     assert report.tv_bound == pytest.approx(np.tanh(0.07 / 2))
+
+
+def tree_of_texts(policy=lambda prefixes: np.tile([0.5, 0.5], (len(prefixes), 1)), words=("a", "b"), horizon=4):
+    return tree_of_model(policy, words.__getitem__, horizon)
+
+
+def test_merging_keeps_what_every_path_writes():
+    """Texts of the letters a and b, worth what they have of a: the counts stay, and each way to them."""
+    tree = tree_of_texts()
+    instance = instance_from_texts(tree, lambda texts: [1.0 + text.count("a") for text in texts])
+    merged, report = merge(instance)
+    assert report.nodes_after == 1 + 2 + 3 + 4 + 5
+    assert report.renamed == 0
+    assert len(merged.graph.layers) == len(merged.graph.tokens) == 4
+    again = unroll(merged)
+    assert again.graph.texts() == tree.texts() == ["".join(text) for text in itertools.product("ab", repeat=4)]
+    assert again.graph.names[1:3] == ["a", "b"]
+    draws = sampler("base").simulate(merged, 200, seed=0)
+    for leaf, edges in zip(draws.leaf, draws.edges, strict=True):
+        assert merged.reward.to_float()[leaf] == pytest.approx(1.0 + merged.graph.text(edges).count("a"), rel=1e-14)
+
+
+def test_prefixes_that_go_on_by_other_tokens_stay_apart():
+    def policy(prefixes):
+        """After a, the next is c or d; after b, it is d or c."""
+        return [([2, 3] if prefix[-1:] == (0,) else [3, 2], [0.5, 0.5]) if prefix else ([0, 1], [0.5, 0.5])
+                for prefix in prefixes]  # fmt: skip
+
+    tree = tree_of_texts(policy, "abcd", 2)
+    instance = Instance(tree, Scaled.from_float(np.ones(tree.n_nodes)))
+    merged, report = merge(instance)
+    assert unroll(merged).graph.texts() == tree.texts()
+    orders = {text[0]: [other[1] for other in tree.texts() if other[0] == text[0]] for text in tree.texts()}
+    assert report.nodes_after == (3 if orders["a"] == orders["b"] else 4)
+
+
+def test_layers_that_write_other_tokens_are_two_layers():
+    def policy(prefixes):
+        return [([2 * len(prefix), 2 * len(prefix) + 1], [0.5, 0.5]) for prefix in prefixes]
+
+    tree = tree_of_texts(policy, "abcdef", 3)
+    merged, _ = merge(Instance(tree, Scaled.from_float(np.ones(tree.n_nodes))))
+    assert (merged.graph.n_nodes, len(merged.graph.layers)) == (4, 3)
+    assert unroll(merged).graph.texts() == tree.texts()
+
+
+def test_names_that_would_be_those_of_other_texts_are_left_out(texts, tmp_path):
+    """An unrolled tree is named by its texts: merged again it has other names for them, or none."""
+    tree = unroll(texts)
+    merged, report = merge(tree)
+    assert report.renamed > 0
+    assert merged.graph.names is None
+    assert unroll(merged).graph.names == tree.graph.names
+    save(merged, tmp_path / "merged.st")
+    assert unroll(load(tmp_path / "merged.st")).graph.texts() == tree.graph.texts()

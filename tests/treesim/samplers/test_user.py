@@ -207,3 +207,32 @@ def test_a_complete_prefix_that_was_never_reached_is_no_output():
 
     with pytest.raises(OracleError, match=r"prefix \(0, 0, 0\) was never reached: .* before returning it"):
         sampler(guess).simulate(INSTANCE, 1, seed=0)
+
+
+def test_what_is_returned_wrongly_says_whose_it_is():
+    class Short:
+        def simulate(self, oracle, rng):
+            return oracle.root
+
+    class Called:
+        def __call__(self, oracle, rng):
+            return Prefix([0, 0, 0], 0, (0, 0, 0))
+
+    def guess(oracle, rng):
+        return Prefix((0, 0, 0), 0, (0, 0, 0))
+
+    first = Short.simulate.__code__.co_firstlineno
+    for thing, line, message in (
+        (Short, first, "sampler 'Short' returned Prefix.*, expected a complete prefix or None"),
+        (Short(), first, "sampler 'Short' returned Prefix.*, expected a complete prefix or None"),
+        (Called(), first + 4, "sampler 'Called' returned .*, expected a complete prefix or None"),
+        (guess, first + 7, r"prefix \(0, 0, 0\) was never reached: .* before returning it"),
+    ):
+        with pytest.raises(OracleError, match=rf"^{message} \(test_user\.py, line {line}\)$"):
+            sampler(thing).simulate(INSTANCE, 1, seed=0)
+
+    def other_leaf(n, rng):
+        return [INSTANCE.graph.n_leaves] * n
+
+    with pytest.raises(SpecError, match=rf"returned leaf .* \(test_user\.py, line {first + 20}\)$"):
+        check_sampler(other_leaf, INSTANCE, n=10)
