@@ -11,7 +11,7 @@ import click
 
 from treesim.cli.help import Command
 from treesim.cli.options import PATH, file_argument, output_option, table_options
-from treesim.cli.output import Failure
+from treesim.cli.output import Failure, note
 from treesim.cli.saving import instance_output, save_and_tell
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def outcomes(
     Samplers see neither. `tv`, `compare` and sweeps then show accuracy, pass@k, votes, win-rates and true rewards, too.
     """
     from treesim import Scaled, load
+    from treesim.errors import quoted
     from treesim.instances.rewards import Given
 
     instance_output(output, file, *(path for path in (answers, true_reward) if path is not None))
@@ -68,7 +69,11 @@ def outcomes(
     if true_reward is not None:
         numbers = Given(str(true_reward), true_scale).numbers()
         reward = Scaled.from_log(numbers) if true_scale == "log" else numbers
-    save_and_tell(instance.with_outcomes(given[0] if given else None, correct, reward), output, style)
+    answered = instance.with_outcomes(given[0] if given else None, correct, reward)
+    save_and_tell(answered, output, style)
+    assert answered.outcomes is not None
+    for answer in sorted(set(answered.outcomes.correct).difference(answered.outcomes.answers)):
+        note(f"no leaf has the correct answer {quoted(answer)}")
 
 
 def _compiled(regex: str) -> re.Pattern[str]:

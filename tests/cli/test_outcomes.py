@@ -50,8 +50,8 @@ def test_answers_and_true_rewards_come_from_files(run, answered):
 def test_answers_come_from_texts_tokens_and_names(run, text):
     run("outcomes", text, "--regex", "a(b?)$", "--correct", "b", "-o", "r.st")
     assert answers("r.st") == ["", "b", "", None]
-    run("outcomes", text, "--tokens", "-o", "k.st")
-    assert answers("k.st") == ["a", "b", "a", "b"]
+    told = run("outcomes", text, "--tokens", "--correct", "a", "--correct", "c", "-o", "k.st").stderr
+    assert answers("k.st") == ["a", "b", "a", "b"] and told == "no leaf has the correct answer 'c'\n"
     tree, _ = Tree.from_policy(lambda prefix: [0.5, 0.5], "ab", horizon=2)
     save(instance_from_texts_of_names(tree), "n.st")
     run("outcomes", "n.st", "--names", "--correct", "aa", "-o", "m.st")
