@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.options import delta_option, table_options
+from treesim.cli.options import PATH, delta_option, table_options
 from treesim.cli.output import print_as, print_table
 from treesim.tables import number
 
 if TYPE_CHECKING:
     from treesim.theory.planning import Method, Plan
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(
@@ -46,7 +44,6 @@ def plan(
     The three numbers are given, or those of an instance FILE, or of a measured log: --from. What one instance needs is
     often far less: treesim need
     """
-
     sources = {"FILE": file, "--from": measured, "--horizon": horizon}
     given = [what for what, value in sources.items() if value is not None]
     if len(given) != 1:

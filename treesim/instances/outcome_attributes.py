@@ -10,7 +10,7 @@ import numpy as np
 from treesim.errors import OutcomeError, quoted
 from treesim.graphs.steps import is_given, number_of
 from treesim.instances.instance import Instance
-from treesim.instances.outcomes import NO_ANSWER, Outcomes
+from treesim.instances.outcomes import NO_ANSWER, Outcomes, numbered
 from treesim.scaled import Scaled
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def read_outcomes(graph: nx.DiGraph, leaves: Sequence[Hashable]) -> Outcomes | N
     attributes = [graph.nodes[leaf] for leaf in leaves]
     said = [each.get("answer") for each in attributes]
     texts = [str(text) if is_given(text) else None for text in said]
-    answers = sorted({text for text in texts if text is not None})
+    answers, answer = numbered(texts)
     truth: dict[str, bool] = {}
     for leaf, each, text in zip(leaves, attributes, texts, strict=True):
         if text is None or not is_given(each.get("correct")):
@@ -54,9 +54,8 @@ def read_outcomes(graph: nx.DiGraph, leaves: Sequence[Hashable]) -> Outcomes | N
     true_reward = _true_reward(leaves, attributes)
     if not answers:
         return None if true_reward is None else Outcomes(true_reward=true_reward)
-    place = {text: i for i, text in enumerate(answers)} | {None: NO_ANSWER}
     correct = tuple(text for text in answers if truth.get(text))
-    return Outcomes(tuple(answers), np.array([place[text] for text in texts], np.int32), correct, true_reward)
+    return Outcomes(answers, answer, correct, true_reward)
 
 
 def outcome_attributes(instance: Instance) -> Callable[[int], dict[str, Any]]:

@@ -167,9 +167,20 @@ def outcomes_of(
     texts = _answers(graph, answers)
     if len(texts) != graph.n_leaves:
         raise OutcomeError(f"there are {len(texts)} answers, expected one for each of {graph.n_leaves} leaves")
+    return Outcomes(*numbered(texts), tuple(given), reward)
+
+
+def numbered(texts: Sequence[str | None]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
+    """The different answers, sorted, and which of them each leaf has.
+
+    Examples
+    --------
+    >>> numbered(["b", None, "a"])
+    (('a', 'b'), array([ 1, -1,  0], dtype=int32))
+    """
     different = sorted({text for text in texts if text is not None})
     place = {text: i for i, text in enumerate(different)} | {None: NO_ANSWER}
-    return Outcomes(tuple(different), np.array([place[text] for text in texts], np.int32), tuple(given), reward)
+    return tuple(different), np.array([place[text] for text in texts], np.int32)
 
 
 def _true_reward(graph: LayeredGraph, given: ArrayLike | Scaled) -> Scaled:

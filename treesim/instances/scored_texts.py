@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +74,8 @@ def instance_from_texts(
 
 def _scores(score: Score, texts: Sequence[str], batch: int, what: str, level: int, journal: Journal) -> FloatArray:
     """What a function says of texts, each asked once, shape [n]."""
-    distinct, place = np.unique(np.array(texts, object), return_inverse=True)
-    said = np.empty(len(distinct))
-    for start in range(0, len(distinct), batch):
-        some = distinct[start : start + batch].tolist()
-        key = {"what": what, "level": level, "start": start}
-        if journal.knows(key):
-            said[start : start + len(some)] = journal.recall(key, dict)["said"]
-            continue
+
+    def asked(some: list[str]) -> dict[str, Any]:
         given = np.asarray(score(some), np.float64)
         if given.shape != (len(some),):
             raise RewardError(f"the {what}s of {len(some)} texts have shape {given.shape}, expected one for each")
@@ -89,6 +84,12 @@ def _scores(score: Score, texts: Sequence[str], batch: int, what: str, level: in
             raise RewardError(
                 f"the {what} of {quoted(some[bad[0]])} is {given[bad[0]]}, expected a finite number of at least 0"
             )
-        said[start : start + len(some)] = given
-        journal.recall(key, lambda given=given: {"said": given.tolist()})  # type: ignore[misc]
+        return {"said": given.tolist()}
+
+    distinct, place = np.unique(np.array(texts, object), return_inverse=True)
+    said = np.empty(len(distinct))
+    for start in range(0, len(distinct), batch):
+        some = distinct[start : start + batch].tolist()
+        key = {"what": what, "level": level, "start": start}
+        said[start : start + len(some)] = journal.recall(key, partial(asked, some))["said"]
     return said[place.ravel()]

@@ -16,6 +16,7 @@ import numpy as np
 
 from treesim.laws.selection import best_rate, chebyshev_error
 from treesim.runtime.search import first
+from treesim.scaled import expm1_or_inf
 
 
 def contraction(bound: float) -> float:
@@ -121,6 +122,33 @@ def race_bound(draws: int, log_largest_ratio: float) -> float:
     0.000976562
     """
     return math.exp(draws * math.log1p(-math.exp(-log_largest_ratio))) if log_largest_ratio > 0.0 else 0.0
+
+
+def race_draws(delta: float, log_largest_ratio: float) -> float:
+    """The least N with `race_bound` <= `delta`; infinite where floats see no chance of being taken.
+
+    Examples
+    --------
+    >>> race_draws(0.001, math.log(2.0))
+    10.0
+    """
+    refusal = math.log1p(-math.exp(-log_largest_ratio)) if log_largest_ratio > 0.0 else -math.inf
+    if refusal == 0.0:
+        return math.inf
+    needed = math.log(delta) / refusal
+    return float(max(1, math.ceil(needed))) if needed < math.inf else math.inf
+
+
+def resampling_draws(delta: float, log_largest_ratio: float) -> float:
+    """The least N with `resampling_bound` <= `delta`; infinite where floats end.
+
+    Examples
+    --------
+    >>> resampling_draws(0.1, math.log(2.0))
+    9.0
+    """
+    needed = expm1_or_inf(max(0.0, log_largest_ratio)) * (1.0 / delta - 1.0)
+    return float(max(1, math.ceil(needed))) if needed < math.inf else math.inf
 
 
 def resampling_bound(draws: int, log_largest_ratio: float) -> float:

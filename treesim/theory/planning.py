@@ -17,7 +17,7 @@ from treesim.errors import SpecError
 from treesim.instances.instance import Instance
 from treesim.laws.selection import MOST_PROGRAMMED, selection
 from treesim.runtime.search import first
-from treesim.scaled import exp_or_inf, expm1_or_inf
+from treesim.scaled import exp_or_inf
 from treesim.theory.bounds import (
     factory_cost,
     guidance_bound,
@@ -26,7 +26,14 @@ from treesim.theory.bounds import (
     lower_bound,
     particles_needed,
 )
-from treesim.theory.correction import correction_lower_bound, draws_to_correct
+from treesim.theory.correction import (
+    correction_lower_bound,
+    draws_to_correct,
+    race_bound,
+    race_draws,
+    resampling_bound,
+    resampling_draws,
+)
 from treesim.theory.pools import least_good_pool, least_pool, log_good_bound, log_good_range, pool_step_bound
 
 # What a specification can say: whole numbers beyond are no plan.
@@ -217,13 +224,11 @@ def _listing(horizon: int, epsilon: float, delta: float, branching: int) -> Iter
         yield Method("sp-gsmc", asks, "4.3, sharp form", remark=f"only TV <= {guided:.3g}: correct it")
     # target / proposal is at most k^2, and the last of H paths is refused by all with probability (1 - k^-2)^H.
     log_largest = 2 * (horizon - 1) * math.log1p(epsilon)
-    paths, tv = _paths_of_chain(log_largest, delta)
+    paths, tv = _race(log_largest, delta)
     for spec, theorem in (("mh", "race bound"), ("reject", "rejection")):
         if paths < _LARGEST:
             # Of paths drawn until one is accepted the expected number is less than they may be.
-            cost = a_path * (
-                paths if spec == "mh" else -math.expm1(paths * _log_refusal(log_largest)) * exp_or_inf(log_largest)
-            )
+            cost = a_path * (paths if spec == "mh" else (1.0 - tv) * exp_or_inf(log_largest))
             yield Method(_spec("sp-gsmc", **{spec: int(paths)}), asks, theorem, tv, cost)
         else:
             yield Method(
@@ -277,7 +282,7 @@ def _drawing(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> 
     yield _pools_selected(horizon, epsilon, largest, delta)
     particles = particles_needed(horizon, epsilon, ratio_bound, delta)
     if horizon == 1:  # importance resampling, of which the theorem says nothing
-        particles = math.ceil(min((largest - 1.0) * (1.0 / delta - 1.0), _LARGEST))
+        particles = resampling_draws(delta, math.log(largest))
     if particles < _LARGEST:
         spec = _spec("smc", particles=max(1, int(particles)))
         yield Method(spec, asks, "5.1" if horizon > 1 else "resampling bound", delta, max(1.0, particles) * horizon)
@@ -295,32 +300,23 @@ def _drawing(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> 
 def _without_value(horizon: int, epsilon: float, ratio_bound: float, delta: float) -> Iterator[Method]:
     """Whole paths of pi_ref, of which only the reward is asked: the target is at most (L (1 + epsilon))^T of it."""
     log_largest = horizon * (math.log(ratio_bound) + math.log1p(epsilon))
-    paths, tv = _paths_of_chain(log_largest, delta)
+    paths, tv = _race(log_largest, delta)
     if paths < _LARGEST:
         yield Method(_spec("race", n=int(paths)), "draws", "race bound", tv, paths * horizon)
     else:
         yield Method("race", "draws", "race bound", remark=f"(L (1 + epsilon))^T = {exp_or_inf(log_largest):.2g} paths")
-    excess = expm1_or_inf(log_largest)
-    paths = excess * (1.0 / delta - 1.0)
+    paths = resampling_draws(delta, log_largest)
     if paths < _LARGEST:
-        n = max(1, math.ceil(paths))
-        yield Method(_spec("importance", n=n), "draws", "resampling bound", excess / (excess + n), float(n * horizon))
+        tv = resampling_bound(int(paths), log_largest)
+        yield Method(_spec("importance", n=int(paths)), "draws", "resampling bound", tv, paths * horizon)
     else:
         yield Method("importance", "draws", "resampling bound", remark=f"{paths:.2g} paths")
 
 
-def _log_refusal(log_largest: float) -> float:
-    """log (1 - 1/C)."""
-    return math.log1p(-math.exp(-log_largest)) if log_largest > 0.0 else -math.inf
-
-
-def _paths_of_chain(log_largest: float, delta: float) -> tuple[float, float]:
-    """The least H with (1 - 1/C)^H <= delta, and what that is."""
-    refusal = _log_refusal(log_largest)
-    if refusal == 0.0:
-        return math.inf, 1.0
-    paths = max(1, math.ceil(math.log(delta) / refusal)) if refusal > -math.inf else 1
-    return float(paths), exp_or_inf(paths * refusal)
+def _race(log_largest: float, delta: float) -> tuple[float, float]:
+    """The least N of a race, or of a chain, and what is promised of it."""
+    paths = race_draws(delta, log_largest)
+    return paths, race_bound(int(paths), log_largest) if paths < math.inf else 1.0
 
 
 def _selected(log_bound: float, delta: float) -> tuple[int, float] | None:
@@ -341,7 +337,7 @@ def _pools_in_a_chain(horizon: int, epsilon: float, largest: float, delta: float
     best: tuple[float, int, int, float] | None = None
     for error in _errors(_ERRORS, horizon):
         for share in _SHARES:
-            paths, tv = _paths_of_chain(log_good_range(horizon, epsilon, error), delta * (1.0 - share))
+            paths, tv = _race(log_good_range(horizon, epsilon, error), delta * (1.0 - share))
             if paths >= _LARGEST:
                 continue
             pool = least_good_pool(horizon, largest, error, int(paths), delta - tv)

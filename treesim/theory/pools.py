@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 
 from treesim.runtime.search import first
-from treesim.theory.correction import race_bound, resampling_bound
+from treesim.theory.correction import race_bound, race_draws, resampling_bound, resampling_draws
 
 
 def pool_step_bound(pool: int, largest: float, by_race: bool = False) -> float:
@@ -56,12 +56,8 @@ def least_pool(horizon: int, largest: float, slack: float, by_race: bool = False
     """
     # Steps are coupled one after the other: all T agree with probability (1 - TV of a step)^T.
     step = -math.expm1(math.log1p(-slack) / horizon)
-    if by_race:
-        refusal = math.log1p(-1.0 / largest) if largest > 1.0 else -math.inf
-        needed = math.log(step) / refusal if refusal < 0.0 else math.inf
-    else:
-        needed = (largest - 1.0) * (1.0 / step - 1.0)
-    return max(1, math.ceil(min(needed, 2.0**62)))
+    needed = (race_draws if by_race else resampling_draws)(step, math.log(largest))
+    return int(min(needed, 2.0**62))
 
 
 def log_pool_failure(pool: int, largest: float, error: float, has_own: bool = False) -> float:
