@@ -45,7 +45,7 @@ from treesim.laws.selection import MOST_PATHS, selection
 from treesim.measure.intervals import chernoff_upper
 from treesim.measure.log import Log
 from treesim.runtime.search import first
-from treesim.theory.correction import correction_lower_bound, race_bound, resampling_bound
+from treesim.theory.correction import correction_lower_bound, race_draws, resampling_draws
 
 # log k beyond which no number of paths that selection takes does anything.
 _WIDEST = 50.0
@@ -294,6 +294,8 @@ def paths_needed(log_weight: FloatArray, delta: float) -> Paths:
     is_hopeless = log_bound > _WIDEST or correction_lower_bound(MOST_PATHS, math.exp(log_bound)) > delta
     return Paths(
         None if is_hopeless else first(lambda n: selection(n, log_bound).worst <= delta, most=MOST_PATHS),
-        first(lambda n: race_bound(n, log_largest) <= delta),
-        first(lambda n: resampling_bound(n, log_largest) <= delta),
+        *(
+            int(n) if n < math.inf else None
+            for n in (race_draws(delta, log_largest), resampling_draws(delta, log_largest))
+        ),
     )
