@@ -16,6 +16,7 @@ from treesim.cli.options import (
     plot_option,
     runs_option,
     seed_option,
+    spread_options,
     table_options,
     width_option,
 )
@@ -40,10 +41,11 @@ if TYPE_CHECKING:
 @seed_option("Of those runs.")
 @outcomes_option()
 @plot_option("Save a figure.")
+@spread_options()
 @table_options()
 def compare(
     names: tuple[str, ...], varied: tuple[str, ...], width: float, budget: float, runs: int, seed: int,
-    votes: tuple[int, ...] | None, plot: Path | None, style: str,
+    votes: tuple[int, ...] | None, plot: Path | None, jobs: int, dask: str | None, style: str,
 ) -> None:  # fmt: skip
     """TV and cost of every SPEC on every FILE, in one table and one figure.
 
@@ -70,7 +72,7 @@ def compare(
     elif not specs:
         raise Failure(f"no sampler is given for {files[0]}; expected FILE... SPEC...")
     else:
-        found = _computed(files, specs, varied, (width, budget), runs, seed, votes)
+        found = _computed(files, specs, varied, (width, budget), runs, seed, votes, jobs, dask)
     if plot is not None:
         save_figure(comparison_figure(found), plot)
     shown = labels(point.sampler for point in found.points)
@@ -92,7 +94,7 @@ def compare(
 
 def _computed(
     files: list[Path], specs: list[str], varied: tuple[str, ...], effort: tuple[float, float], runs: int, seed: int,
-    votes: tuple[int, ...] | None,
+    votes: tuple[int, ...] | None, jobs: int, dask: str | None,
 ) -> Comparison:  # fmt: skip
     """What is measured on instances."""
     from treesim import load
@@ -106,7 +108,16 @@ def _computed(
         note(f"one point each for {', '.join(fixed)}: none of {', '.join(vary)} is theirs to vary")
     instances = {str(file): load(file) for file in files}
     return study.compare(
-        instances, specs, vary, Effort(*effort), runs, seed, lambda cells: progress(cells, "cells", shown=True), votes
+        instances,
+        specs,
+        vary,
+        Effort(*effort),
+        runs,
+        seed,
+        lambda cells: progress(cells, "cells", shown=True),
+        votes,
+        jobs,
+        dask,
     )
 
 

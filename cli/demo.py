@@ -203,12 +203,13 @@ def language_model(
     """
     from treesim import load, save
     from treesim.demos import language_model as story
+    from treesim.instances.movie_reviews import judged_texts
     from treesim.runtime.reading import exists
 
     if not -20 <= strength <= 20:
         raise Failure(f"strength is {strength:g}, expected from -20 to 20")
     _check_outputs(plot, html)
-    judged = story.shipped() if grown is None and model is None else None
+    judged = judged_texts() if grown is None and model is None else None
     if grown is not None and exists(grown):
         judged = load(grown)
     elif model is not None:

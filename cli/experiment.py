@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.options import PATH, plot_option, table_options
+from treesim.cli.options import PATH, plot_option, spread_options, table_options
 from treesim.cli.output import Failure, print_as, print_table, status, working
 from treesim.tables import escaped, number
 
@@ -21,8 +21,11 @@ from treesim.tables import escaped, number
 @click.option("--list", "listed", is_flag=True, help="The questions.")
 @click.option("--store", type=PATH, metavar="FILE", help="Where a long experiment keeps results; default NAME.jsonl.")
 @plot_option("The figure; default NAME.png.", formerly=["-o", "--output"])
+@spread_options()
 @table_options()
-def experiment(name: str | None, listed: bool, store: Path | None, plot: Path | None, style: str) -> None:
+def experiment(
+    name: str | None, listed: bool, store: Path | None, plot: Path | None, jobs: int, dask: str | None, style: str
+) -> None:  # fmt: skip
     """Run an experiment by NAME: bellman, learned, particles, corrections, pools, acceptance, tokens, phases, steps,
     nearest.
 
@@ -40,11 +43,13 @@ def experiment(name: str | None, listed: bool, store: Path | None, plot: Path | 
         raise Failure(f"unknown experiment {name!r}, expected one of: {', '.join(EXPERIMENTS)}")
     plot = figure_path(plot or Path(f"{name}.png"))
     keeps = "store" in inspect.signature(EXPERIMENTS[name]).parameters
-    if store is not None and not keeps:
-        raise Failure(f"experiment {name!r} is short and keeps nothing; leave --store out")
+    asked = {"--store": store is not None, "--jobs": jobs > 1, "--dask": dask is not None}
+    if not keeps and any(asked.values()):
+        option = next(option for option, given in asked.items() if given)
+        raise Failure(f"experiment {name!r} is short: it keeps nothing, and runs here; leave {option} out")
     if keeps:
         with status(name) as report:
-            result = EXPERIMENTS[name](store=store or Path(f"{name}.jsonl"), report=report)
+            result = EXPERIMENTS[name](store=store or Path(f"{name}.jsonl"), report=report, jobs=jobs, dask=dask)
     else:
         with working("computing"):
             result = EXPERIMENTS[name]()

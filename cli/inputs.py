@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from treesim.cli.output import Failure, note
+
+_CLASS = re.compile(r"(.+\.py):([^\W\d]\w*)(:.*)?")
+
+
+def spec_of(text: str) -> str:
+    """A SPEC by a name that is known: of ``FILE.py:CLASS`` the file is run, and its class registered by its name."""
+    found = _CLASS.fullmatch(text)
+    if found is None:
+        return text
+    from treesim.runtime.user_code import run_file
+    from treesim.samplers.registry import offer
+
+    path, name, rest = found.groups()
+    run_file(Path(path), (name, offer))
+    return f"{name}{rest or ''}"
 
 
 def file_or_spec(text: str) -> Path | str:
@@ -20,6 +36,7 @@ def file_or_spec(text: str) -> Path | str:
     from treesim.runtime.reading import exists
     from treesim.samplers import SAMPLERS
 
+    text = spec_of(text)
     name, colon, _ = text.partition(":")
     there = exists(Path(text))
     if name.strip() in SAMPLERS:

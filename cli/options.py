@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+from treesim.cli.inputs import spec_of
 from treesim.cli.output import Failure, later, want_traceback, whole_numbers
 from treesim.tables import FORMS
 
@@ -37,13 +38,21 @@ def _files_and_samplers(ctx: click.Context, parameter: click.Parameter, start: s
     return [CompletionItem(start, type="file"), *_samplers(ctx, parameter, start)]
 
 
+def _known(ctx: click.Context, _: click.Parameter, given: Any) -> Any:
+    """SPECs by names that are known."""
+    return tuple(map(spec_of, given)) if isinstance(given, tuple) else given and spec_of(given)
+
+
 file_argument = click.argument("file", type=PATH)
 family_argument = click.argument("family", shell_complete=_families)
-spec_argument = click.argument("spec", shell_complete=_samplers)
-specs_argument = click.argument("specs", nargs=-1, required=True, metavar="SPEC...", shell_complete=_samplers)
+spec_argument = click.argument("spec", callback=_known, shell_complete=_samplers)
+specs_argument = click.argument(
+    "specs", nargs=-1, required=True, metavar="SPEC...", callback=_known, shell_complete=_samplers
+)
 names_argument = click.argument(
     "names", nargs=-1, required=True, metavar="FILE... SPEC...", shell_complete=_files_and_samplers
 )
+any_specs_argument = click.argument("specs", nargs=-1, metavar="[SPEC...]", callback=_known, shell_complete=_samplers)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 vary_option = click.option(
     "--vary", metavar="NAME", help="The parameter that grows; default: the one that must be given."
@@ -52,6 +61,17 @@ budget_option = click.option(
     "--budget", type=click.FloatRange(min=1), default=2e10, show_default=True,
     help="Work a TV may cost, in cell moves of about a nanosecond; past it the interval stays wider.",
 )  # fmt: skip
+
+
+def spread_options() -> Callable[[Command], Command]:
+    """``--jobs`` and ``--dask``: where the work is done."""
+
+    def add(command: Command) -> Command:
+        jobs = option("jobs", "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+        dask = option("dask", "--dask", metavar="ADDRESS", help="Of a running Dask cluster that does the work instead.")
+        return jobs(dask(command))
+
+    return add
 
 
 def outcomes_option() -> Callable[[Command], Command]:

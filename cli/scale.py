@@ -16,6 +16,7 @@ from treesim.cli.options import (
     runs_option,
     seed_option,
     specs_argument,
+    spread_options,
     table_options,
     vary_option,
 )
@@ -46,10 +47,11 @@ _OPTIONS = {
 @runs_option(20_000, 20, "Runs that estimate a TV where there is no exact law.", formerly=["--n"])
 @seed_option()
 @plot_option("Save a figure.", formerly=["-o", "--output"])
+@spread_options()
 @table_options()
 def scale(
     family: str, specs: tuple[str, ...], vary: str | None, schedules: tuple[str, ...], delta: float, horizons: str,
-    settings: tuple[str, ...], runs: int, seed: int, plot: Path | None, style: str,
+    settings: tuple[str, ...], runs: int, seed: int, plot: Path | None, jobs: int, dask: str | None, style: str,
 ) -> None:  # fmt: skip
     """The least parameter of each sampler SPEC with TV <= delta on FAMILY, for each horizon and Bellman error.
 
@@ -60,6 +62,7 @@ def scale(
     from treesim.figures.style import figure_path, save_figure
     from treesim.runtime.reading import exists
     from treesim.studies import scaling
+    from treesim.studies.spread import in_order
 
     if family not in FAMILIES and exists(Path(family)):
         raise Failure(f"{family} is a file, and scale asks a family at many horizons; for one instance: treesim need "
@@ -73,15 +76,17 @@ def scale(
     for key in parameters:
         if key in _OPTIONS:
             raise Failure(f"--set {key}: expected {_OPTIONS[key]}")
-    series = {}
-    cells = [(spec, schedule) for spec in specs for schedule in (schedules or (None,))]
-    for spec, schedule in cells:
-        label = f"{spec}, epsilon = {schedule}" if schedule is not None else spec
-        series[label] = [
-            row
-            for horizon in progress(steps, label, shown=True)
-            for row in scaling.scale(family, spec, [horizon], delta, vary, schedule, seed, runs, **parameters)
-        ]
+    asked = {
+        (f"{spec}, epsilon = {schedule}" if schedule is not None else spec, horizon):
+        scaling.Question(family, spec, horizon, delta, vary, schedule, seed, runs, parameters)
+        for spec in specs for schedule in (schedules or (None,)) for horizon in steps
+    }  # fmt: skip
+    answers = in_order(
+        scaling.Question.answer, list(asked.values()), jobs, dask, lambda rows: progress(rows, "horizons", shown=True)
+    )
+    series: dict[str, list[scaling.Need]] = {}
+    for (label, _), row in zip(asked, answers, strict=True):
+        series.setdefault(label, []).append(row)
     fits = {
         label: scaling.fit({row.horizon: row.least for row in rows if row.least is not None})
         for label, rows in series.items()

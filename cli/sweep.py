@@ -9,7 +9,7 @@ import click
 
 from treesim.cli.ending import farewell
 from treesim.cli.help import Command
-from treesim.cli.options import PATH, json_option, output_option
+from treesim.cli.options import PATH, json_option, output_option, spread_options
 from treesim.cli.output import distinct_output, note, print_json, progress
 from treesim.tables import escaped
 
@@ -20,8 +20,7 @@ from treesim.tables import escaped
 )  # fmt: skip
 @click.argument("grid", type=PATH, metavar="GRID.toml")
 @output_option("A SQLite file.", required=True, metavar="STORE")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
-@click.option("--dask", metavar="ADDRESS", help="Of a running Dask cluster that computes the cells instead.")
+@spread_options()
 @click.option("--force", is_flag=True, help="Compute the cells that STORE has, too.")
 @json_option
 def sweep(grid: Path, output: Path, jobs: int, dask: str | None, force: bool, as_json: bool) -> None:
@@ -42,7 +41,7 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, force: bool, as
     """
     from treesim.studies.grid import read_grid
     from treesim.studies.store import failures, missing, open_store, settle
-    from treesim.studies.sweep import run, run_on_dask
+    from treesim.studies.sweep import run
 
     cells = read_grid(grid)
 
@@ -52,7 +51,7 @@ def sweep(grid: Path, output: Path, jobs: int, dask: str | None, force: bool, as
 
     with open_store(distinct_output(output, grid), create=True, tell=note) as store, farewell(going_on):
         waiting = cells if force else missing(cells, store)
-        computed = run(waiting, store, jobs) if dask is None else run_on_dask(waiting, store, dask)
+        computed = run(waiting, store, jobs, dask)
         with closing(computed):
             for _ in progress(computed, "cells", shown=True, length=len(waiting)):
                 pass

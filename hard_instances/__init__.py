@@ -5,6 +5,7 @@ from treesim.hard_instances.delayed_reward import delayed_reward
 from treesim.hard_instances.error_amplification import error_amplification
 from treesim.hard_instances.extinction import extinction
 from treesim.hard_instances.hidden_prefix import hidden_prefix
+from treesim.hard_instances.masking import masking
 from treesim.hard_instances.perfect_value import perfect_value
 from treesim.hard_instances.proxy import proxy
 from treesim.hard_instances.reward_hacking import reward_hacking, true_reward
@@ -19,6 +20,7 @@ __all__ = [
     "error_amplification",
     "extinction",
     "hidden_prefix",
+    "masking",
     "perfect_value",
     "proxy",
     "reward_hacking",

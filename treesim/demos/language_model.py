@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from treesim.graphs.model_trees import SamplingRules
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import value_between
 from treesim.instances.instance import Instance
+from treesim.instances.movie_reviews import judged_texts
 from treesim.instances.perturbations import Rollouts, perturb
 from treesim.instances.scored_texts import instance_from_texts
-from treesim.instances.storage import load
 from treesim.laws.tv import TV
 from treesim.learning.fit import learn
 from treesim.samplers import SMC, BestOfN, GuidedSMC, Importance
@@ -36,7 +35,7 @@ from treesim.scaled import Scaled
 from treesim.tables import distance as told
 from treesim.tables import number, table
 
-# How the tree that ships was grown: see texts/README.md.
+# How the tree that ships was grown: see instances/texts/README.md.
 PROMPT = "The movie was"
 QUESTION = (
     "<|im_start|>user\nIs this movie review positive? Answer Yes or No.\nThe movie was{}<|im_end|>\n"
@@ -106,19 +105,6 @@ class Story(Brief):
     constraint: str
     matches: float
     masking: TV
-
-
-def shipped() -> Instance:
-    """The tree that ships with the package: reward and value are what the model itself says of texts, as a judge.
-
-    Examples
-    --------
-    >>> instance = shipped()
-    >>> instance.horizon, instance.graph.texts()[0]
-    (6, ' a film about a young woman')
-    """
-    with as_file(files("treesim.demos") / "texts" / "movie-reviews.safetensors") as path:
-        return load(path)
 
 
 def grown(
@@ -220,7 +206,7 @@ def run(
     >>> [round(tv.mid, 3) for tv in story.best_of_n][::2]
     [0.334, 0.057, 0.445, 0.496, 0.618]
     """
-    judged = shipped() if judged is None else judged
+    judged = judged_texts() if judged is None else judged
     tree = _tree(judged)
     count = hits(set(liked.split()), set(disliked.split()))
     instance = tilted(tree, count, strength)
@@ -283,7 +269,7 @@ def page(
     judged: Instance | None = None, liked: str = LIKED, disliked: str = DISLIKED, seed: int = 0, track: Track = iter
 ) -> Page:
     """Sliders over how much the reward counts, and over N."""
-    judged = shipped() if judged is None else judged
+    judged = judged_texts() if judged is None else judged
     count = hits(set(liked.split()), set(disliked.split()))
     tree = _tree(judged)
     strengths = (0.5, 1.0, 1.5, 2.0, 3.0)

@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import stat
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,15 @@ _temporaries: set[Path] = set()
 
 # Libraries look at endings; longer ones are none, and names have a largest length.
 LONGEST_SUFFIX = 16
+
+
+def cache_folder() -> Path:
+    """Where results are kept that could be found again: ``TREESIM_CACHE``, else the system's place for caches."""
+    if own := os.environ.get("TREESIM_CACHE"):
+        return Path(own)
+    home = Path.home()
+    places = {"darwin": home / "Library" / "Caches", "win32": Path(os.environ.get("LOCALAPPDATA") or home)}
+    return places.get(sys.platform, Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")) / "treesim"
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

@@ -63,13 +63,17 @@ class Journal:
         """The result for a key, found now and written down if it is not known."""
         name = json.dumps(key, sort_keys=True)
         if name not in self._known:
-            self._known[name] = find()
-            if self.path is not None:
-                with self.path.open("a", encoding="utf-8") as stream:
-                    stream.write(json.dumps({"key": key, "result": self._known[name]}) + "\n")
-                    stream.flush()
-                    os.fsync(stream.fileno())
+            self.keep(key, find())
         return self._known[name]
+
+    def keep(self, key: dict[str, Any], result: dict[str, Any]) -> None:
+        """Write a result down."""
+        self._known[json.dumps(key, sort_keys=True)] = result
+        if self.path is not None:
+            with self.path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps({"key": key, "result": result}) + "\n")
+                stream.flush()
+                os.fsync(stream.fileno())
 
     def _read(self, path: Path, lines: list[str]) -> None:
         try:

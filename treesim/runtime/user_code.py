@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import threading
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -40,23 +40,32 @@ class UserFile:
     ----------
     path : str
     source : bytes
+    wanted : tuple of (str, callable)
+        Names that it defines, and what is done with each and its name once the file has run; importable.
     """
 
     path: str
     source: bytes
+    wanted: tuple[tuple[str, Callable[[str, Any], object]], ...] = ()
 
 
 _files: dict[str, UserFile] = {}
 _helpers: dict[str, bytes] = {}
 
 
-def run_file(path: Path) -> None:
+def run_file(path: Path, *wanted: tuple[str, Callable[[str, Any], object]]) -> None:
     """Run a Python file for what it registers.
+
+    Parameters
+    ----------
+    path : Path
+    *wanted : (str, callable)
+        Names that it defines, and what to do with each: called with the name and what it stands for.
 
     Raises
     ------
     SpecError
-        If it cannot be read, raises, or ends the program.
+        If it cannot be read, raises, ends the program, or lacks a name.
     """
     if not path.exists():
         raise SpecError(f"{path} does not exist")
@@ -64,7 +73,9 @@ def run_file(path: Path) -> None:
         source = path.read_bytes()
     except OSError as error:
         raise SpecError(f"{path} cannot be read: {error.strerror}") from None
-    _run(UserFile(str(path.absolute()), source))
+    name = str(path.absolute())
+    before = _files[name].wanted if name in _files else ()
+    _run(UserFile(name, source, tuple(dict.fromkeys([*before, *wanted]))))
 
 
 def load(files: Iterable[UserFile]) -> None:
@@ -164,6 +175,10 @@ def _run(file: UserFile) -> None:
             del sys.modules[MODULE]
         else:
             sys.modules[MODULE] = previous
+    for wanted, take in file.wanted:
+        if wanted not in module.__dict__:
+            raise SpecError(f"{name} defines no {wanted!r}")
+        take(wanted, module.__dict__[wanted])
     _files[file.path] = file
     _helpers.update(_own_modules(set(sys.modules) - before))
 

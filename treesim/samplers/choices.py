@@ -190,8 +190,8 @@ class Choices:
 
     def _leave_off(self) -> NoReturn:
         if not self._is_left_off and self._node is not None:
-            self._is_left_off = True
             heapq.heappush(self._waiting, self._node)
+        self._is_left_off = True
         raise LeftOff
 
     def _require_end(self) -> None:

@@ -17,7 +17,7 @@ from treesim.instances.instance import Instance
 from treesim.laws.enclosed import EnclosedLaw
 from treesim.laws.law import Law, LeafLaw, PathListLaw
 from treesim.samplers.base import Cost
-from treesim.samplers.choices import Choices, expected_runs
+from treesim.samplers.choices import PROBES, Choices, expected_runs
 from treesim.samplers.lazy_generator import LazyGenerator
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.samplers.stand_ins import StandIns
@@ -196,10 +196,10 @@ def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float
     return Enumeration(_law(instance.graph, masses, missing), _cost(masses, missing), count, missing)
 
 
-def foresee_runs(instance: Instance, make: Callable[[], OneRun]) -> float:
+def foresee_runs(instance: Instance, make: Callable[[], OneRun], probes: int = PROBES) -> float:
     """How many runs `enumerate_runs` would make, about: see `treesim.samplers.choices.expected_runs`."""
     with StandIns() as stand_ins:
-        return expected_runs(_program(instance, make, stand_ins))
+        return expected_runs(_program(instance, make, stand_ins), probes)
 
 
 def _program(instance: Instance, make: Callable[[], OneRun], stand_ins: StandIns) -> Callable[[Choices], _Key]:

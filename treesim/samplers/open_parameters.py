@@ -12,7 +12,7 @@ from treesim.errors import SpecError, TreesimError
 from treesim.runtime.user_code import reason
 from treesim.samplers.base import Sampler
 from treesim.samplers.registry import SAMPLERS, SamplerLike, sampler
-from treesim.samplers.user import adapter, unwrapped
+from treesim.samplers.user import UserSampler, adapter, unwrapped
 from treesim.spec import parse, require_kind
 
 
@@ -47,6 +47,14 @@ class OpenSampler:
         """The parameters that may vary."""
         return [key for key in self.types if key not in self.given]
 
+    @property
+    def author(self) -> Any:
+        """What decides what it does: a class of treesim's, or a class or function of a user's."""
+        if self._kinds is not None:
+            kind = self._kinds[self.name]
+            return kind.kind if issubclass(kind, UserSampler) else kind
+        return type(self._source) if dataclasses.is_dataclass(self._source) else self._source
+
     def without(self, key: str) -> str:
         """The text of it, but for one parameter.
 
@@ -66,7 +74,7 @@ class OpenSampler:
         SpecError
             If a parameter must be given.
         """
-        return sampler(self._source)
+        return sampler(self._source) if self._kinds is None else parse(self.text, self._kinds, "sampler")
 
     def having(self, key: str, value: Any) -> Sampler:
         """The sampler with a value of one parameter.

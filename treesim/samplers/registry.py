@@ -86,6 +86,11 @@ def register_sampler(name: str) -> Callable[[Kind], Kind]:
     return add
 
 
+def offer(name: str, kind: type) -> None:
+    """Register a class: what files of samplers are run for."""
+    register_sampler(name)(kind)
+
+
 def sampler(spec: SamplerLike) -> Sampler:
     """The sampler of a spec such as ``importance:n=16``, or of a class, object or function of yours.
 

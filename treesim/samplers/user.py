@@ -17,6 +17,7 @@ from treesim.instances.instance import Instance
 from treesim.laws.law import Law
 from treesim.runtime.user_code import blaming, place, reason
 from treesim.samplers.base import Cost, Sampler, remembered
+from treesim.samplers.choices import PROBES
 from treesim.samplers.draws import Draws
 from treesim.samplers.enumeration import Enumeration, OneRun, enumerate_runs, foresee_runs
 from treesim.samplers.oracle import Oracle, Prefix
@@ -68,9 +69,9 @@ class UserSampler(Sampler):
         """All runs that there are: see `treesim.exact_law`."""
         return enumerate_runs(instance, self._one_run, budget)
 
-    def foresee(self, instance: Instance) -> float:
-        """How many runs there are, about."""
-        return foresee_runs(instance, self._one_run)
+    def foresee(self, instance: Instance, probes: int = PROBES) -> float:
+        """How many runs there are, about, from some of them."""
+        return foresee_runs(instance, self._one_run, probes)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         user = self._built()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from treesim.empirical.measure import measure
+from treesim.empirical.measure import Measurement, measure
 from treesim.empirical.outcomes import Worth
 from treesim.errors import SpecError
 from treesim.instances.instance import Instance
@@ -18,6 +18,7 @@ from treesim.samplers.open_parameters import OpenSampler, open_sampler
 from treesim.samplers.registry import SamplerLike
 from treesim.spec import spell
 from treesim.studies.scaling import RUNS
+from treesim.studies.spread import Track, in_order
 from treesim.tables import Records, flat
 
 
@@ -111,8 +112,10 @@ def compare(
     effort: Effort | None = None,
     runs: int = RUNS,
     seed: int = 0,
-    track: Callable[[Sequence[Any]], Iterable[Any]] = lambda cells: cells,
+    track: Track = iter,
     votes: Sequence[int] | None = None,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> Comparison:
     """TV and cost of samplers on instances.
 
@@ -131,10 +134,12 @@ def compare(
         That estimate a TV where there is no exact law.
     seed : int
         Of those runs.
-    track : callable (sequence) -> iterable, optional
-        Goes through the cells, and may show how far it is.
+    track : callable (iterable) -> iterable, optional
+        Goes through the cells as they are finished, and may show how far it is.
     votes : sequence of int, optional
         k of pass@k and votes: see `treesim.empirical.measure.measure`.
+    jobs, dask
+        Where the work is done, see `treesim.studies.spread.spread`; elsewhere samplers are known by their specs only.
 
     Raises
     ------
@@ -156,14 +161,29 @@ def compare(
         (name, line.label, kind)
         for name in named for line in series(specs, vary or {}) for kind in line.samplers
     ]  # fmt: skip
-    points = []
-    for name, label, kind in track(cells):
-        found = measure(kind, named[name], effort, runs, seed, votes=votes)
-        cost = found.cost
-        points.append(
-            Point(name, label, found.sampler, found.tv, cost.reference_draws, cost.value_queries, found.worth)
-        )
-    return Comparison(tuple(points))
+    here = jobs == 1 and dask is None
+    plays = [_Play(named[name], kind if here else spell(kind), effort, runs, seed, votes) for name, _, kind in cells]
+    measured = in_order(_Play.measure, plays, jobs, dask, track)
+    return Comparison(tuple(
+        Point(name, label, found.sampler, found.tv, found.cost.reference_draws, found.cost.value_queries, found.worth)
+        for (name, label, _), found in zip(cells, measured, strict=True)
+    ))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Play:
+    """A cell: what is measured."""
+
+    instance: Instance
+    sampler: SamplerLike
+    effort: Effort | None
+    runs: int
+    seed: int
+    votes: Sequence[int] | None
+
+    def measure(self) -> Measurement:
+        """What is known of the sampler."""
+        return measure(self.sampler, self.instance, self.effort, self.runs, self.seed, votes=self.votes)
 
 
 def series(specs: Iterable[SamplerLike], vary: Mapping[str, Sequence[Any]]) -> list[Series]:

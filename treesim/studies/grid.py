@@ -21,7 +21,8 @@ from treesim.errors import TreesimError
 from treesim.instances.families import FAMILIES
 from treesim.laws.density_ratio import Effort
 from treesim.runtime.user_code import digest
-from treesim.samplers import SAMPLERS, UserSampler, sampler
+from treesim.samplers import sampler
+from treesim.samplers.open_parameters import open_sampler
 from treesim.spec import spell
 
 MOST_CELLS = 1_000_000
@@ -158,7 +159,7 @@ class _Part:
         width = _positive(path, "width", table.get("width", effort.width))
         budget = _positive(path, "budget", table.get("budget", effort.budget))
         parameters = _parameters(path, family, table.get("parameters", {}))
-        codes = {spec: digest([FAMILIES[family], _author(spec)]) for spec in spelled}
+        codes = {spec: digest([FAMILIES[family], open_sampler(spec).author]) for spec in spelled}
         return cls(family, codes, seeds, parameters, runs, width, budget)
 
     @property
@@ -174,12 +175,6 @@ class _Part:
             read = _files_read(settings)
             for seed, (spec, code) in itertools.product(self.seeds, self.samplers.items()):
                 yield Cell(self.family, text, seed, spec, self.runs, self.width, self.budget, code + read)
-
-
-def _author(spec: str) -> type:
-    """The class that decides what the sampler of a spec does."""
-    kind = SAMPLERS[spec.partition(":")[0]]
-    return kind.kind if issubclass(kind, UserSampler) else kind
 
 
 def _files_read(settings: Mapping[str, Any]) -> str:

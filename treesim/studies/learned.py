@@ -14,7 +14,7 @@ from statistics import median
 from typing import Any
 
 from treesim.empirical.measure import distance
-from treesim.errors import NoExactLaw
+from treesim.errors import NoExactLaw, TreesimError
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
@@ -23,6 +23,7 @@ from treesim.runtime.journal import Journal
 from treesim.samplers import SMC, GuidedSMC, Sampler
 from treesim.studies.experiment import Experiment, Points
 from treesim.studies.scaling import Growth, fit
+from treesim.studies.spread import Failed, spread
 
 GROWTHS = ("extensive", "diffusive", "intensive")
 LOSSES = ("ctl", "sixo", "returns", "soft-rl", "soft-rl:gradient=full", "path-consistency", "step")
@@ -120,6 +121,8 @@ def learned(
     horizons: Mapping[str, Sequence[int]] = HORIZONS,
     losses: Sequence[str] = LOSSES,
     samples: Sequence[int] = SAMPLES,
+    jobs: int = 1,
+    dask: str | None = None,
 ) -> Experiment:
     """Does the Bellman error of a learned value fall like 1/T? Takes minutes, and goes on where it was interrupted.
 
@@ -131,6 +134,13 @@ def learned(
         Told of each trial.
     horizons, losses, samples
         What to learn.
+    jobs, dask
+        Of `treesim.studies.spread.spread`.
+
+    Raises
+    ------
+    TreesimError
+        If a trial fails.
 
     Examples
     --------
@@ -138,12 +148,14 @@ def learned(
     >>> -1.1 < found.figures["mean error, chain, count, intensive, ctl"] < -0.7
     True
     """
-    journal, rows = Journal(store, "learned"), {}
-    wanted = trials(horizons, losses, samples)
-    for number, trial in enumerate(wanted):
-        if not journal.knows(asdict(trial)):
-            report(f"{number} of {len(wanted)}: {trial.problem}, {trial.growth}, {trial.loss}, T = {trial.horizon}")
-        rows[trial] = journal.recall(asdict(trial), trial.measure)
+    journal, wanted = Journal(store, "learned"), trials(horizons, losses, samples)
+    waiting = [trial for trial in wanted if not journal.knows(asdict(trial))]
+    for number, (trial, result) in enumerate(spread(Trial.measure, waiting, jobs, dask), 1):
+        if isinstance(result, Failed):
+            raise TreesimError(f"{trial}: {result.why}")
+        journal.keep(asdict(trial), result)
+        report(f"{number} of {len(waiting)}: {trial.problem}, {trial.growth}, {trial.loss}, T = {trial.horizon}")
+    rows = {trial: journal.recall(asdict(trial), dict) for trial in wanted}
     return _answer(rows)
 
 

@@ -150,6 +150,26 @@ def scale(
         yield need(instance_at(name, horizon, epsilon, seed, **parameters), spec, delta, vary, runs, seed)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What one sampler needs at one horizon: see `scale`."""
+
+    name: str
+    spec: SamplerLike
+    horizon: int
+    delta: float
+    vary: str | None
+    epsilon: str | float | None
+    seed: int
+    runs: int
+    parameters: Mapping[str, Any]
+
+    def answer(self) -> Need:
+        """The row of `scale`."""
+        return next(scale(self.name, self.spec, [self.horizon], self.delta, self.vary, self.epsilon, self.seed,
+                          self.runs, **self.parameters))  # fmt: skip
+
+
 def need(
     instance: Instance,
     spec: SamplerLike,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
@@ -51,8 +52,9 @@ class Rebase:
         share, left = shares(log_weights), self.width
         widths = [0] * len(share)
         order = sorted(range(len(share)), key=lambda i: -share[i])
-        for place, i in enumerate(order):
-            rest = math.fsum(share[j] for j in order[place:])
+        # What each and those behind it have together.
+        rests = list(accumulate(share[i] for i in reversed(order)))
+        for i, rest in zip(order, reversed(rests), strict=True):
             if left == 0 or rest == 0.0:
                 break
             widths[i] = math.ceil(left * share[i] / rest - _ROUNDING)

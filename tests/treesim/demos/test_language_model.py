@@ -8,12 +8,13 @@ import pytest
 
 from treesim import GuidedSMC, instance_from_texts
 from treesim.decoding.masking import constrained_texts, masked
-from treesim.demos.language_model import CONSTRAINT, DISLIKED, LIKED, guides, hits, run, shipped, tilted
+from treesim.demos.language_model import CONSTRAINT, DISLIKED, LIKED, guides, hits, run, tilted
+from treesim.instances.movie_reviews import judged_texts
 
 
 @pytest.fixture(scope="module")
 def judged():
-    return shipped()
+    return judged_texts()
 
 
 def test_texts_are_the_tokens_of_their_paths(judged):

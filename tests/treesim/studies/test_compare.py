@@ -88,7 +88,7 @@ def test_wrong_questions_are_refused(specs, vary, message):
 
 def test_progress_can_be_followed():
     seen = []
-    compare([PRODUCT], ["base", "sp-gsmc"], track=lambda cells: (seen.append(cell[0]) or cell for cell in cells))
+    compare([PRODUCT], ["base", "sp-gsmc"], track=lambda cells: (seen.append(cell) or cell for cell in cells))
     assert len(seen) == 2
 
 

@@ -15,10 +15,10 @@ import pytest
 
 from treesim import FAMILIES, estimate, family, sampler
 from treesim.runtime import user_code
-from treesim.studies import sweep as sweeps
+from treesim.studies import spread as spreading
 from treesim.studies.grid import Cell, SweepError, read_grid
 from treesim.studies.store import COLUMNS, missing, open_store, rows
-from treesim.studies.sweep import compute, run, run_on_dask
+from treesim.studies.sweep import compute, run
 
 GRID = """
 [[grid]]
@@ -129,7 +129,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(grid, tmp_path):
         distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         open_store(tmp_path / "two.sqlite", create=True) as store,
     ):
-        for done, _ in enumerate(run_on_dask(cells, store, cluster.scheduler_address)):
+        for done, _ in enumerate(run(cells, store, dask=cluster.scheduler_address)):
             if done == 1:
                 worker = next(iter(cluster.workers.values()))
                 os.kill(worker.process.process.pid, signal.SIGKILL)
@@ -274,7 +274,7 @@ def test_a_cell_that_kills_its_process_costs_no_other(mine, tmp_path):
 
 def on_dask(cells, path, cluster):
     with open_store(path, create=True) as store:
-        return [cell.key for cell in run_on_dask(cells, store, cluster.scheduler_address)]
+        return [cell.key for cell in run(cells, store, dask=cluster.scheduler_address)]
 
 
 def test_dask_has_the_users_samplers_and_survives_what_they_do(mine, tmp_path):
@@ -292,8 +292,8 @@ def test_dask_has_the_users_samplers_and_survives_what_they_do(mine, tmp_path):
 
 def test_a_cluster_without_workers_is_told(grid, tmp_path, monkeypatch):
     distributed = pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
-    monkeypatch.setattr(sweeps, "DASK_DESERTED", 0.1)
-    monkeypatch.setattr(sweeps, "DASK_PATIENCE", 1.0)
+    monkeypatch.setattr(spreading, "DASK_DESERTED", 0.1)
+    monkeypatch.setattr(spreading, "DASK_PATIENCE", 1.0)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
         pytest.raises(SweepError, match="has no workers"),
@@ -304,15 +304,15 @@ def test_a_cluster_without_workers_is_told(grid, tmp_path, monkeypatch):
 @pytest.mark.parametrize("address", ["nonsense", "", "http://x", "a\nb"])
 def test_no_cluster_is_told(grid, tmp_path, monkeypatch, address):
     pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
-    monkeypatch.setattr(sweeps, "DASK_PATIENCE", 0.5)
+    monkeypatch.setattr(spreading, "DASK_PATIENCE", 0.5)
     with open_store(tmp_path / "a.sqlite", create=True) as store, pytest.raises(SweepError, match="no Dask cluster"):
-        next(run_on_dask(read_grid(grid), store, address))
+        next(run(read_grid(grid), store, dask=address))
 
 
 @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n" * 10, bytes(100), b"", None])
 def test_a_server_of_another_kind_is_told(grid, tmp_path, monkeypatch, reply):
     pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
-    monkeypatch.setattr(sweeps, "DASK_PATIENCE", 0.5)
+    monkeypatch.setattr(spreading, "DASK_PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as server:
         kept = []
 
@@ -330,7 +330,7 @@ def test_a_server_of_another_kind_is_told(grid, tmp_path, monkeypatch, reply):
             open_store(tmp_path / "a.sqlite", create=True) as store,
             pytest.raises(SweepError, match="no Dask cluster"),
         ):
-            next(run_on_dask(read_grid(grid), store, address))
+            next(run(read_grid(grid), store, dask=address))
         for connection in kept:
             connection.close()
 
