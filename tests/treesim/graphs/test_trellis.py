@@ -128,7 +128,7 @@ def test_simulated_paths_follow_the_law_of_the_unrolled_tree(spec):
 
 @pytest.mark.parametrize("spec", ["importance:n=4", "sp-gsmc", "sp-gsmc:mh=3", "sp-gsmc:reject=3"])
 def test_simulation_has_the_same_bits_for_any_number_of_threads(spec, monkeypatch):
-    instance = family("markov", horizon=200, states=2, perturbation="random-sign", epsilon=0.1, seed=3)
+    instance = family("markov", horizon=50, states=2, perturbation="random-sign", epsilon=0.1, seed=3)
     found = []
     for threads in ("1", "2", "3"):
         monkeypatch.setenv("TREESIM_THREADS", threads)
