@@ -156,7 +156,7 @@ def test_discoveries_are_a_table_and_a_figure_each(run, monkeypatch):
 
 @pytest.fixture
 def few_runs(monkeypatch):
-    """Particles are run a thousand times for each value: the page's own number is in the README."""
+    """Particles are run a thousand times for each value; the test of the README runs as many as users do."""
     monkeypatch.setattr(language_model, "distance", partial(distance, runs=1000))
 
 
