@@ -10,7 +10,10 @@ level: numba reads their types as fast as those of the arrays, and a NamedTuple'
 of SMC, whose steps take longer, are NamedTuples.
 """
 
+from typing import Any
+
 from numba import njit
 
 # No kernel is called back from C: an entry for that would be a tenth of what compiling costs.
-kernel = njit(nogil=True, cache=True, no_cfunc_wrapper=True)
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "no_cfunc_wrapper": True}
+kernel: Any = njit(**OPTIONS)
