@@ -25,9 +25,11 @@ def check_bits(horizon: int, least: int, ratio: float, form: str) -> None:
 
 def binomial_tv(n: int, p: float, q: float) -> float:
     """TV of Bin(n, p) and Bin(n, q), that is of n independent bits."""
+    logs = [(math.log(chance), math.log1p(-chance)) for chance in (p, q)]
 
-    def log_pmf(k: int, chance: float) -> float:
+    def gap(k: int) -> float:
         ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        return ways + k * math.log(chance) + (n - k) * math.log1p(-chance)
+        one, other = (math.exp(ways + k * log_one + (n - k) * log_zero) for log_one, log_zero in logs)
+        return abs(one - other)
 
-    return 0.5 * math.fsum(abs(math.exp(log_pmf(k, p)) - math.exp(log_pmf(k, q))) for k in range(n + 1))
+    return 0.5 * math.fsum(gap(k) for k in range(n + 1))

@@ -12,7 +12,7 @@ from treesim.cli.main import main
 
 
 class Run:
-    """Runs the command line in a folder of its own."""
+    """Runs the command line where it is."""
 
     def __call__(self, *arguments, code=0):
         result = CliRunner().invoke(main, [str(a) for a in arguments], catch_exceptions=False)
@@ -34,10 +34,17 @@ class Run:
         return lines[0]
 
 
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="session")
+def run_here():
+    """Runs the command line in whatever folder is the current one: for files that many tests share."""
     return Run()
+
+
+@pytest.fixture
+def run(run_here, tmp_path, monkeypatch):
+    """Runs the command line in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+    return run_here
 
 
 PROGRAM = "from treesim.cli.main import main; main(prog_name='treesim')"

@@ -1,6 +1,11 @@
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
+
+from treesim.demos import language_model
+from treesim.empirical.measure import distance
+from treesim.hard_instances.discoveries import DISCOVERIES
 
 
 def test_blowup_tells_its_story_and_draws_it(run):
@@ -128,7 +133,9 @@ def test_failures_are_shown_side_by_side(run):
     assert draws == sorted(draws) and draws[-1] > 3 * draws[0]
 
 
-def test_discoveries_are_a_table_and_a_figure_each(run):
+def test_discoveries_are_a_table_and_a_figure_each(run, monkeypatch):
+    for name, make in DISCOVERIES.items():
+        monkeypatch.setitem(DISCOVERIES, name, cache(make))
     text = run("demo", "discoveries", "-o", "found").stdout
     document = run.json("demo", "discoveries", "-o", "found")
     assert len(document["rows"]) == 11
@@ -147,7 +154,13 @@ def test_discoveries_are_a_table_and_a_figure_each(run):
     assert "taken is a file, expected a folder" in run.error("demo", "discoveries", "--plot", "taken")
 
 
-def test_the_language_model_tells_its_story(run):
+@pytest.fixture
+def few_runs(monkeypatch):
+    """Particles are run a thousand times for each value; the test of the README runs as many as users do."""
+    monkeypatch.setattr(language_model, "distance", partial(distance, runs=1000))
+
+
+def test_the_language_model_tells_its_story(run, few_runs):
     text = run("demo", "language-model").stdout
     assert "has written 4,093 texts of 6 tokens" in text and "' a great movie. I loved'" in text
     for name in ("the reward of the text so far", "a judge of the text so far", "learned from the last token", "V*"):
@@ -155,7 +168,7 @@ def test_the_language_model_tells_its_story(run):
     assert Path("language-model.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_language_model_s_options_reach_its_numbers(run, instance, chain):
+def test_the_language_model_s_options_reach_its_numbers(run, few_runs, instance, chain):
     plain = run.json("demo", "language-model", "--plot", "a.svg")
     assert plain["texts"] == 4093 and plain["horizon"] == 6 and plain["likely"][0][1] == " made in 201"
     best = [plain["best_of_n"][str(n)]["lo"] for n in (1, 4, 16, 256)]

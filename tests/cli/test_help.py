@@ -1,7 +1,9 @@
 """Help that can be copied: specs stay whole, and examples run."""
 
+import contextlib
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import click
@@ -78,22 +80,31 @@ def test_every_sampler_and_perturbation_stands_whole_in_the_help(run):
     assert all(name in text for name in PERTURBATIONS)
 
 
+@pytest.fixture(scope="module")
+def shared(run_here, tmp_path_factory):
+    """What examples speak of."""
+    folder = tmp_path_factory.mktemp("shared")
+    with contextlib.chdir(folder):
+        Path("mine.py").write_text(MINE)
+        Path("grid.toml").write_text(GRID)
+        run_here("generate", "dirichlet", "--horizon", 4, "--perturbation", "random-sign", "--epsilon", "0.5/T",
+                 "-o", "tree.safetensors")  # fmt: skip
+        run_here("generate", "markov", "--horizon", 4, "-o", "trellis.safetensors")
+        run_here("generate", "ngram", "--horizon", 2, "--tokens", 6, "--contains", "e", "-o", "text.st")
+        run_here("unroll", "text.st", "-o", "text.safetensors")
+        run_here("sweep", "grid.toml", "-o", "results.sqlite")
+        with Recorder("guided.jsonl") as guided, Recorder("traces.jsonl", scale="logit") as traces:
+            for i in range(30):
+                guided.step(i, 0.5, pool=[0.25, 0.5 + 0.01 * i], kept=1)
+                for score in (0.0, 0.1 * i, 0.2 * i):
+                    traces.step(i, score)
+    return folder
+
+
 @pytest.fixture
-def prepared(run):
+def prepared(run, shared):
     """A folder that has what examples speak of."""
-    Path("mine.py").write_text(MINE)
-    Path("grid.toml").write_text(GRID)
-    run("generate", "dirichlet", "--horizon", 4, "--perturbation", "random-sign", "--epsilon", "0.5/T",
-        "-o", "tree.safetensors")  # fmt: skip
-    run("generate", "markov", "--horizon", 4, "-o", "trellis.safetensors")
-    run("generate", "ngram", "--horizon", 2, "--tokens", 6, "--contains", "e", "-o", "text.st")
-    run("unroll", "text.st", "-o", "text.safetensors")
-    run("sweep", "grid.toml", "-o", "results.sqlite")
-    with Recorder("guided.jsonl") as guided, Recorder("traces.jsonl", scale="logit") as traces:
-        for i in range(30):
-            guided.step(i, 0.5, pool=[0.25, 0.5 + 0.01 * i], kept=1)
-            for score in (0.0, 0.1 * i, 0.2 * i):
-                traces.step(i, score)
+    shutil.copytree(shared, ".", dirs_exist_ok=True)
     return run
 
 

@@ -208,6 +208,7 @@ def run(
     """
     judged = judged_texts() if judged is None else judged
     tree = _tree(judged)
+    exact = constrained_texts(tree, constraint)
     count = hits(set(liked.split()), set(disliked.split()))
     instance = tilted(tree, count, strength)
     rows = []
@@ -215,7 +216,6 @@ def run(
         average = guided.guidance
         tvs = [distance(sampler, guided, seed=seed) for sampler in (GuidedSMC(), GuidedSMC(mh=4), SMC(PARTICLES))]
         rows.append(Guide(name, guided.audit.bellman_error, average.mean_target, average.average_case_bound, *tvs))
-    exact = constrained_texts(tree, constraint)
     likely, wanted = (likeliest(tree, law.prob.to_float()) for law in (instance.reference, instance.target))
     return Story(
         instance, likely, wanted,

@@ -9,3 +9,11 @@ Arrays that belong together come as one tuple, unpacked in a kernel's first line
 level: numba reads their types as fast as those of the arrays, and a NamedTuple's a microsecond slower. The populations
 of SMC, whose steps take longer, are NamedTuples.
 """
+
+from typing import Any
+
+from numba import njit
+
+# No kernel is called back from C: an entry for that would be a tenth of what compiling costs.
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "no_cfunc_wrapper": True}
+kernel: Any = njit(**OPTIONS)

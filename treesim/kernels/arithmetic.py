@@ -2,7 +2,7 @@
 
 import math
 
-from numba import njit
+from treesim.kernels import kernel
 
 BLOCK = 512
 LOWEST = 2.0**-257
@@ -19,7 +19,7 @@ LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
 LOWEST_LOG = -5e8
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def canonical(mantissa, exponent):
     """The canonical form of ``mantissa * 2**exponent``."""
     if mantissa == 0.0:
@@ -30,7 +30,7 @@ def canonical(mantissa, exponent):
     return math.ldexp(fraction, power - block), block
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def first_odd(mantissa, exponent, largest_exponent):
     """The first number that is not in canonical form; -1 if all are."""
     for i in range(mantissa.shape[0]):
@@ -43,7 +43,7 @@ def first_odd(mantissa, exponent, largest_exponent):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def shifted(mantissa, shift):
     """``mantissa * 2**shift`` as a float, zero or infinite where floats end."""
     if shift == 0:
@@ -51,7 +51,7 @@ def shifted(mantissa, shift):
     return math.ldexp(mantissa, max(-4000, min(4000, shift)))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def product(mantissa_a, exponent_a, mantissa_b, exponent_b):
     """The product of two scaled numbers; either mantissa may be any float."""
     result = mantissa_a * mantissa_b
@@ -63,7 +63,7 @@ def product(mantissa_a, exponent_a, mantissa_b, exponent_b):
     return canonical(fraction_a * fraction_b, exponent + power_a + power_b)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
     """The sum of two scaled numbers."""
     if mantissa_a == 0.0:
@@ -74,7 +74,7 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
     return canonical(shifted(mantissa_a, exponent_a - top) + shifted(mantissa_b, exponent_b - top), top)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def exponential(x):
     """exp of a number in nats, as a scaled number."""
     if x < LOWEST_LOG:
@@ -84,7 +84,7 @@ def exponential(x):
     return (number, block) if LOWEST <= number < HIGHEST else canonical(number, block)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def exponentials(lo, hi, log_number, out):
     """exp of the numbers ``lo..hi``."""
     mantissa, exponent = out
@@ -92,7 +92,7 @@ def exponentials(lo, hi, log_number, out):
         mantissa[i], exponent[i] = exponential(log_number[i])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def careful_expectation(start, stop, prob, child, mantissa, exponent):
     """``sum_k prob[k] * V(child k)`` for any range: terms are aligned at the largest exponent before they are added.
 

@@ -1,10 +1,11 @@
 """The backtracking walk on the nodes of a tree, plain and with momentum: steps of its law, and its simulation."""
 
 import numpy as np
-from numba import njit
+
+from treesim.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def backtracking_steps(steps, edge_ptr, parent, up, down, law, visits):
     """The law of the lazy walk after `steps` steps: half stay; else to the parent, or down an edge.
 
@@ -28,7 +29,7 @@ def backtracking_steps(steps, edge_ptr, parent, up, down, law, visits):
         law[:] = next_law
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def momentum_steps(steps, edge_ptr, parent, goes_up, turns_up, down, law, visits):
     """The law after `steps` steps of the walk with momentum, those that look down first, then those that look up.
 
@@ -57,7 +58,7 @@ def momentum_steps(steps, edge_ptr, parent, goes_up, turns_up, down, law, visits
         law[:] = next_law
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def walk_backtracking(steps, first_leaf, leaves, edge_ptr, parent, degree, up, down, rng, node):
     """Lazy walks of `steps` steps, or if `leaves` is not zero until so many leaves were visited, then never lazy.
 
@@ -93,7 +94,7 @@ def walk_backtracking(steps, first_leaf, leaves, edge_ptr, parent, degree, up, d
     return asked
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def walk_momentum(steps, first_leaf, leaves, edge_ptr, parent, degree, goes_up, turns_up, down, rng, node):
     """Walks with momentum of `steps` steps, or if `leaves` is not zero until so many leaves were visited.
 
@@ -133,7 +134,7 @@ def walk_momentum(steps, first_leaf, leaves, edge_ptr, parent, degree, goes_up, 
     return asked
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def edge_below(v, edge_ptr, down, u):
     """The edge in whose stretch of the cumulated probabilities u lies; -1 if none can be taken."""
     chosen = -1

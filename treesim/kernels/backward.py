@@ -1,12 +1,12 @@
 """From the leaves to the root: one level at a time."""
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import HIGHEST, LOWEST, canonical, careful_expectation, product, shifted
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def expect_children(lo, hi, layer, ahead, out):
     """(P V)(v) = sum_c p(c|v) V(c) for parents ``lo..hi``.
 
@@ -41,7 +41,7 @@ def expect_children(lo, hi, layer, ahead, out):
             out_mantissa[v], out_exponent[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def expect_shared(lo, hi, layer, ahead, common, out):
     """The same where edges name their children and all children have the exponent `common`.
 
@@ -71,7 +71,7 @@ def expect_shared(lo, hi, layer, ahead, common, out):
             out_mantissa[v], out_exponent[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def common_exponent(exponent):
     """Whether all exponents are the same, and the first."""
     first = exponent[0]
@@ -81,7 +81,7 @@ def common_exponent(exponent):
     return differs == 0, first
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def multiply(factor, numbers):
     """Multiply scaled numbers in place by plain positive factors."""
     mantissa, exponent = numbers
@@ -90,7 +90,7 @@ def multiply(factor, numbers):
             mantissa[v], exponent[v] = product(mantissa[v], exponent[v], factor[v], 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def cap_ratios(layer, ahead, cap, out):
     """Clip each parent into [max child / cap, cap * min child], or to the middle where that is empty."""
     ptr, prob, child = layer

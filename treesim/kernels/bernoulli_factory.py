@@ -2,8 +2,7 @@
 
 import math
 
-from numba import njit
-
+from treesim.kernels import kernel
 from treesim.kernels.walk import draw_edge
 
 # gamma of Huber (2014): how fast the factory's certainty is spent.
@@ -11,7 +10,7 @@ SHARE = 0.5
 THRESHOLD = 2.3
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _coin(start, stop, prob, child, mantissa, exponent, here, power, log2_bound, rng):
     """Draw a child; whether a point below L V(prefix) is below its value. Returns the edge, and heads or not."""
     k = draw_edge(start, stop, prob, rng)
@@ -20,7 +19,7 @@ def _coin(start, stop, prob, child, mantissa, exponent, here, power, log2_bound,
     return k, rng.random() < share
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def factory_step(layer, value, ahead, log2_bound, scale, gap, node, rng, passed, draws):
     """For every replicate a coin of probability `scale` times that of the coin at its node; adds the draws made.
 
@@ -61,7 +60,7 @@ def factory_step(layer, value, ahead, log2_bound, scale, gap, node, rng, passed,
             limit /= 1.0 - SHARE
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rejection_step(layer, value, ahead, log2_bound, node, rng, draws):
     """Replace the node of every replicate by an edge, drawn until its coin shows heads; adds the draws made."""
     ptr, prob, child = layer

@@ -1,9 +1,9 @@
 """The invariant of a reference policy, checked in one pass."""
 
-from numba import njit
+from treesim.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def first_bad_parent(ptr, prob, smallest, tolerance):
     """First parent whose edges are not a distribution, its first bad edge or -1, and the sum; -1 if all are."""
     base = ptr[0]

@@ -7,14 +7,13 @@ of one flat array, ``start[v] .. stop[v]``, whose first cell has number ``low[v]
 
 import math
 
-from numba import njit
-
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2
 
 NOWHERE = 2**62
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def edge_log_ratios(p_edges, q_edges, out):
     """log(p/q) of every edge: -inf where p is zero, NaN where q is."""
     p, p_exponent = p_edges
@@ -28,7 +27,7 @@ def edge_log_ratios(p_edges, q_edges, out):
             out[k] = math.log(p[k] / q[k]) + (p_exponent[k] - q_exponent[k]) * LN2
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gauge_level(layer, log_ratio, q, here, below, best):
     """Mass of q at the children, and their gauges: log r along the edge that brings the most mass."""
     ptr, _, child = layer
@@ -51,7 +50,7 @@ def gauge_level(layer, log_ratio, q, here, below, best):
                 next_gauge[c] = gauge[v] + log_ratio[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def extremes_level(layer, log_ratio, p, below, here):
     """Smallest and largest log r that the rest of a path can add, where q goes; and the chance that p leaves there."""
     ptr, _, child = layer
@@ -71,7 +70,7 @@ def extremes_level(layer, log_ratio, p, below, here):
             most[v] = max(most[v], log_ratio[k] + below_most[c])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def residuals_level(layer, log_ratio, flow, gauge, next_gauge, out):
     """How far each edge is from the gauges of its ends; NaN for edges without mass of p or q."""
     ptr, _, child = layer
@@ -85,7 +84,7 @@ def residuals_level(layer, log_ratio, flow, gauge, next_gauge, out):
                 out[k] = log_ratio[k] + gauge[v] - next_gauge[c]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def grid_shifts(residual, step, cells, part):
     """Every residual as a whole number of cells and a part of one in [0, 1)."""
     for k in range(residual.shape[0]):
@@ -97,7 +96,7 @@ def grid_shifts(residual, step, cells, part):
             cells[k], part[k] = whole, x - whole
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def lattice_shifts(residual, step, cells, part):
     """The same where all residuals are multiples of the step, but for rounding: no part is left."""
     for k in range(residual.shape[0]):
@@ -105,7 +104,7 @@ def lattice_shifts(residual, step, cells, part):
         part[k] = 0.0
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def windows_level(layer, shift, windows, next_windows):
     """Lay out the windows of the children; returns how many cells they have and how many moves will fill them.
 
@@ -145,7 +144,7 @@ def windows_level(layer, shift, windows, next_windows):
     return total, moves
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread_level(layer, q, log_ratio, shift, step, windows, mass, next_windows, out):
     """Mean-preserving spread: mass between two cells is split so that its mean of r stays. Only raises a TV.
 
@@ -187,7 +186,7 @@ def spread_level(layer, q, log_ratio, shift, step, windows, mass, next_windows, 
     return vanished
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def contract_level(layer, q, log_ratio, shift, step, windows, mass, moment, next_windows, out, out_moment):
     """Mean-preserving contraction: all mass of a cell is given its mean of r. Only lowers a TV.
 
@@ -233,7 +232,7 @@ def contract_level(layer, q, log_ratio, shift, step, windows, mass, moment, next
     return vanished
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def trim_level(step, nodes, guard, share, keep_heavy, windows, mass, moment, width):
     """Close the cells whose side of r = 1 is decided for good, and drop ends of little mass.
 

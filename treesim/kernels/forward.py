@@ -3,14 +3,14 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import HIGHEST, LN2, LOWEST, careful_expectation, product, shifted, total
 
 SMALLEST_REACH = 2.3e-308
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def guided_edges(lo, hi, layer, mean, ahead, out):
     """p(c|v) V(c) / (PV)(v) on every edge; p(c|v) itself where (PV)(v) is zero."""
     ptr, prob, child = layer
@@ -29,7 +29,7 @@ def guided_edges(lo, hi, layer, mean, ahead, out):
                 out_mantissa[k], out_exponent[k] = product(relative, exponent[c] - norm_exponent[v], prob[k], 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def push_mass(layer, here, edges, below):
     """Add mass(v) * q(c|v) to every child; returns the expected number of children pi_ref can draw."""
     ptr, prob, child = layer
@@ -51,7 +51,7 @@ def push_mass(layer, here, edges, below):
     return children
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def push_reach(lo, hi, layer, reach, out):
     """Add reach(v) * p(c|v) to every child of the parents ``lo..hi``.
 
@@ -69,7 +69,7 @@ def push_reach(lo, hi, layer, reach, out):
                 out[k if is_tree else np.uint32(child[k])] += mass * prob[k] + SMALLEST_REACH
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def look_ahead(lo, hi, layer, below, out):
     """Of parents ``lo..hi``: P V, the least and greatest V of their children.
 
@@ -101,7 +101,7 @@ def look_ahead(lo, hi, layer, below, out):
             lowest[v - lo] = math.nan
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def look_ahead_shared(lo, hi, layer, below, out):
     """The same where edges name their children, all children have one exponent and no edge has probability zero.
 
@@ -138,7 +138,7 @@ def look_ahead_shared(lo, hi, layer, below, out):
             lowest[v - lo] = math.nan
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below):
     """Bellman errors of the parents ``lo..hi`` and ratios along their edges, after a look ahead at the same parents.
 

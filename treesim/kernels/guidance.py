@@ -3,15 +3,15 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2, product, shifted, total
 
 # Of a guided step against pi_ref, below which quotients by it may leave the range of a float.
 SMALLEST_GAIN = 1e-150
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def log_quotient(a, a_exponent, b, b_exponent):
     """log(a / b); zero where both are zero, infinite where one is."""
     if a == 0.0 or b == 0.0:
@@ -20,7 +20,7 @@ def log_quotient(a, a_exponent, b, b_exponent):
     return math.log(a / b) + shift * LN2 if shift else math.log(a / b)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def relative_entropy_term(q, ratio):
     """``q h(ratio)`` with h(x) = x log x - x + 1 >= 0: what one child adds to KL(ratio q || q)."""
     if ratio == 0.0:
@@ -29,7 +29,7 @@ def relative_entropy_term(q, ratio):
     return q * max(0.0, ratio * (math.log1p(excess) if abs(excess) < 0.5 else math.log(ratio)) - excess)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def residuals(ahead, here, reach, out):
     """log rho = log P V^ / V^ of every parent; NaN where pi_ref does not come."""
     mean, mean_exponent = ahead
@@ -41,7 +41,7 @@ def residuals(ahead, here, reach, out):
             out[v] = log_quotient(mean[v], mean_exponent[v], value[v], value_exponent[v])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def push_three(layer, ahead, ahead_twist, values, reach, target, guided, below):
     """Carry pi_ref, the target and guidance from one level to the next; returns E KL(target's step || guided step).
 
@@ -87,7 +87,7 @@ def push_three(layer, ahead, ahead_twist, values, reach, target, guided, below):
     return divergence
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def weigh(reach, value, out):
     """pi_ref(v) V(v), as plain numbers relative to the largest; returns their sum."""
     reached, reached_exponent = reach
@@ -105,7 +105,7 @@ def weigh(reach, value, out):
     return mass
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def moments_level(layer, log_residual, twists, below, here):
     """Mean and variance, under the target, of the sum of log residuals from a parent on, given those of its children.
 

@@ -2,10 +2,10 @@
 
 import math
 
-from numba import njit
+from treesim.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def log_expect(layer, log_below, out):
     """log sum_c p(c|v) V(c) of every parent."""
     ptr, prob, child = layer
@@ -26,7 +26,7 @@ def log_expect(layer, log_below, out):
         out[v] = top + math.log(mean)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread_slope(layer, log_below, log_mean, slope, out):
     """Add to every child what the slope of a parent's log P V is worth to it: slope(v) p V(c) / P V(v)."""
     ptr, prob, child = layer

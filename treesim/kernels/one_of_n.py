@@ -15,8 +15,8 @@ billion nats from the heaviest as beside it.
 import math
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2_HIGH, LN2_LOW, canonical, exponential, product, shifted
 
 STEPS_A_NAT = 5
@@ -29,7 +29,7 @@ SMALLEST_BINOMIAL_RATIO = 1e-260  # of V(low) to V(high)
 FARTHEST_STEP = 1e9  # nats between two weights beyond which it does not matter how far they are apart
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def log_selection(prob, whole, part, p_zero, draws, beside, out):
     """log h of outcomes of weight ``exp(whole + part)``, heaviest first.
 
@@ -118,7 +118,7 @@ def log_selection(prob, whole, part, p_zero, draws, beside, out):
         out[j] = log_draws - math.log(STEPS_A_NAT) + top + math.log(mass)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def select_by_log(prob, log_weight, draws, log_beside, out):
     """log h at every atom; where a weight is zero, p0^(N-1): among nothing but zeros the pick is uniform.
 
@@ -145,7 +145,7 @@ def select_by_log(prob, log_weight, draws, log_beside, out):
             out[order[i]] = log_h[i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def heaviest_first(mantissa, exponent, order):
     """Sort places by the numbers that are there, the largest first (Shell's sort)."""
     n = order.shape[0]
@@ -166,7 +166,7 @@ def heaviest_first(mantissa, exponent, order):
         gap = 1 if gap == 2 else int(gap / 2.2)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def positions(mantissa, exponent, order, power, whole, part):
     """Logs of the numbers in `order`, from the largest down, times `power`, less that of the largest, in two parts.
 
@@ -186,7 +186,7 @@ def positions(mantissa, exponent, order, power, whole, part):
         whole[i], part[i] = whole[i - 1] + int(nats), rest - nats
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def two_child_pool(p_high, p_low, low_over_high, draws):
     """P(keep the child of the higher value), P(keep the other), for a pool of `draws`, given V(low) / V(high).
 
@@ -210,7 +210,7 @@ def two_child_pool(p_high, p_low, low_over_high, draws):
     return keep_high / norm, keep_low / norm
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pool_edges(lo, hi, layer, value, draws, by_quadrature, out):
     """The conditional law on every edge when `draws` children are drawn and one kept in proportion to V."""
     ptr, prob, child = layer
@@ -260,7 +260,7 @@ def pool_edges(lo, hi, layer, value, draws, by_quadrature, out):
             out_mantissa[k], out_exponent[k] = product(factor, power, prob[k], 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def chebyshev_row(x, nodes, signs, row):
     """Values at x of the Lagrange polynomials of Chebyshev nodes on [0, 1] (barycentric form)."""
     norm = 0.0
@@ -276,7 +276,7 @@ def chebyshev_row(x, nodes, signs, row):
         row[j] /= norm
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread_mass(position, slot, prob, nodes, signs, out):
     """Move each mass to the nodes of its bin, so that sums of smooth functions keep their value."""
     row = np.empty(nodes.shape[0])
@@ -286,7 +286,7 @@ def spread_mass(position, slot, prob, nodes, signs, out):
             out[slot[i], j] += prob[i] * row[j]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def interpolate(lo, hi, position, slot, table, nodes, signs, out):
     """Values at the positions of what `table` holds at the nodes of each bin."""
     row = np.empty(nodes.shape[0])

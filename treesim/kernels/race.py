@@ -11,14 +11,14 @@ G(s) = a - b/s, and the integral is a difference of powers.
 import math
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2, exponential, product
 from treesim.kernels.uniforms import uniform
 from treesim.kernels.walk import draw_edge
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def race_by_log(prob, log_weight, draws, out):
     """log h at every atom; where a weight is zero, p0^(N-1): among nothing but zeros the pick is uniform."""
     n = prob.shape[0]
@@ -55,7 +55,7 @@ def race_by_log(prob, log_weight, draws, out):
         miss += gain[i]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def race_kinds(rho, log_weight, draws, kept):
     """For each state: of `draws` particles of law rho one is kept by a race; the probability of each kind."""
     for s in range(rho.shape[0]):
@@ -66,7 +66,7 @@ def race_kinds(rho, log_weight, draws, kept):
             kept[s, live[j]] = rho[s, live[j]] * math.exp(log_h[j])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def race_edges(lo, hi, layer, value, draws, out):
     """The conditional law on every edge when `draws` children are drawn and one kept by a race of their values."""
     ptr, prob, child = layer
@@ -92,7 +92,7 @@ def race_edges(lo, hi, layer, value, draws, out):
             out_mantissa[k], out_exponent[k] = product(factor, power, prob[k], 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def run(mantissa, exponent, rng):
     """log of a weight over a uniform number, which is never zero; -inf for a weight of zero."""
     if mantissa == 0.0:
@@ -100,7 +100,7 @@ def run(mantissa, exponent, rng):
     return math.log(mantissa) + exponent * LN2 - math.log(1.0 - rng.random())
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_race(layer, ahead, draws, node, rng):
     """Draw `draws` edges from pi_ref and keep the one of the largest V / uniform, the first if all values are zero."""
     ptr, prob, child = layer
@@ -121,7 +121,7 @@ def step_race(layer, ahead, draws, node, rng):
         node[i] = chosen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def race_columns(leaf, reward, rng, out):
     """The column of each row's leaf of the largest reward / uniform, the first if all are zero."""
     mantissa, exponent = reward
@@ -135,7 +135,7 @@ def race_columns(leaf, reward, rng, out):
         out[i] = chosen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def race_run(runs, state, out):
     """The particle of every replicate of the largest weight / uniform: its run."""
     for r in range(out.shape[0]):

@@ -2,10 +2,10 @@
 
 import math
 
-from numba import njit
+from treesim.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def suffix_step(starts, order, prob, log_reward, law, out):
     """Add one step of random-suffix Metropolis at one level: the suffix after each prefix is drawn anew.
 

@@ -6,8 +6,8 @@ Schemes of Douc & Cappe (2005). Each gives a particle of mean weight one as many
 import math
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2, NO_EXPONENT, canonical, shifted
 from treesim.kernels.uniforms import uniform
 
@@ -16,7 +16,7 @@ MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC = 0, 1, 2, 3
 LEAST_SQUARES, MOST_SQUARES = 1e-280, 1e280
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state, rng):
     """Resample the replicates whose ESS < `least`; the others keep their particles, their weights brought to mean one.
 
@@ -83,7 +83,7 @@ def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state,
         pin[r] = next_pin
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def to_common_power(size, weight, power, common):
     """The weights in units of one power of two, the largest that occurs, into `common`; returns its exponent."""
     top = NO_EXPONENT
@@ -98,7 +98,7 @@ def to_common_power(size, weight, power, common):
     return top
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def over_mean(size, weight, power, mean, unit, to_weight, to_power):
     """Weights over their mean, which is in units of ``2**unit``, in the range that powers give."""
     mean, unit = canonical(mean, unit)
@@ -107,7 +107,7 @@ def over_mean(size, weight, power, mean, unit, to_weight, to_power):
         to_weight[i], to_power[i] = canonical(mantissa / mean, exponent - unit)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sample_size(size, members, weight, most):
     """ESS, of weights whose squares floats do not hold."""
     total, squares = 0.0, 0.0
@@ -118,7 +118,7 @@ def sample_size(size, members, weight, most):
     return total * (total / squares)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def offspring(scheme, size, particles, weight, members, scale, pin, copies, points, state, rng):
     """How often each run is an ancestor, `particles` times in all, each particle ``scale * weight`` times in
     expectation; the run `pin`, if there is one, given that one of the new particles comes from it.
@@ -177,7 +177,7 @@ def offspring(scheme, size, particles, weight, members, scale, pin, copies, poin
             copies[pin] = 1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def draw_systematic(free, size, weight, members, scale, marked, copies, state):
     """One offset for all points."""
     offset = uniform(state) if marked < 0.0 else marked - math.floor(marked)
@@ -193,7 +193,7 @@ def draw_systematic(free, size, weight, members, scale, marked, copies, state):
     copies[last] += free - placed
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def draw_stratified(free, size, weight, members, scale, marked, copies, state):
     """A point of its own in each stratum, drawn where two runs meet in it; whole strata need none."""
     cumulated, placed, last = 0.0, 0, 0
@@ -218,7 +218,7 @@ def draw_stratified(free, size, weight, members, scale, marked, copies, state):
     copies[last] += free - placed
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def draw_multinomial(free, size, mass, total, copies, points, state, rng):
     """Add multinomial counts of `free` draws: by binomials where runs are few, else by points in order.
 

@@ -9,8 +9,8 @@ before a step, and `spread` each of them a run of its own after it, in the same 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.uniforms import uniform
 
 
@@ -47,7 +47,7 @@ class Runs(NamedTuple):
         return cls(np.zeros(replicates, np.int64), place, members, origin, np.zeros(shape), np.zeros(shape), power)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pick_run(runs, state, out):
     """One particle of every replicate in proportion to its weight: its run."""
     for r in range(out.shape[0]):
@@ -66,7 +66,7 @@ def pick_run(runs, state, out):
         out[r] = chosen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def gather(here, together, pin):
     """Make neighbours that stand at one place and weigh the same one run; that of the pinned particle is pinned."""
     has_powers = here.power.shape[1] > 0
@@ -91,7 +91,7 @@ def gather(here, together, pin):
         together.size[r] = n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def spread(moved, here, below, pin):
     """Make every particle that moved a run, the first of the pinned run being pinned.
 

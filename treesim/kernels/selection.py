@@ -2,10 +2,10 @@
 
 import math
 
-from numba import njit
+from treesim.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def select_rounded(log_weight, log_bound, slack, high_chance, rng, out):
     """Pick a column of each row by weights of logs within +-log_bound; returns in how many rows one lies beyond.
 

@@ -8,8 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import NO_EXPONENT, shifted
 from treesim.kernels.uniforms import uniform
 from treesim.kernels.walk import edge_at
@@ -47,7 +47,7 @@ class Where(NamedTuple):
     next_value: np.ndarray
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def propose_reference(where, here, below, pin, path, state, rng):
     """Move every particle by pi_ref and multiply its weight by G = V(child) / V(parent).
 
@@ -95,7 +95,7 @@ def propose_reference(where, here, below, pin, path, state, rng):
     return here.place.size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def propose_optimal(where, here, below, pin, path, state, rng):
     """Move every particle in proportion to pi_ref V and multiply its weight by (P V)(parent) / V(parent).
 
@@ -142,7 +142,7 @@ def propose_optimal(where, here, below, pin, path, state, rng):
     return reads
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def shares(where, start, stop, share):
     """What the children ``start..stop`` hold of P V, in units of ``2**top``, into `share`; returns the sum, and top.
 
@@ -183,7 +183,7 @@ def shares(where, start, stop, share):
     return total, top
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def propose_reference_pairs(where, here, below, pin, path, state, rng):
     """`propose_reference` where every parent has two edges and all exponents are zero; `here` is used up."""
     prob, chance = where.prob, here.value
@@ -200,7 +200,7 @@ def propose_reference_pairs(where, here, below, pin, path, state, rng):
     return here.place.size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def propose_optimal_pairs(where, here, below, pin, path, state, rng):
     """`propose_optimal` where every parent has two edges and all exponents are zero; `here` is used up."""
     prob, child, next_value, chance = where.prob, where.child, where.next_value, here.value
@@ -225,7 +225,7 @@ def propose_optimal_pairs(where, here, below, pin, path, state, rng):
     return reads
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def propose_pool(where, draws, here, below, pin, path, state):
     """Draw `draws` children by pi_ref, keep one in proportion to V, multiply by the pool's mean of V / V(parent).
 
@@ -276,13 +276,13 @@ def propose_pool(where, draws, here, below, pin, path, state):
     return draws * here.place.size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def lift(weight, value):
     """The weight over V of the parent, or as it is where the parent has no value."""
     return weight / value if value > 0.0 else weight
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def branch_pairs(chance, here, below, pin, path, state, rng):
     """All runs go down two edges each, the first by its chance; they keep their weights."""
     has_powers = here.power.shape[1] > 0
@@ -320,7 +320,7 @@ def branch_pairs(chance, here, below, pin, path, state, rng):
         below.size[r] = n
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def arrive(where, below):
     """Look up the values of the children that the runs go to.
 
@@ -333,7 +333,7 @@ def arrive(where, below):
             below.value[r, m] = where.next_value[k if is_tree else where.child[k]]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def share_out(n, share, total, tally, state, rng):
     """Multinomial counts of `n` draws in proportion to shares, added to `tally`."""
     last = share.shape[0] - 1

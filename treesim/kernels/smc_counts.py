@@ -3,14 +3,14 @@
 import math
 
 import numpy as np
-from numba import njit
 
+from treesim.kernels import kernel
 from treesim.kernels.one_of_n import select_by_log
 
 NEGLIGIBLE = 1e-19
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def binomial_step(rho, mass, size, out):
     """Add mass[p, s] * Bin(size, rho[s, 0])(k) to out[p, k].
 
@@ -41,7 +41,7 @@ def binomial_step(rho, mass, size, out):
                     out[r, k] += share * chance[k]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def keep_one(lo, hi, rho, log_weight, draws, log_beside, has_one_beside, kept):
     """For states ``lo..hi``: of `draws` particles of law rho, and perhaps one more of a given weight beside them, one
     is kept in proportion to its weight; the probability that it is one of the draws, by kind."""

@@ -5,8 +5,9 @@ Blackman & Vigna (2021), "Scrambled linear pseudorandom number generators", ACM 
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from treesim.kernels import kernel
 
 _TO_UNIT = 2.0**-53
 
@@ -16,7 +17,7 @@ def state_of(rng: np.random.Generator) -> NDArray[np.uint64]:
     return rng.integers(0, 2**64, 4, dtype=np.uint64)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def uniform(state):
     """A number in [0, 1), a multiple of 2^-53."""
     a, b, c, d = state[0], state[1], state[2], state[3]

@@ -1,10 +1,11 @@
 """Votes: the chance that what most votes, or the heaviest, are for is right."""
 
 import numpy as np
-from numba import njit
+
+from treesim.kernels import kernel
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def correct_wins(level_ptr, event, mass, nobody, blank, is_correct, votes):
     """Probability of `votes` votes in all, of which the answer with the largest total is right; ties count in part.
 

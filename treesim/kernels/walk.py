@@ -2,12 +2,11 @@
 
 import math
 
-from numba import njit
-
+from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2, NO_EXPONENT, shifted
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def edge_at(start, stop, prob, left):
     """The edge of ``start..stop`` in whose stretch of the cumulated probabilities a point in [0, 1) lies.
 
@@ -25,13 +24,13 @@ def edge_at(start, stop, prob, left):
     return last
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def draw_edge(start, stop, prob, rng):
     """One edge of ``start..stop`` by its probability."""
     return edge_at(start, stop, prob, rng.random())
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_reference(ptr, prob, node, rng):
     """Replace the node of every replicate by an edge drawn from pi_ref."""
     base = ptr[0]
@@ -39,7 +38,7 @@ def step_reference(ptr, prob, node, rng):
         node[i] = draw_edge(ptr[node[i]] - base, ptr[node[i] + 1] - base, prob, rng)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_guided(layer, ahead, node, log_weight, rng):
     """Replace the node of every replicate by an edge drawn in proportion to pi_ref * V; returns how many were read.
 
@@ -85,7 +84,7 @@ def step_guided(layer, ahead, node, log_weight, rng):
     return reads
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def step_pool(layer, ahead, draws, node, log_weight, rng):
     """Draw `draws` edges from pi_ref and keep one in proportion to V, the first if all values are zero.
 
@@ -122,7 +121,7 @@ def step_pool(layer, ahead, draws, node, log_weight, rng):
         node[i] = chosen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pick_best(leaf, reward, out):
     """The column of each row's leaf of the highest reward, the earliest of equals: draws are exchangeable."""
     mantissa, exponent = reward
@@ -139,7 +138,7 @@ def pick_best(leaf, reward, out):
         out[i] = column
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def pick_weighted(leaf, reward, power, rng, out):
     """A column of each row in proportion to reward ** power, the first if all are zero."""
     mantissa, exponent = reward
@@ -161,7 +160,7 @@ def pick_weighted(leaf, reward, power, rng, out):
         out[i] = chosen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def accept(leaf, reward, log_envelope, rng, accepted):
     """Accept each leaf with probability reward / envelope."""
     mantissa, exponent = reward

@@ -2,13 +2,16 @@
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
 
 from treesim import GuidedSMC, instance_from_texts
 from treesim.decoding.masking import constrained_texts, masked
+from treesim.demos import language_model
 from treesim.demos.language_model import CONSTRAINT, DISLIKED, LIKED, guides, hits, run, tilted
+from treesim.empirical.measure import distance
 from treesim.instances.movie_reviews import judged_texts
 
 
@@ -43,7 +46,7 @@ def test_what_words_are_worth_by_counting_again(judged):
     assert instance.audit.log_partition == pytest.approx(math.log(total), rel=1e-12)
 
 
-def test_masking_renormalises_at_each_step(judged):
+def test_masking_renormalises_at_each_step(judged, monkeypatch):
     tree = judged.graph
     exact = constrained_texts(tree, CONSTRAINT)
     matches = np.array([re.fullmatch(CONSTRAINT, text, re.DOTALL) is not None for text in tree.texts()])
@@ -64,6 +67,7 @@ def test_masking_renormalises_at_each_step(judged):
     law = GuidedSMC().law(masked(exact))
     np.testing.assert_allclose(law.prob.to_float(), mass, atol=1e-15)
     wanted = np.where(matches, reference, 0.0) / reference[matches].sum()
+    monkeypatch.setattr(language_model, "distance", partial(distance, runs=1000))
     assert run().masking.mid == pytest.approx(0.5 * np.abs(mass - wanted).sum(), rel=1e-9)
 
 

@@ -54,13 +54,13 @@ class Guided:
 )
 def test_a_user_sampler_has_the_law_and_the_cost_of_its_built_in_twin(kind, spec, twin):
     register_sampler("mine")(kind)
-    draws = sampler(spec).simulate(INSTANCE, 8_000, seed=1)
+    draws = sampler(spec).simulate(INSTANCE, 4_000, seed=1)
     assert fits(draws, sampler(twin).law(INSTANCE))
-    assert draws.reference_draws / 8_000 == pytest.approx(sampler(twin).cost(INSTANCE).reference_draws)
-    assert draws.value_queries / 8_000 == pytest.approx(sampler(twin).cost(INSTANCE).value_queries)
+    assert draws.reference_draws / 4_000 == pytest.approx(sampler(twin).cost(INSTANCE).reference_draws)
+    assert draws.value_queries / 4_000 == pytest.approx(sampler(twin).cost(INSTANCE).value_queries)
     assert sampler(spec).cost(INSTANCE).value_queries == pytest.approx(sampler(twin).cost(INSTANCE).value_queries)
     exact = sampler(twin).law(INSTANCE).tv(INSTANCE.target).lo
-    tv = estimate(sampler(spec), INSTANCE, n=4_000).tv
+    tv = estimate(sampler(spec), INSTANCE, n=2_000).tv
     assert tv.lo <= exact <= tv.hi
 
 
