@@ -22,6 +22,7 @@ BATTERY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("markov", {"horizon": 100, "perturbation": "log-uniform", "epsilon": "0.25/T"}),
     ("sharpest-guidance", {"horizon": 8, "epsilon": 0.1}),
     ("unknown-root", {"horizon": 8, "epsilon": 0.1, "share": 0.25}),
+    ("masking", {"horizon": 12, "topics": 4}),
     ("delayed-reward", {"horizon": 8, "ratio": 2.0}),
     ("hidden-prefix", {"horizon": 9, "form": "trellis"}),
     ("hidden-prefix", {"horizon": 12, "epsilon": 0.37, "form": "trellis"}),

@@ -29,6 +29,8 @@ CASES = [
     ("error-amplification", {"horizon": 160, "ratio": 1.1}),
     ("perfect-value", {"horizon": 6}),
     ("perfect-value", {"horizon": 200, "ratio": 2.0}),
+    ("masking", {"horizon": 12}),
+    ("masking", {"horizon": 5, "topics": 3, "safest": 0.2, "riskiest": 0.6}),
     ("reward-hacking", {"horizon": 8}),
     ("reward-hacking", {"horizon": 3, "ratio": 7.0, "branching": 4}),
 ]
@@ -138,8 +140,24 @@ def test_particles_with_a_perfect_value_must_grow_like_the_root_of_the_horizon()
         assert enough.hi <= 0.05 < short.lo
 
 
+def test_masked_texts_are_counted_one_by_one():
+    horizon, risks = 4, [Fraction(1, 4), Fraction(1, 2)]
+    instance = family("masking", horizon=horizon, topics=2, safest=0.25, riskiest=0.5)
+    texts = [(q, broken) for q in risks for broken in (None, 3, 2, 1)]
+    prob = [Fraction(1, 2) * (1 - q) ** (3 if at is None else at - 1) * (1 if at is None else q) for q, at in texts]
+    np.testing.assert_allclose(sampler("base").law(instance).prob.to_float(), [float(p) for p in prob], rtol=1e-14)
+    assert instance.reward.to_float().tolist() == [float(at is None) for _, at in texts]
+    kept = [p if at is None else Fraction(0) for p, (_, at) in zip(prob, texts, strict=True)]
+    np.testing.assert_allclose(instance.target.prob.to_float(), [float(p / sum(kept)) for p in kept], rtol=1e-14)
+    guided = sampler("sp-gsmc").law(instance).prob.to_float()
+    np.testing.assert_allclose(guided, [0.5 * (at is None) for _, at in texts], rtol=1e-14)
+
+
 def test_parameters_out_of_range_are_refused():
     for name, parameters, message in (
+        ("masking", {"horizon": 1}, "horizon is 1, expected at least 2"),
+        ("masking", {"horizon": 5, "topics": 1}, "topics is 1, expected at least 2"),
+        ("masking", {"horizon": 5, "safest": 0.3}, "safest is 0.3 and riskiest 0.2, expected both strictly between"),
         ("delayed-reward", {"horizon": 5, "ratio": 1.0}, "ratio is 1.0, expected above 1"),
         ("unknown-root", {"horizon": 5, "share": 1.0}, "share is 1, expected strictly between 0 and 1"),
         ("unknown-root", {"horizon": 5, "epsilon": 0.0}, "epsilon is 0"),

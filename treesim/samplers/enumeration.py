@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from treesim.samplers.choices import PROBES, Choices, expected_runs
 from treesim.samplers.lazy_generator import LazyGenerator
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.samplers.stand_ins import StandIns
-from treesim.scaled import Scaled, exp_or_inf
+from treesim.scaled import Scaled
 
 # What may be missing of a law that is called exact.
 COMPLETE = 1e-13
@@ -90,11 +90,8 @@ class Enumeration(Brief):
         return self.missing <= COMPLETE
 
 
-class LookedUp(NamedTuple):
-    """What is known of an instance: children of prefixes with their probabilities, and values, linear and as logs."""
-
-    children: dict[tuple[int, ...], tuple[list[Prefix], tuple[float, ...]]]
-    values: dict[tuple[int, int], tuple[float, float]]
+# Children of prefixes that can be drawn, with their probabilities.
+_Children = dict[tuple[int, ...], tuple[list[Prefix], tuple[float, ...]]]
 
 
 class LazyOracle(Oracle):
@@ -104,13 +101,13 @@ class LazyOracle(Oracle):
     ----------
     instance : Instance
     rng : LazyGenerator
-    known : LookedUp
-        What oracles of earlier runs have looked up.
+    known : dict
+        The children that oracles of earlier runs have looked up.
     """
 
-    def __init__(self, instance: Instance, rng: LazyGenerator, known: LookedUp) -> None:
+    def __init__(self, instance: Instance, rng: LazyGenerator, known: _Children) -> None:
         super().__init__(instance, rng)
-        self._choose, self._children, self._values = rng.choices.choose, known.children, known.values
+        self._choose, self._children = rng.choices.choose, known
 
     def draw(self, prefix: Prefix) -> Prefix:
         children, prob = self._children.get(prefix[0]) or self._look_up(prefix)
@@ -129,30 +126,13 @@ class LazyOracle(Oracle):
         self._drawn[len(prefix[0]) + 1] += len(children)
         return list(zip(children, prob, strict=True))
 
-    def value(self, prefix: Prefix) -> float:
-        return self._asked_for(prefix)[0]
-
-    def log_value(self, prefix: Prefix) -> float:
-        return self._asked_for(prefix)[1]
-
-    def _asked_for(self, prefix: Prefix) -> tuple[float, float]:
-        if prefix[0] not in self._reached:
-            self.require_reached(prefix, "asking its value")
-        level = len(prefix[0])
-        key = level, prefix[1]
-        self._asked[level] += 1
-        found = self._values.get(key)
-        if found is None:
-            log_value = self._log_value(prefix)
-            found = self._values[key] = exp_or_inf(log_value), log_value
-        return found
-
     def _look_up(self, prefix: Prefix) -> tuple[list[Prefix], tuple[float, ...]]:
         """The children of a prefix that can be drawn, and their probabilities."""
-        start, stop, prob = self._edges(prefix)
-        live = [k for k in range(start, stop) if prob[k] > 0]
-        found = [self._child(prefix, k, start) for k in live], tuple([float(prob[k]) for k in live])
-        self._children[prefix[0]] = found
+        start, prob, ends = self._edges(prefix)
+        choices, _, edges = prefix
+        live = [k for k, p in enumerate(prob) if p > 0]
+        children = [Prefix((*choices, k), ends[k], (*edges, start + k)) for k in live]
+        found = self._children[prefix[0]] = children, tuple([prob[k] for k in live])
         return found
 
 
@@ -204,7 +184,7 @@ def foresee_runs(instance: Instance, make: Callable[[], OneRun], probes: int = P
 
 def _program(instance: Instance, make: Callable[[], OneRun], stand_ins: StandIns) -> Callable[[Choices], _Key]:
     """One run by its choices: where its output lies, and what it cost."""
-    known = LookedUp({}, {})
+    known: _Children = {}
     at = 2 if instance.graph.keeps_edges else 1
 
     def program(choices: Choices) -> _Key:

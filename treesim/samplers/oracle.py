@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from treesim.arrays import FloatArray, IntArray
+from treesim.arrays import IntArray
 from treesim.errors import OracleError
 from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.walk import edge_at
+from treesim.samplers.base import remembered
 from treesim.scaled import exp_or_inf
 
 
@@ -43,6 +44,72 @@ class Prefix(NamedTuple):
         return len(self.choices)
 
 
+class Edges(NamedTuple):
+    """The edges of a prefix, as plain Python has them.
+
+    Attributes
+    ----------
+    start : int
+        The first, numbered within its layer.
+    prob : list of float
+        pi_ref of each.
+    ends : list of int
+        The node that each leads to.
+    """
+
+    start: int
+    prob: list[float]
+    ends: list[int]
+
+
+class Known:
+    """What runs on an instance have looked up: arrays are slow to read one number at a time.
+
+    Parameters
+    ----------
+    instance : Instance
+    """
+
+    # Beyond it nothing is kept: the table would outgrow the instance.
+    LARGEST = 1 << 17
+
+    def __init__(self, instance: Instance) -> None:
+        graph = instance.graph
+        self.layers = [graph.layer(t) for t in range(graph.horizon)]
+        self.starts = [graph.level(t).start for t in range(graph.horizon + 1)]
+        self.mantissa, self.exponent = instance.value.mantissa, instance.value.exponent
+        self.edges: dict[tuple[int, int], Edges] = {}
+        self.logs: dict[tuple[int, int], float] = {}
+
+    def edges_of(self, level: int, node: int) -> Edges:
+        """The edges of a node of a level below T."""
+        ptr, prob, child = self.layers[level]
+        start, stop = int(ptr[node] - ptr[0]), int(ptr[node + 1] - ptr[0])
+        ends = child[start:stop].tolist() if len(child) else list(range(start, stop))
+        found = Edges(start, prob[start:stop].tolist(), ends)
+        if len(self.edges) < self.LARGEST:
+            self.edges[level, node] = found
+        return found
+
+    def log_value(self, level: int, node: int) -> float:
+        """log V^ of a node of a level, in nats."""
+        place = self.starts[level] + node
+        mantissa = float(self.mantissa[place])
+        found = math.log(mantissa) + int(self.exponent[place]) * LN2 if mantissa > 0 else -math.inf
+        if len(self.logs) < self.LARGEST:
+            self.logs[level, node] = found
+        return found
+
+
+@remembered
+def _known(instance: Instance) -> Known:
+    return Known(instance)
+
+
+# On lists the loop itself is faster than a call into compiled code.
+_edge_at = edge_at.py_func
+
+
 class Oracle:
     """Draws from pi_ref and values of reached prefixes, counted level by level.
 
@@ -64,7 +131,7 @@ class Oracle:
     """
 
     def __init__(self, instance: Instance, rng: np.random.Generator) -> None:
-        self._graph, self._value, self._rng = instance.graph, instance.value, rng
+        self._graph, self._known, self._rng = instance.graph, _known(instance), rng
         self._reached: set[tuple[int, ...]] = {()}
         self.horizon = self._graph.horizon
         self._drawn, self._asked = [0] * (self.horizon + 1), [0] * (self.horizon + 1)
@@ -106,8 +173,9 @@ class Oracle:
         OracleError
             If the prefix was never reached, or is complete.
         """
-        start, stop, prob = self._edges(prefix)
-        return self._reach(prefix, int(edge_at(start, stop, prob, self._rng.random())), start)
+        start, prob, ends = self._edges(prefix)
+        choice = _edge_at(0, len(prob), prob, self._rng.random())
+        return self._reach(prefix, int(choice), start, ends)
 
     def children(self, prefix: Prefix) -> list[tuple[Prefix, float]]:
         """All children that pi_ref can draw, with their probabilities: the token-level regime. Each counts as drawn.
@@ -117,8 +185,8 @@ class Oracle:
         OracleError
             If the prefix was never reached, or is complete.
         """
-        start, stop, prob = self._edges(prefix)
-        return [(self._reach(prefix, k, start), float(prob[k])) for k in range(start, stop) if prob[k] > 0]
+        start, prob, ends = self._edges(prefix)
+        return [(self._reach(prefix, k, start, ends), p) for k, p in enumerate(prob) if p > 0]
 
     def value(self, prefix: Prefix) -> float:
         """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float."""
@@ -132,33 +200,27 @@ class Oracle:
         OracleError
             If the prefix was never reached.
         """
-        self.require_reached(prefix, "asking its value")
-        self._asked[prefix.level] += 1
-        return self._log_value(prefix)
+        if prefix[0] not in self._reached:
+            self.require_reached(prefix, "asking its value")
+        level = len(prefix[0])
+        self._asked[level] += 1
+        found = self._known.logs.get((level, prefix[1]))
+        return self._known.log_value(level, prefix[1]) if found is None else found
 
-    def _log_value(self, prefix: Prefix) -> float:
-        node = self._graph.level(prefix.level).start + prefix.node
-        mantissa = float(self._value.mantissa[node])
-        return math.log(mantissa) + int(self._value.exponent[node]) * LN2 if mantissa > 0 else -math.inf
-
-    def _edges(self, prefix: Prefix) -> tuple[int, int, FloatArray]:
-        self.require_reached(prefix, "going on from it")
-        if prefix.level == self.horizon:
+    def _edges(self, prefix: Prefix) -> Edges:
+        if prefix[0] not in self._reached:
+            self.require_reached(prefix, "going on from it")
+        level = len(prefix[0])
+        if level == self.horizon:
             raise OracleError(f"prefix {prefix.choices} is complete: it has no children")
-        layer = self._graph.layer(prefix.level)
-        base = layer.ptr[0]
-        return int(layer.ptr[prefix.node] - base), int(layer.ptr[prefix.node + 1] - base), layer.prob
+        return self._known.edges.get((level, prefix[1])) or self._known.edges_of(level, prefix[1])
 
-    def _reach(self, prefix: Prefix, edge: int, start: int) -> Prefix:
-        child = self._child(prefix, edge, start)
-        self._reached.add(child.choices)
-        self._drawn[child.level] += 1
+    def _reach(self, prefix: Prefix, choice: int, start: int, ends: list[int]) -> Prefix:
+        choices, _, edges = prefix
+        child = Prefix((*choices, choice), ends[choice], (*edges, start + choice))
+        self._reached.add(child[0])
+        self._drawn[len(child[0])] += 1
         return child
-
-    def _child(self, prefix: Prefix, edge: int, start: int) -> Prefix:
-        layer = self._graph.layer(prefix.level)
-        node = int(layer.child[edge]) if len(layer.child) else edge
-        return Prefix((*prefix.choices, edge - start), node, (*prefix.edges, edge))
 
     def require_reached(self, prefix: Prefix, purpose: str) -> None:
         """Raise `OracleError` unless a prefix was reached."""

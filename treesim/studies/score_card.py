@@ -36,9 +36,9 @@ ENOUGH = "mh"
 LARGEST, LARGEST_PLAIN = 1 << 20, 2
 # How near bounds on a TV come that can only be enclosed.
 WIDTH = 1e-3
-# Of samplers in plain Python: runs that say what one costs, a few where it costs more than that; runs that say how many
-# there are, and how many are enumerated; prefixes and values for one estimate, and runs at the least for it.
-COST_RUNS, FEW, COSTLY, PROBES, ENUMERATED, WORK, LEAST_RUNS = 32, 4, 100.0, 8, 4_000, 200_000, 200
+# Of samplers in plain Python: runs that say what one costs, a few where its paths are longer than that together; runs
+# that say how many there are, and how many are enumerated; steps of an estimate, and runs at the least for it.
+COST_RUNS, FEW, COSTLY, PROBES, ENUMERATED, WORK, LEAST_RUNS = 32, 4, 100, 8, 4_000, 200_000, 200
 # Of others the runs of an estimate.
 RUNS = 20_000
 
@@ -226,7 +226,7 @@ def play(game: Game) -> list[Mark]:
                 last = marks[-1]
                 marks.append(Mark(budget, text, last.tv, last.reward, last.cost))
             else:
-                tv, reward, cost = _measured(kind, instance, game.seed)
+                tv, reward, cost = _measured(kind, instance, least if size else 1, game.seed)
                 target = instance.target.expected(instance.reward)
                 marks.append(Mark(budget, text, tv, None if reward is None else reward / target, cost))
         except TreesimError as error:
@@ -241,9 +241,8 @@ def _size(like: SamplerLike, vary: str | None) -> str | None:
     player = open_sampler(like)
     whole = [name for name in player.open if player.types[name] == "int"]
     needed = [name for name in whole if name in player.needed]
-    return (
-        needed[0] if needed else next((name for name in sorted(whole, key=ENOUGH.__ne__) if _takes(player, name)), None)
-    )
+    growing = (name for name in sorted(whole, key=ENOUGH.__ne__) if _takes(player, name))
+    return needed[0] if needed else next(growing, None)
 
 
 def _takes(player: OpenSampler, name: str) -> bool:
@@ -262,9 +261,9 @@ def _largest(
     paid = float(budget * instance.horizon)
     if size is None:
         kind = player.plain()
-        return kind if _price(_cost(kind, instance)) <= paid else None, least
+        return kind if _price(_cost(kind, instance, 1)) <= paid else None, least
     most = LARGEST_PLAIN * budget if isinstance(player.having(size, least), UserSampler) else LARGEST
-    beyond = first(lambda n: _price(_cost(player.having(size, n), instance)) > paid, least, most)
+    beyond = first(lambda n: _price(_cost(player.having(size, n), instance, n)) > paid, least, most)
     largest = most if beyond is None else beyond - 1
     return player.having(size, largest) if largest else None, max(1, largest)
 
@@ -274,19 +273,16 @@ def _price(cost: Cost) -> float:
     return max(cost.reference_draws, cost.value_queries)
 
 
-def _cost(kind: Sampler, instance: Instance) -> Cost:
+def _cost(kind: Sampler, instance: Instance, size: int) -> Cost:
     """Of one output; of a sampler in plain Python the mean of some."""
     if not isinstance(kind, UserSampler):
         return kind.cost(instance)
-    for runs in (FEW, COST_RUNS):
-        drawn = kind.simulate(instance, runs, seed=0)
-        cost = Cost(drawn.reference_draws / runs, drawn.value_queries / runs)
-        if _price(cost) > COSTLY:
-            break
-    return cost
+    runs = FEW if size * instance.horizon > COSTLY else COST_RUNS
+    drawn = kind.simulate(instance, runs, seed=0)
+    return Cost(drawn.reference_draws / runs, drawn.value_queries / runs)
 
 
-def _measured(kind: Sampler, instance: Instance, seed: int) -> tuple[TV, float | None, Cost]:
+def _measured(kind: Sampler, instance: Instance, size: int, seed: int) -> tuple[TV, float | None, Cost]:
     """TV to the target, expected reward, and cost."""
     if not isinstance(kind, UserSampler):
         found = measure(kind, instance, Effort(WIDTH), RUNS, seed)
@@ -294,9 +290,10 @@ def _measured(kind: Sampler, instance: Instance, seed: int) -> tuple[TV, float |
     known = _enumerated(kind, instance)
     if known is not None:
         return known.law.tv(instance.target), known.law.expected(instance.reward), known.cost.mean
-    cost = _cost(kind, instance)
-    runs = min(RUNS, max(LEAST_RUNS, int(WORK / max(1.0, _price(cost)))))
-    guess = estimate(kind, instance, runs, seed)
+    cost = _cost(kind, instance, size)
+    # A path a unit of size at the least: some draw less, and work all the same.
+    work = max(_price(cost), size * instance.horizon)
+    guess = estimate(kind, instance, min(RUNS, max(LEAST_RUNS, int(WORK / work))), seed)
     return guess.tv, guess.expected_reward, cost
 
 

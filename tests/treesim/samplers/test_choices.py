@@ -168,6 +168,8 @@ def test_the_number_of_runs_is_foreseen():
     # The mean of a hundred numbers between 4 and 4 * 2^12.
     assert 0.5 * exact < expected_runs(program) < 2 * exact
     assert expected_runs(lambda choices: [choices.choose((0.5, 0.0, 0.5)) for _ in range(10)]) == 1024.0
+    # One that does not end within a thousand choices has more than that many.
+    assert expected_runs(lambda choices: [choices.uniform(2) for _ in range(3000)], probes=2) >= 2.0**999
 
 
 def test_too_many_branches_are_refused():
