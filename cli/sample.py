@@ -78,7 +78,7 @@ def sample(
     count = runs or OUTPUTS
     require_memory(count * (64 + 12 * instance.graph.horizon), f"{count} outputs of {instance.graph.horizon} steps")
     draws = sampler.simulate(instance, count, seed)
-    log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
+    log_reward = draws.log_reward(instance)
     choices = [draws.choices(instance.graph, i) for i in range(count)]
     texts = None
     if instance.graph.edge_tokens(0) is not None:

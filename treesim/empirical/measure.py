@@ -14,10 +14,12 @@ import numpy as np
 from treesim.empirical.estimation import DEFAULT_RUNS, Estimate, estimate
 from treesim.empirical.outcomes import DEFAULT_VOTES, Worth, worth_of_law, worth_of_runs
 from treesim.errors import NoExactLaw, TreesimError
+from treesim.graphs.potentials import without_potentials
 from treesim.instances.instance import Instance
 from treesim.instances.merging import unroll
 from treesim.laws.density_ratio import Effort
 from treesim.laws.law import Law, LeafLaw
+from treesim.laws.path_reward import expected_reward
 from treesim.laws.tv import TV
 from treesim.samplers import Cost, Sampler
 from treesim.samplers.registry import SamplerLike
@@ -113,7 +115,7 @@ def _on_the_same_paths(other: Instance, instance: Instance) -> Instance | None:
     if other.graph.horizon != graph.horizon or abs(other.graph.log2_paths - graph.log2_paths) > 0.5:
         return None
     against = other if graph.keeps_edges else unroll(other)
-    own, others = graph.arrays(), against.graph.arrays()
+    own, others = (without_potentials(each).arrays() for each in (graph, against.graph))
     if not graph.keeps_edges:
         own, others = ({key: array for key, array in each.items() if key != "edge_prob"} for each in (own, others))
     same = own.keys() == others.keys() and all(np.array_equal(own[key], others[key]) for key in own)
@@ -175,7 +177,7 @@ def measure(
         known.kl(to),
         to.kl(known),
         known.chi2(to),
-        known.expected(at.reward),
+        expected_reward(known, at.graph, at.reward),
         cost,
         worth,
     )

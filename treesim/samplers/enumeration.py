@@ -94,7 +94,7 @@ class LookedUp(NamedTuple):
     """What is known of an instance: children of prefixes with their probabilities, and values, linear and as logs."""
 
     children: dict[tuple[int, ...], tuple[list[Prefix], tuple[float, ...]]]
-    values: dict[tuple[int, int], tuple[float, float]]
+    values: dict[tuple[int, ...], tuple[float, float]]
 
 
 class LazyOracle(Oracle):
@@ -139,7 +139,8 @@ class LazyOracle(Oracle):
         if prefix[0] not in self._reached:
             self.require_reached(prefix, "asking its value")
         level = len(prefix[0])
-        key = level, prefix[1]
+        # Where edges carry potentials the way tells what a prefix is worth, not its node.
+        key = prefix[0] if self._weighs else (level, prefix[1])
         self._asked[level] += 1
         found = self._values.get(key)
         if found is None:

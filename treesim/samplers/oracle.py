@@ -14,6 +14,7 @@ import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import OracleError
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.walk import edge_at
@@ -65,6 +66,7 @@ class Oracle:
 
     def __init__(self, instance: Instance, rng: np.random.Generator) -> None:
         self._graph, self._value, self._rng = instance.graph, instance.value, rng
+        self._weighs = has_potentials(instance.graph)
         self._reached: set[tuple[int, ...]] = {()}
         self.horizon = self._graph.horizon
         self._drawn, self._asked = [0] * (self.horizon + 1), [0] * (self.horizon + 1)
@@ -121,7 +123,10 @@ class Oracle:
         return [(self._reach(prefix, k, start), float(prob[k])) for k in range(start, stop) if prob[k] > 0]
 
     def value(self, prefix: Prefix) -> float:
-        """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float."""
+        """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float.
+
+        Potentials on the way are part of both.
+        """
         return exp_or_inf(self.log_value(prefix))
 
     def log_value(self, prefix: Prefix) -> float:
@@ -139,7 +144,20 @@ class Oracle:
     def _log_value(self, prefix: Prefix) -> float:
         node = self._graph.level(prefix.level).start + prefix.node
         mantissa = float(self._value.mantissa[node])
-        return math.log(mantissa) + int(self._value.exponent[node]) * LN2 if mantissa > 0 else -math.inf
+        log_value = math.log(mantissa) + int(self._value.exponent[node]) * LN2 if mantissa > 0 else -math.inf
+        return log_value + self._log_potential(prefix) if self._weighs and mantissa > 0 else log_value
+
+    def _log_potential(self, prefix: Prefix) -> float:
+        """log of the product of the potentials on the way to a prefix."""
+        log_product = 0.0
+        for t, edge in enumerate(prefix.edges):
+            potential = self._graph.potential(t)
+            assert potential is not None
+            mantissa = float(potential.mantissa[edge])
+            if mantissa == 0.0:
+                return -math.inf
+            log_product += math.log(mantissa) + int(potential.exponent[edge]) * LN2
+        return log_product
 
     def _edges(self, prefix: Prefix) -> tuple[int, int, FloatArray]:
         self.require_reached(prefix, "going on from it")
