@@ -121,7 +121,7 @@ def estimate(
 
 
 def _on_leaves(
-    sampler: Sampler, instance: Instance, n: int, seed: int, level: float, target_law: LeafLaw | None = None
+    sampler: Sampler, instance: Instance, n: int, seed: int, level: float, other: LeafLaw | None = None
 ) -> tuple[tuple[float, float], float | None]:
     """Bounds on the TV of the law of the leaf, and the expected reward; nothing is an outcome that no target has."""
     half = n // 2
@@ -129,7 +129,7 @@ def _on_leaves(
         _conditional_laws(sampler, instance, size, generator_key, seed)
         for size, generator_key in ((half, 0), (n - half, 1))
     )
-    target_law = target_law or instance.target
+    target_law = other or instance.target
     target = np.append(target_law.prob.to_float(), target_law.failure if isinstance(target_law, LeafLaw) else 0.0)
     log_tails = math.log(4.0 / (1.0 - level))
     witness = learning.mean > target

@@ -200,8 +200,8 @@ def _met(
     each = read_only(np.arange(len(reach) + 1)), one.numbers[0], layer.child
     push_mass(each, (reach * potential).numbers, one.numbers, below.room)
     alive = potential.mantissa > 0
-    masses = (np.bincount(layer.child[alive], mass[alive], n).astype(np.float64) for mass in (target, guided))
-    return below, *masses
+    target, guided = (np.bincount(layer.child[alive], mass[alive], n).astype(np.float64) for mass in (target, guided))
+    return below, target, guided
 
 
 def _deviation(graph: LayeredGraph, twist: Scaled, log_residual: list[FloatArray]) -> float:

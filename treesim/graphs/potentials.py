@@ -1,8 +1,8 @@
 r"""Potentials of edges: rewards that depend on the way and not on its end alone.
 
-The edges of a trellis may carry potentials g >= 0. The target is then proportional to pi_ref(path) prod g(edge) phi(end),
-a Feynman-Kac model, and V*(v) = sum_c p(c|v) g(v, c) V*(c). On a tree, where the leaf tells the way, that is a reward of
-the leaf: unrolled, a trellis with potentials is a tree without.
+The edges of a trellis may carry potentials g >= 0. The target is then proportional to pi_ref(path) prod g(edge)
+phi(end), a Feynman-Kac model, and V*(v) = sum_c p(c|v) g(v, c) V*(c). On a tree, where the leaf tells the way, that is
+a reward of the leaf: unrolled, a trellis with potentials is a tree without.
 
 Whatever looks at values one step ahead sees g(v, c) V(c) where V(c) stood before, and nothing else changes: rho and L,
 guided steps, weights of particles. So potentials enter in one place, `ahead`: it makes every edge a child of its own,
@@ -59,7 +59,9 @@ def with_potentials(trellis: Trellis, potentials: Sequence[ArrayLike | Scaled]) 
     if len(potentials) != trellis.horizon:
         raise TreeError(f"there are potentials of {len(potentials)} steps, expected one for each of {trellis.horizon}")
     place: dict[tuple[int, bytes], int] = {}
-    order, layers, weights = [], [], []
+    order: list[int] = []
+    layers: list[int] = []
+    weights: list[Scaled] = []
     for t, (which, given) in enumerate(zip(trellis.order.tolist(), potentials, strict=True)):
         potential = _potential_of_step(t, given)
         key = which, sha256(potential.mantissa.tobytes() + potential.exponent.tobytes()).digest()

@@ -202,11 +202,7 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     worst, worst_node = (-1.0, 0.0), 0
     log_ratio, ratio_step = -1.0, (0, 1)
-    parts = [
-        (t, part)
-        for t in range(horizon)
-        for part in itertools.pairwise(_parts(graph, t))
-    ]
+    parts = [(t, part) for t in range(horizon) for part in itertools.pairwise(_parts(graph, t))]
     reach, ways = live_reach(graph), _weights_of_ways(graph)
     audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], ways[part[0]], value, twist, *part), parts)
     for (t, _), part in zip(parts, audited, strict=True):
@@ -247,7 +243,7 @@ class _Part(NamedTuple):
 
 
 def _parts(graph: LayeredGraph, t: int) -> list[int]:
-    """Bounds of the parts of level `t` that are audited one by one; a whole level, where all edges are to be weighed."""
+    """Bounds of the parts of level `t` that are audited one by one; all of it, where all edges are to be weighed."""
     n = graph.n_level(t)
     return [0, n] if has_potentials(graph) else parts_of(n, len(graph.layer(t).prob))
 

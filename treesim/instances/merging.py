@@ -53,9 +53,9 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     """The instance with prefixes of identical future made one node.
 
     Futures are identical if the same steps have the same probabilities and potentials, write the same tokens, lead to
-    identical futures, and V^ is the same all the way to the reward; leaves of different answers or true rewards stay apart. So
-    every path writes what it wrote. Of different names the first stands for all; where edges have tokens, which tell
-    the texts, there are no names then.
+    identical futures, and V^ is the same all the way to the reward; leaves of different answers or true rewards stay
+    apart. So every path writes what it wrote. Of different names the first stands for all; where edges have tokens,
+    which tell the texts, there are no names then.
 
     Parameters
     ----------

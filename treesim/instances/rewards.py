@@ -254,6 +254,8 @@ class Process(StepReward):
             raise RewardError(f"reward of edge {odd[0]} is {numbers[odd[0]]}, expected a number or -inf")
         sizes = [len(graph.layer(t).prob) for t in range(graph.horizon)]
         return np.split(numbers, np.cumsum(sizes)[:-1])
+
+
 @dataclass(frozen=True)
 class Given(Reward):
     """Rewards from a file, one number a leaf: ``.npy``, or text with a number a line.
