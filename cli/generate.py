@@ -80,7 +80,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "--reward",
     metavar="SPEC",
     help="gaussian:beta=1 | sparse:share=0.1,floor=0 | additive:beta=1 | "
-    "right-steps:right=1,penalty=100 | given:file=F,scale=linear",
+    "right-steps:right=1,penalty=100 | power:alpha=2 | process:file=F,beta=1 | given:file=F,scale=linear",
 )
 @click.option(
     "--perturbation",

@@ -213,7 +213,8 @@ def _checked_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str,
             raise InstanceFileError(f"{path} has a damaged header: {key!r} is missing or of the wrong type")
     if version < FORMAT and ("outcomes" in header) != (version == _WITH_OUTCOMES):
         raise InstanceFileError(
-            f"{path} has a damaged header: outcomes are what format {_WITH_OUTCOMES} has, and formats below do not"
+            f"{path} has a damaged header: outcomes are what format {_WITH_OUTCOMES} has, "
+            f"and {_WITHOUT_OUTCOMES} has not"
         )
     if header["graph"] not in LAYOUTS:
         raise InstanceFileError(
