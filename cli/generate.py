@@ -62,6 +62,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
 @click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
 @click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")
+@click.option("--draft", type=int, help="n of the model that drafts, draft-and-target family; 0 is uniform.")
 @click.option("--smoothing", metavar="HOW", help="witten-bell or additive.")
 @click.option("--constraint", metavar="REGEX", help="A regular expression that the whole text must match.")
 @click.option("--contains", multiple=True, metavar="TEXT", help="What the text must contain; may be given again.")

@@ -125,8 +125,8 @@ def weighted_instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = t
     Examples
     --------
     >>> from hypothesis import find
-    >>> find(weighted_instances(), lambda instance: instance.graph.potential(0).log()[0] > 0).graph.horizon
-    1
+    >>> find(weighted_instances(), lambda instance: instance.graph.horizon > 1).graph.potential(0)
+    Scaled(1 numbers, logs 0)
     """
     trellis = draw(trellises(**size))
     potentials = []
