@@ -17,7 +17,7 @@ from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.race import race_run
 from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
-from treesim.kernels.runs import Runs, gather, pick_run, spread
+from treesim.kernels.runs import Runs, pick_run, spread
 from treesim.kernels.smc import (
     Where,
     propose_optimal,
@@ -206,7 +206,7 @@ class SMC(Sampler):
         ----------
         Andrieu, Doucet & Holenstein (2010), theorem 2: the extended target of particle Gibbs.
         """
-        if self.final == "race" or not _covers(instance):
+        if self.final == "race" or not covers(instance):
             return None
         if not len(edges):
             return np.empty(0)
@@ -310,7 +310,9 @@ class SMC(Sampler):
                 reads += propose_pool(where, self.pool, here, below, pin, path, state)
             else:
                 if apart:
-                    gather(here, together, pin)
+                    # Proposals use up what they are given, and `spread` asks where particles came from.
+                    for copy, own in zip(together, here, strict=True):
+                        np.copyto(copy, own)
                 reads += PROPOSALS[self.proposal, where.is_pairs](where, together, moved, pin, path, state, rng)
                 if apart:
                     spread(moved, here, below, pin)
@@ -366,7 +368,7 @@ def _is_plain(instance: Instance) -> bool:
 
 
 @remembered
-def _covers(instance: Instance) -> bool:
+def covers(instance: Instance) -> bool:
     """Whether V^ is positive wherever the target goes."""
     graph, value, twist = instance.graph, instance.value.mantissa, instance.twist.mantissa
     return not any(

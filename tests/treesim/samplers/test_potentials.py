@@ -142,6 +142,24 @@ def test_smc_estimates_the_partition_function_without_bias(spec):
     assert abs(ratio.mean() - 1.0) < 5.0 * ratio.std() / np.sqrt(len(ratio))
 
 
+def test_particles_apart_keep_their_own_past():
+    """Paths traced back through populations whose particles are listed one by one: as above, on the tree's law."""
+
+    def draw(n, rng):
+        clouds = sampler("smc:particles=5").clouds(WEIGHTED, n, rng, keeps_ancestry=True, apart=True)
+        draws = clouds.draw()
+        return [draws.choices(WEIGHTED.graph, i) for i in range(n)]
+
+    law = exact_law_of_five()
+    check_sampler(draw, TREE, law, alpha=1e-9, n=20_000)
+
+
+def exact_law_of_five():
+    """The law of five particles on the tree, from 400,000 draws."""
+    count = np.bincount(sampler("smc:particles=5").simulate(TREE, 400_000, seed=6).leaf, minlength=TREE.graph.n_leaves)
+    return count / count.sum()
+
+
 def test_an_oracle_tells_what_prefixes_of_the_unrolled_tree_are_worth():
     def best_of_two(oracle, rng):
         prefix = oracle.root
