@@ -145,6 +145,9 @@ def test_merging_tells_potentials_apart_and_bounds_what_its_tolerance_moves():
     instance = Instance(weighted, optimal_twist(weighted, np.zeros(2)))
     apart, _ = merge(instance)
     assert apart.graph.n_level(1) == 2
+    swapped = with_potentials(chain, [np.zeros(2), np.array([0.1, 0.7, 0.7, 0.1])])
+    alike = Instance(swapped, optimal_twist(swapped, np.zeros(2)))  # the same V* in both places, by other ways
+    assert merge(alike)[0].graph.n_level(1) == 2
     together, report = merge(instance, tolerance=1e-3)
     assert together.graph.n_level(1) == 1
     tv = unroll(together).target.tv(unroll(instance).target).hi

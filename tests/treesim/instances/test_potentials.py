@@ -45,6 +45,11 @@ def test_a_cap_on_ratios_is_kept():
     found = Instance(WEIGHTED.graph, capped).audit
     assert found.ratio_bound <= 1.2 * least * (1 + 1e-12)
     assert found.bellman_error == pytest.approx(0.05, abs=1e-12)
+    # Ratios are near one where a potential makes up for each fall of V.
+    graph = with_potentials(WEIGHTED.graph, [np.full(len(WEIGHTED.graph.layer(t).prob), 5.0) for t in range(4)])
+    twist = optimal_twist(graph, np.zeros(graph.n_leaves))
+    tight = perturb(graph, twist, PERTURBATIONS["random-sign"](), 0.05, 1.2, 3)
+    assert Instance(graph, tight).audit.ratio_bound <= 1.2 * (1 + 1e-12)
 
 
 def test_a_trellis_that_is_split_keeps_its_potentials():
