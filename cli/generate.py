@@ -51,7 +51,10 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--branching", type=int, help="Children of a node (random-branching: at the most).")
 @click.option("--concentration", "--alpha", "concentration", type=float, help="Of the Dirichlet draws of pi_ref.")
 @click.option("--stop", type=float, help="Probability that a prefix ends early after a step.")
-@click.option("--states", type=int, help="Tokens of a Markov chain.")
+@click.option("--states", type=int, help="Tokens of a Markov chain; states of a hidden one.")
+@click.option("--file", type=click.Path(), help="JSON of a hidden Markov model with observations, hmm family.")
+@click.option("--symbols", type=int, help="What a random hidden Markov model writes, how many different.")
+@click.option("--lookahead", type=int, help="Observations ahead that V^ sees, hmm family; default: all, V*.")
 @click.option("--order", type=int, help="Of a Markov chain, how many tokens its next step sees; of an n-gram model, n.")
 @click.option("--form", metavar="FORM", help="tree, trellis or auto.")
 @click.option("--growth", metavar="HOW", help="extensive, diffusive, intensive or threshold, counting-chain family.")
@@ -59,6 +62,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
 @click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
 @click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")
+@click.option("--draft", type=int, help="n of the model that drafts, draft-and-target family; 0 is uniform.")
 @click.option("--smoothing", metavar="HOW", help="witten-bell or additive.")
 @click.option("--constraint", metavar="REGEX", help="A regular expression that the whole text must match.")
 @click.option("--contains", multiple=True, metavar="TEXT", help="What the text must contain; may be given again.")
@@ -80,7 +84,7 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
     "--reward",
     metavar="SPEC",
     help="gaussian:beta=1 | sparse:share=0.1,floor=0 | additive:beta=1 | "
-    "right-steps:right=1,penalty=100 | given:file=F,scale=linear",
+    "right-steps:right=1,penalty=100 | power:alpha=2 | process:file=F,beta=1 | given:file=F,scale=linear",
 )
 @click.option(
     "--perturbation",

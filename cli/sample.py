@@ -25,6 +25,7 @@ from treesim.tables import escaped, number, table
 if TYPE_CHECKING:
     from treesim import Draws, Instance, Sampler
     from treesim.empirical.diagnosis import Diagnosis
+    from treesim.empirical.partition import Partition
 
 OUTPUTS, DIAGNOSED = 10, 200
 
@@ -78,7 +79,7 @@ def sample(
     count = runs or OUTPUTS
     require_memory(count * (64 + 12 * instance.graph.horizon), f"{count} outputs of {instance.graph.horizon} steps")
     draws = sampler.simulate(instance, count, seed)
-    log_reward = np.where(draws.leaf < 0, np.nan, instance.log_reward[draws.leaf])
+    log_reward = draws.log_reward(instance)
     choices = [draws.choices(instance.graph, i) for i in range(count)]
     texts = None
     if instance.graph.edge_tokens(0) is not None:
@@ -174,6 +175,7 @@ def _diagnose(
         "sampler": spec, "runs": found.runs, **lists,
         "log_partition_spread": found.log_partition_spread, "extinct": found.extinct,
         "acceptance": found.acceptance, "verdict": list(found.verdict),
+        "partition": found.partition and found.partition.document(),
     }  # fmt: skip
     if found.ess is None:
         headers, rows = ["sampler", "runs", "acceptance"], [[spec, found.runs, number(found.acceptance)]]
@@ -194,11 +196,28 @@ def _diagnose(
     click.echo("\n".join(told))
 
 
+def _of_partition(found: Partition) -> list[str]:
+    """What the runs say of Z, beside the truth."""
+    upper = "" if found.upper is None else f", and {number(found.upper, 6)} with a path of the target pinned"
+    lines = [f"log Z {number(found.log_partition, 6)}; mean of log Z^ {number(found.lower, 6)}{upper}"]
+    if found.relative_variance is not None:
+        line = f"Var(Z^ / Z) {number(found.relative_variance)} (exact)"
+        if found.one_run_variance is not None and found.one_run_spread is not None and found.coalesced is not None:
+            line += (
+                f"; one run's estimate of it {number(found.one_run_variance)} in the mean, standard deviation "
+                f"{number(found.one_run_spread)}, {found.coalesced:.0%} of the runs from one ancestor"
+            )
+        lines.append(line)
+    return lines
+
+
 def _in_words(found: Diagnosis, plot: Path | None) -> list[str]:
     """What is found, of all levels together."""
     lines = [] if found.acceptance is None else [f"acceptance rate {found.acceptance:.4f}"]
     if found.log_partition_spread is not None:
         spread = number(found.log_partition_spread)
         lines.append(f"log of the estimates of Z: standard deviation {spread}")
+    if found.partition is not None:
+        lines += _of_partition(found.partition)
     lines += found.verdict
     return lines if plot is None else [*lines, f"figure: {escaped(str(plot))}"]

@@ -33,6 +33,22 @@ def twist(tree: Tree, reward: Vector) -> Vector:
     return value
 
 
+def weighted_twist(trellis, reward: Vector) -> list[Vector]:
+    """V* of every node of a trellis whose edges carry potentials, level by level."""
+    levels = [list(reward)]
+    for t in reversed(range(trellis.horizon)):
+        layer, potential = trellis.layer(t), trellis.potential(t)
+        levels.append([
+            sum(
+                Fraction(float(layer.prob[e])) * Fraction(float(potential.mantissa[e]))
+                * Fraction(2) ** int(potential.exponent[e]) * levels[-1][layer.child[e]]
+                for e in range(layer.ptr[v], layer.ptr[v + 1])
+            )
+            for v in range(len(layer.ptr) - 1)
+        ])  # fmt: skip
+    return levels[::-1]
+
+
 def reachable(tree: Tree) -> list[bool]:
     reach = [True] + [False] * tree.n_edges
     for v in inner_nodes(tree):

@@ -24,6 +24,7 @@ from .errors import (
 from .graphs.guidance import Guidance, guidance
 from .graphs.layered import Layer
 from .graphs.model_trees import SamplingRules, tree_of_model
+from .graphs.potentials import with_potentials
 from .graphs.tree import Tree
 from .graphs.trellis import Trellis
 from .graphs.values import Audit, audit, optimal_twist
@@ -176,5 +177,6 @@ __all__ = [
     "stationary_law",
     "tree_of_model",
     "unroll",
+    "with_potentials",
     "worst_case",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 
 from treesim.hard_instances.discoveries.discovery import ROUNDING, Discovery
 from treesim.instances.families import family
-from treesim.laws.law import Law, LeafLaw
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.samplers import Backtracking, GuidedSMC
 from treesim.studies.experiment import Experiment, Points
 from treesim.theory.verification import Check
@@ -58,7 +58,7 @@ def first_leaf() -> Discovery:
     )  # fmt: skip
 
 
-def _given_a_leaf(law: Law, target: LeafLaw) -> float:
+def _given_a_leaf(law: Law, target: LeafLaw | WalkLaw) -> float:
     """TV of a law to the target, given that it returns something."""
     assert isinstance(law, LeafLaw)
     return 0.5 * float(np.abs(law.prob.to_float() / (1 - law.failure) - target.prob.to_float()).sum())

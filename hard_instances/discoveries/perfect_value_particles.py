@@ -9,6 +9,7 @@ from treesim.hard_instances.counting_ones import binomial_tv
 from treesim.hard_instances.discoveries.discovery import ROUNDING, Discovery
 from treesim.hard_instances.extinction import extinction, particles_to_survive, survival
 from treesim.instances.families import family
+from treesim.laws.law import LeafLaw
 from treesim.samplers import SMC, Importance
 from treesim.studies.experiment import Experiment
 from treesim.studies.scaling import fit, least
@@ -59,8 +60,9 @@ def perfect_value_particles() -> Discovery:
 
 def product_tv(horizon: int, particles: int) -> float:
     """TV of SMC on the product model, r = 3: the bits of its output are independent, each with the law of one step."""
-    one_step = Importance(particles).law(family("product", horizon=1, ratio=3.0)).prob.to_float()
-    return binomial_tv(horizon, 0.75, float(one_step[1]))
+    one_step = Importance(particles).law(family("product", horizon=1, ratio=3.0))
+    assert isinstance(one_step, LeafLaw)
+    return binomial_tv(horizon, 0.75, float(one_step.prob.to_float()[1]))
 
 
 def _particles_on_the_product(horizon: int) -> int:

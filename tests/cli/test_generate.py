@@ -258,3 +258,15 @@ def test_every_parameter_of_a_family_has_an_option(run):
     for name, builder in FAMILIES.items():
         missing = set(inspect.signature(builder).parameters) - options
         assert not missing, f"{name}: {missing}"
+
+
+def test_rewards_of_steps_work_at_any_horizon(run):
+    run("generate", "ngram", "--horizon", 60, "--order", 2, "--tokens", 8, "--reward", "power:alpha=2", "-o", "p.st")
+    found = run.json("inspect", "p.st")
+    assert found["potentials"] is True
+    assert found["bellman_error"]["sup"] == pytest.approx(0.0, abs=1e-12)
+    assert "paths with potentials" in run("inspect", "p.st").stdout
+    document = run.json("tv", "p.st", "base", "sp-gsmc", "race:n=2")
+    assert [row["tv"]["kind"] for row in document["rows"]] == ["certified"] * 3
+    drawn = run.json("sample", "p.st", "sp-gsmc", "-n", 3, "--seed", 1)
+    assert all(number < -10 for number in drawn["log_reward"])

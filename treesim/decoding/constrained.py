@@ -7,7 +7,7 @@ that the model, going on from there, meets it, and log Z the log-probability tha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -18,9 +18,11 @@ from treesim.decoding.ngram import NGram, learn
 from treesim.decoding.regex import matching, unheard_of
 from treesim.decoding.tokens import by_frequency, letters, most_frequent, pieces, read_text, spelled
 from treesim.errors import ConstraintError, RewardError, SpecError
+from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.rewards import REWARDS
 from treesim.scaled import Scaled
 from treesim.spec import Parameters, parse, require_at_least, require_whole
 
@@ -72,13 +74,15 @@ def pose(
     contains: str | tuple[str, ...] = (),
     excludes: str | tuple[str, ...] = (),
     violation: float = 0.0,
+    reward: str | None = None,
+    seed: int = 0,
 ) -> Problem:
     """The problem that family `ngram` has with these parameters.
 
     Raises
     ------
     ConstraintError
-        If there is no constraint, it is malformed, too large, or no text of this length meets it.
+        If there is no constraint and no reward, it is malformed, too large, or no text of this length meets it.
     """
     require_whole("horizon", horizon, 1)
     contains, excludes = ((texts,) if isinstance(texts, str) else texts for texts in (contains, excludes))
@@ -87,14 +91,21 @@ def pose(
     written = pieces(read_text(text), unit)
     ranking = by_frequency(written)
     alphabet = letters(ranking)
+    if reward is not None and constraint is None and not contains and not excludes:
+        constraint = ".*"
     automaton = _automaton(alphabet, constraint, contains, excludes)
     vocabulary = most_frequent(ranking, tokens) + _needed_tokens(automaton, ranking, tokens)
     model = learn(written, vocabulary, order, smoothing)
     reader = automaton.over_tokens(spelled(model.vocabulary, alphabet))
     built = product(model.chain, reader, horizon, model.vocabulary)
     meets = automaton.accepting[built.automaton_state]
+    phi = Scaled.from_float(np.where(meets, 1.0, violation))
+    if reward is not None:
+        trellis, log_reward = parse(reward, REWARDS, "reward").on(built.trellis, seed)
+        assert isinstance(trellis, Trellis)
+        built, phi = replace(built, trellis=trellis), phi * Scaled.from_log(log_reward)
     try:
-        twist = optimal_twist(built.trellis, Scaled.from_float(np.where(meets, 1.0, violation)))
+        twist = optimal_twist(built.trellis, phi)
     except RewardError:
         strange = [] if constraint is None else unheard_of(constraint, alphabet)
         raise ConstraintError(
@@ -183,13 +194,14 @@ def ngram(
     contains: str | tuple[str, ...] = (),
     excludes: str | tuple[str, ...] = (),
     violation: float = 0.0,
+    reward: str | None = None,
     value: str = "exact",
     perturbation: str | None = None,
     epsilon: str | float | None = None,
     ratio_cap: float | None = None,
     seed: int = 0,
 ) -> Instance:
-    """An n-gram model of letters or words that must meet a constraint: constrained decoding on real text.
+    """An n-gram model of letters or words that must meet a constraint, or earns a reward: decoding of real text.
 
     Parameters
     ----------
@@ -206,6 +218,8 @@ def ngram(
         What the text must contain, and what it must not.
     violation : float
         Reward of texts that do not meet the constraint, below 1: above zero it is soft.
+    reward : str, optional
+        By which that is multiplied, such as ``power:alpha=2``; with it there need be no constraint.
     value : str
         What V^ sees: ``exact``, ``automaton``, ``suffix:length=1`` or ``lookahead:steps=10,floor=0.001``.
     perturbation, epsilon, ratio_cap
@@ -217,9 +231,12 @@ def ngram(
         If there is no constraint, it is malformed, too large, or no text of this length meets it.
     """
     kind = parse(value, PARTIAL_VALUES, "value")
-    if perturbation is not None and not isinstance(kind, ExactValue):
-        raise SpecError(f"value {value!r} and perturbation {perturbation!r} exclude each other; give one of them")
-    problem = pose(horizon, text, unit, order, tokens, smoothing, constraint, contains, excludes, violation)
+    for name, other in (("perturbation", perturbation), ("reward", reward)):
+        if other is not None and not isinstance(kind, ExactValue):
+            raise SpecError(f"value {value!r} and {name} {other!r} exclude each other; give one of them")
+    problem = pose(
+        horizon, text, unit, order, tokens, smoothing, constraint, contains, excludes, violation, reward, seed
+    )
     approximate = kind.value(problem)
     if perturbation is not None or epsilon is not None or ratio_cap is not None:
         how = parse(perturbation or "exact", PERTURBATIONS, "perturbation")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from treesim.arrays import Brief, FloatArray, IntArray
+from treesim.empirical.partition import Partition, partition_of_runs
 from treesim.instances.instance import Instance, require_instance
 from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import SMC, GuidedSMC, ParticleGibbs, Sampler
@@ -47,6 +48,8 @@ class Diagnosis(Brief):
         Gibbs that changed the path.
     verdict : tuple of str
         One line for each failure found, or one that says that none was.
+    partition : Partition or None
+        What the runs say of Z, beside the truth.
     """
 
     runs: int
@@ -57,6 +60,7 @@ class Diagnosis(Brief):
     extinct: float | None
     acceptance: float | None
     verdict: tuple[str, ...]
+    partition: Partition | None = None
 
 
 def diagnose(sampler: SamplerLike, instance: Instance, n: int = 200, seed: int = 0) -> Diagnosis:
@@ -139,4 +143,5 @@ def _of_particles(sampler: SMC, instance: Instance, n: int, rng: np.random.Gener
     return Diagnosis(
         n, ess, weight_range, ancestors, spread, float(1 - alive.mean()), None,
         tuple(verdict or ["neither weight degeneracy nor particle collapse"]),
+        partition_of_runs(sampler, instance, clouds, rng),
     )  # fmt: skip

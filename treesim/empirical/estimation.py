@@ -22,6 +22,7 @@ import numpy as np
 
 from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance, require_instance
 from treesim.laws.law import LeafLaw
 from treesim.laws.tv import TV
@@ -50,13 +51,13 @@ class Estimate:
     ----------
     tv : TV
         To the target, of kind ``estimated``. On a trellis the runs of samplers that are not SMC say nothing from above.
-    expected_reward : float
-        Mean of the reward, linear.
+    expected_reward : float or None
+        Mean of the reward, linear; None where edges carry potentials, which the ends of runs do not tell.
     runs : int
     """
 
     tv: TV
-    expected_reward: float
+    expected_reward: float | None
     runs: int
 
 
@@ -120,16 +121,16 @@ def estimate(
 
 
 def _on_leaves(
-    sampler: Sampler, instance: Instance, n: int, seed: int, level: float, target_law: LeafLaw | None = None
-) -> tuple[tuple[float, float], float]:
+    sampler: Sampler, instance: Instance, n: int, seed: int, level: float, other: LeafLaw | None = None
+) -> tuple[tuple[float, float], float | None]:
     """Bounds on the TV of the law of the leaf, and the expected reward; nothing is an outcome that no target has."""
     half = n // 2
     learning, testing = (
         _conditional_laws(sampler, instance, size, generator_key, seed)
         for size, generator_key in ((half, 0), (n - half, 1))
     )
-    target_law = target_law or instance.target
-    target = np.append(target_law.prob.to_float(), target_law.failure)
+    target_law = other or instance.target
+    target = np.append(target_law.prob.to_float(), target_law.failure if isinstance(target_law, LeafLaw) else 0.0)
     log_tails = math.log(4.0 / (1.0 - level))
     witness = learning.mean > target
     inside = testing.of_set(witness)
@@ -138,7 +139,8 @@ def _on_leaves(
     square = (half * learning.square + (n - half) * testing.square) / n
     error = 0.5 * float(np.sqrt(np.maximum(square - mean**2, 0.0) / n).sum())
     high = 0.5 * float(np.abs(mean - target).sum()) + error + math.sqrt(log_tails / (2.0 * n))
-    return (max(0.0, low), min(1.0, high)), float((mean[:-1] * instance.reward.to_float()).sum())
+    reward = None if has_potentials(instance.graph) else float((mean[:-1] * instance.reward.to_float()).sum())
+    return (max(0.0, low), min(1.0, high)), reward
 
 
 def _on_paths(sampler: Sampler, instance: Instance, n: int, seed: int, level: float) -> tuple[float, float]:
@@ -180,8 +182,9 @@ def _ratios(
             leaf, edges = drawn.leaf, drawn.edges
         # Where the target never goes, and where nothing is returned, the ratio is infinite.
         ratio = np.full(sizes[i], np.inf)
-        known = np.flatnonzero((leaf >= 0) & (instance.reward.mantissa[leaf] > 0))
-        estimated = sampler.ratio(instance, graph.path_edges(leaf, edges)[known], runs, rng)
+        way = graph.path_edges(leaf, edges)
+        known = np.flatnonzero((leaf >= 0) & (instance.path_reward(leaf, way).mantissa > 0))
+        estimated = sampler.ratio(instance, way[known], runs, rng)
         if estimated is None:
             return None
         ratio[known] = estimated

@@ -214,7 +214,7 @@ def tilted(instance: Instance, features: FloatArray, exponents: FloatArray) -> F
     with np.errstate(invalid="ignore"):
         # An exponent of zero does not count, though the value be zero.
         weight = np.where(exponents[:, None] != 0, exponents[:, None] * features, 0.0).sum(axis=0)
-    log_law = instance.reference.log_prob + np.nan_to_num(weight, nan=-np.inf, neginf=-np.inf)
+    log_law = instance.reference.prob.log() + np.nan_to_num(weight, nan=-np.inf, neginf=-np.inf)
     law = np.exp(log_law - log_law.max())
     return law / law.sum()
 

@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from treesim.empirical.estimation import DEFAULT_RUNS, Estimate, estimate
 from treesim.empirical.outcomes import DEFAULT_VOTES, Worth, worth_of_law, worth_of_runs
 from treesim.errors import NoExactLaw, TreesimError
+from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.instances.merging import unroll
 from treesim.laws.density_ratio import Effort
 from treesim.laws.law import Law, LeafLaw
+from treesim.laws.path_reward import expected_reward
 from treesim.laws.tv import TV
 from treesim.samplers import Cost, Sampler
 from treesim.samplers.registry import SamplerLike
@@ -107,17 +111,28 @@ def target_of(other: Sampler | Instance) -> Target:
 def _on_the_same_paths(other: Instance, instance: Instance) -> Instance | None:
     """The other instance, unrolled where this one is a tree; None if its paths are others.
 
-    On a tree leaves are told by the shape alone; on a trellis laws of the leaf follow pi_ref to it, so that must agree.
+    On a tree leaves are told by the shape alone; on a trellis laws of the leaf follow pi_ref to it, so that must agree,
+    step by step. What potentials weigh may differ.
     """
     graph = instance.graph
     if other.graph.horizon != graph.horizon or abs(other.graph.log2_paths - graph.log2_paths) > 0.5:
         return None
     against = other if graph.keeps_edges else unroll(other)
     own, others = graph.arrays(), against.graph.arrays()
+    if has_potentials(graph) or has_potentials(against.graph):
+        # Layers that repeat without them need not repeat with them.
+        own, others = (_steps(each.graph) for each in (instance, against))
     if not graph.keeps_edges:
         own, others = ({key: array for key, array in each.items() if key != "edge_prob"} for each in (own, others))
     same = own.keys() == others.keys() and all(np.array_equal(own[key], others[key]) for key in own)
     return against if same else None
+
+
+def _steps(graph: LayeredGraph) -> dict[str, NDArray[Any]]:
+    """The arrays of the edges, step by step, by name and step."""
+    layers = [(t, graph.layer(t), graph.edge_tokens(t)) for t in range(graph.horizon)]
+    steps = {f"{name} {t}": array for t, layer, _ in layers for name, array in layer._asdict().items()}
+    return steps | {f"token {t}": tokens for t, _, tokens in layers if tokens is not None}
 
 
 def measure(
@@ -175,7 +190,7 @@ def measure(
         known.kl(to),
         to.kl(known),
         known.chi2(to),
-        known.expected(at.reward),
+        expected_reward(known, at.graph, at.reward),
         cost,
         worth,
     )

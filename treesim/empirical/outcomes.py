@@ -16,6 +16,7 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.empirical.estimation import DEFAULT_LEVEL, LEAST_RUNS, margin
 from treesim.errors import NoExactLaw
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.instances.outcomes import Outcomes
 from treesim.laws.by_reward import RewardedLeaves
@@ -192,9 +193,11 @@ class _Source(Protocol):
 def _worth(source: _Source, instance: Instance, votes: Sequence[int]) -> Worth:
     outcomes, reference = instance.outcomes, instance.reference.prob
     true = None if outcomes is None else outcomes.true_reward
+    # Potentials make reward a matter of the way, and all here is known by the leaf.
+    by_leaf = not has_potentials(instance.graph)
     worth = Worth(
-        proxy_reward=source.reward(instance.reward),
-        win_rate=source.share(wins(instance.rewarded_leaves)),
+        proxy_reward=source.reward(instance.reward) if by_leaf else None,
+        win_rate=source.share(wins(instance.rewarded_leaves)) if by_leaf else None,
         kl=source.kl(),
         true_reward=None if true is None else source.reward(true),
         true_win_rate=None if true is None else source.share(wins(RewardedLeaves(reference, true))),
@@ -202,13 +205,14 @@ def _worth(source: _Source, instance: Instance, votes: Sequence[int]) -> Worth:
     if outcomes is None or outcomes.answer is None or not outcomes.correct:
         return worth
     accuracy = source.share(np.append(outcomes.is_correct, False)[outcomes.answer].astype(np.float64))
-    alike, weight = np.ones(instance.graph.n_leaves), _weights(instance)
+    alike = np.ones(instance.graph.n_leaves)
+    weight = _weights(instance) if by_leaf else None
     return replace(
         worth,
         accuracy=accuracy,
         pass_at={k: accuracy and _passed(accuracy, k) for k in votes},
         majority={k: source.vote(outcomes, alike, k) for k in votes},
-        weighted={k: source.vote(outcomes, weight, k) for k in votes},
+        weighted={k: None if weight is None else source.vote(outcomes, weight, k) for k in votes},
     )
 
 

@@ -8,7 +8,7 @@ counted before it is built, refused where it outgrows the memory budget, and tak
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -101,6 +101,21 @@ def unfold_trellis(steps: StepGraph) -> tuple[list[Layer], Places]:
     """
     levels, layers = zip(*_grow(steps), strict=True)
     return list(layers[:-1]), _places(levels)
+
+
+def edges_of_layers(steps: StepGraph) -> list[IntArray]:
+    """Level by level, which edge of the graph each edge of the unfolded one is; -1 for padding.
+
+    Examples
+    --------
+    >>> import networkx as nx
+    >>> graph = nx.DiGraph()
+    >>> graph.add_weighted_edges_from([("", "a", 0.25), ("", "b", 0.75), ("b", "bb", 1.0)], weight="prob")
+    >>> [edges.tolist() for edges in edges_of_layers(step_graph(graph))]
+    [[0, 1], [-1, 2]]
+    """
+    numbered = replace(steps, prob=np.arange(2.0, len(steps.child) + 2.0))
+    return [layer.prob.astype(np.int64) - 2 for _, layer in _grow(numbered) if len(layer.prob)]
 
 
 def _grow(steps: StepGraph) -> Iterator[tuple[IntArray, Layer]]:

@@ -24,9 +24,11 @@ from typing import Any
 
 import numpy as np
 
-from treesim.arrays import Brief, FloatArray
+from treesim.arrays import Brief, FloatArray, read_only
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import ahead, has_potentials, live_reach
 from treesim.graphs.values import expect_ahead
+from treesim.kernels.forward import push_mass
 from treesim.kernels.guidance import moments_level, push_three, residuals, weigh
 from treesim.scaled import Scaled, exp_or_inf
 
@@ -121,25 +123,26 @@ def guidance(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Guidance:
     kl, tv, centred = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     means = np.zeros((3, horizon))
     log_residual: list[FloatArray] = []
+    seen = live_reach(graph) if has_potentials(graph) else None
     reach, target, guided = Scaled.from_float([1.0]), np.ones(1), np.ones(1)
     for t in range(horizon):
-        layer, here, below = graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)]
-        ahead, n_below = expect_ahead(layer, below), graph.n_level(t + 1)
+        (layer, below), here = ahead(graph, t, value), value[graph.level(t)]
+        mean, n_below = expect_ahead(layer, below), len(below)
         rho = np.empty(len(here))
-        residuals(ahead.numbers, here.numbers, reach.numbers, rho)
+        residuals(mean.numbers, here.numbers, reach.numbers, rho)
         log_residual.append(rho)
         centred[t] = _half_range(rho)
-        for i, mass in enumerate((reach.to_float(), target, guided)):
+        for i, mass in enumerate((reach.to_float() if seen is None else seen[t], target, guided)):
             means[i, t] = np.abs(rho[mass > 0]) @ mass[mass > 0]
         if t > 0:
-            tv[t] = _distance(reach, here, ahead)
+            tv[t] = _distance(reach, here, mean)
         masses = Scaled.zeros(n_below), np.zeros(n_below), np.zeros(n_below)
         kl[t] = push_three(
-            tuple(layer), ahead.numbers, twist[graph.level(t)].numbers,
-            (below.numbers, twist[graph.level(t + 1)].numbers),
+            tuple(layer), mean.numbers, twist[graph.level(t)].numbers,
+            (below.numbers, ahead(graph, t, twist)[1].numbers),
             reach.numbers, target, guided, (masses[0].room, *masses[1:]),
         )  # fmt: skip
-        reach, target, guided = masses
+        reach, target, guided = masses if seen is None else _met(graph, t, *masses)
     total = float(kl.sum())
     return Guidance(
         average_case_bound=float(tv.sum()),
@@ -184,12 +187,33 @@ def _distance(reach: Scaled, value: Scaled, ahead: Scaled) -> float:
     return min(1.0, 0.5 * float(np.abs(mu / mass - nu / next_mass).sum()))
 
 
+def _met(
+    graph: LayeredGraph, t: int, reach: Scaled, target: FloatArray, guided: FloatArray
+) -> tuple[Scaled, FloatArray, FloatArray]:
+    """Masses of the edges from level `t` as those of its children, pi_ref weighed by the potentials.
+
+    Where a potential is zero no more is lost or won: what guidance takes there, having no choice, is left out.
+    """
+    potential, layer, n = graph.potential(t), graph.layer(t), graph.n_level(t + 1)
+    assert potential is not None
+    one, below = Scaled.from_float(np.ones(len(reach))), Scaled.zeros(n)
+    each = read_only(np.arange(len(reach) + 1)), one.numbers[0], layer.child
+    push_mass(each, (reach * potential).numbers, one.numbers, below.room)
+    alive = potential.mantissa > 0
+    target, guided = (np.bincount(layer.child[alive], mass[alive], n).astype(np.float64) for mass in (target, guided))
+    return below, target, guided
+
+
 def _deviation(graph: LayeredGraph, twist: Scaled, log_residual: list[FloatArray]) -> float:
     """Standard deviation under the target of the sum of log residuals above level T, the root's left out."""
     mean, variance = np.zeros(graph.n_leaves), np.zeros(graph.n_leaves)
     for t in reversed(range(graph.horizon)):
         here = np.empty(graph.n_level(t)), np.empty(graph.n_level(t))
-        levels = twist[graph.level(t)].numbers, twist[graph.level(t + 1)].numbers
-        moments_level(tuple(graph.layer(t)), log_residual[t], levels, (mean, variance), here)
+        layer, below = ahead(graph, t, twist)
+        if has_potentials(graph):
+            ends = graph.layer(t).child
+            mean, variance = mean[ends], variance[ends]
+        levels = twist[graph.level(t)].numbers, below.numbers
+        moments_level(tuple(layer), log_residual[t], levels, (mean, variance), here)
         mean, variance = here
     return math.sqrt(variance[0]) if math.isfinite(variance[0]) else math.nan

@@ -25,6 +25,7 @@ from treesim.runtime.threads import MOST_PARTS, chunked, parts_of, thread_map
 
 if TYPE_CHECKING:
     from treesim.graphs.tree import Tree
+    from treesim.scaled import Scaled
 
 # Positive probabilities are normal floats, so that no product with a value loses digits unnoticed.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).tiny)
@@ -134,6 +135,10 @@ class LayeredGraph(ABC):
     @abstractmethod
     def edge_tokens(self, t: int) -> NDArray[np.int32] | None:
         """What each edge from level `t` writes, as numbers of the vocabulary; None where edges write nothing."""
+
+    def potential(self, t: int) -> Scaled | None:
+        """What each edge from level `t` multiplies the reward by; None where all potentials are one."""
+        return None
 
     def text(self, path: IntArray | NDArray[np.int32]) -> str:
         """What a path writes, or the beginning of one.

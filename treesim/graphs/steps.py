@@ -33,12 +33,15 @@ class StepGraph(Brief):
         Edges of node ``v`` are ``ptr[v] .. ptr[v + 1]``.
     child : ndarray of int64, shape [m]
     prob : ndarray, shape [m]
+    ends : list of tuple, shape [m]
+        The two nodes of each edge, and what it carries.
     """
 
     nodes: list[Hashable]
     ptr: IntArray
     child: IntArray
     prob: FloatArray
+    ends: list[tuple[Hashable, Hashable, dict[str, Any]]]
 
     @property
     def is_tree(self) -> bool:
@@ -60,6 +63,7 @@ def step_graph(graph: nx.DiGraph, prob_attribute: str = "prob") -> StepGraph:
     degrees: list[int] = []
     child: list[int] = []
     prob: list[float] = []
+    ends: list[tuple[Hashable, Hashable, dict[str, Any]]] = []
     for node in nodes:
         before = len(child)
         for _, end, attributes in graph.out_edges(node, data=True):
@@ -68,6 +72,7 @@ def step_graph(graph: nx.DiGraph, prob_attribute: str = "prob") -> StepGraph:
                 nodes.append(end)
             child.append(number[end])
             prob.append(_probability(node, end, attributes, prob_attribute))
+            ends.append((node, end, attributes))
         degrees.append(len(child) - before)
     normaliser = Normaliser()
     inner = [node for node, degree in zip(nodes, degrees, strict=True) if degree]
@@ -77,7 +82,7 @@ def step_graph(graph: nx.DiGraph, prob_attribute: str = "prob") -> StepGraph:
         lambda v: f"edge probabilities of node {quoted(inner[v])}",
     )
     normaliser.say()
-    return StepGraph(nodes, np.cumsum([0, *degrees]), np.array(child, np.int64), checked)
+    return StepGraph(nodes, np.cumsum([0, *degrees]), np.array(child, np.int64), checked, ends)
 
 
 def is_given(attribute: Any) -> bool:

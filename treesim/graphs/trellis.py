@@ -22,6 +22,7 @@ from treesim.errors import TreeError
 from treesim.graphs.distributions import Normaliser
 from treesim.graphs.from_networkx import unfold_trellis
 from treesim.graphs.layered import Layer, LayeredGraph, checked_array, checked_tokens, steps_text, text_end
+from treesim.graphs.potentials import checked_potentials, potential_arrays, potentials_of_arrays
 from treesim.graphs.steps import step_graph
 from treesim.kernels.backward import expect_children
 from treesim.runtime.memory import require_memory
@@ -53,6 +54,8 @@ class Trellis(LayeredGraph):
     tokens : sequence of ndarray, each of shape [n_edges of the layer], optional
         Layer by layer, what each edge writes: an index into the vocabulary.
     vocabulary : sequence of str, optional
+    potentials : sequence of Scaled, each of shape [n_edges of the layer], optional
+        Layer by layer, what each edge multiplies the reward by: see `treesim.graphs.potentials`.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class Trellis(LayeredGraph):
     names: Sequence[Hashable] | None = None
     tokens: Sequence[NDArray[np.int32]] | None = None
     vocabulary: Sequence[str] | None = None
+    potentials: Sequence[Scaled] | None = None
 
     def __post_init__(self) -> None:
         for name in ("level_ptr", "order"):
@@ -90,6 +94,7 @@ class Trellis(LayeredGraph):
         self._check_levels()
         self._check_layers()
         self._check_tokens()
+        object.__setattr__(self, "potentials", checked_potentials(self.potentials, layers))
 
     @classmethod
     def from_layers(cls, matrices: Sequence[ArrayLike]) -> Trellis:
@@ -226,7 +231,8 @@ class Trellis(LayeredGraph):
         ]
         layers = [Layer(*part) for part in zip(*parts, strict=True)]
         tokens = np.split(arrays["edge_token"], ends[1][:-1]) if "edge_token" in arrays else None
-        return cls(arrays["level_ptr"], layers, arrays["order"], names, tokens, vocabulary)
+        potentials = potentials_of_arrays(arrays, ends[1])
+        return cls(arrays["level_ptr"], layers, arrays["order"], names, tokens, vocabulary, potentials)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """All arrays that make up the trellis, by name; those of its distinct layers are laid end to end."""
@@ -241,7 +247,7 @@ class Trellis(LayeredGraph):
         }
         if self.tokens is not None:
             arrays["edge_token"] = np.concatenate(self.tokens)
-        return arrays
+        return arrays | potential_arrays(self.potentials)
 
     def layer(self, t: int) -> Layer:
         """The edges between levels `t` and ``t + 1``."""
@@ -302,6 +308,9 @@ class Trellis(LayeredGraph):
     def edge_tokens(self, t: int) -> NDArray[np.int32] | None:
         return None if self.tokens is None else self.tokens[self.order[t]]
 
+    def potential(self, t: int) -> Scaled | None:
+        return None if self.potentials is None else self.potentials[self.order[t]]
+
     def place(self, node: int) -> str:
         """How reports name a node: by its name, or by the end of a likely prefix that leads there.
 
@@ -358,7 +367,8 @@ class Trellis(LayeredGraph):
             normaliser.say()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.level_ptr, self.layers, self.order, self.names, self.tokens, self.vocabulary)
+        given = self.level_ptr, self.layers, self.order, self.names, self.tokens, self.vocabulary, self.potentials
+        return type(self), given
 
     def _check_tokens(self) -> None:
         if self.tokens is None:

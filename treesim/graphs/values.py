@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike
 from treesim.arrays import Brief, FloatArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import Layer, LayeredGraph
+from treesim.graphs.potentials import ahead, forward_mass, has_potentials, live_reach
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.backward import common_exponent, expect_children, expect_shared
 from treesim.kernels.forward import audit_parents, look_ahead, look_ahead_shared
@@ -73,7 +74,7 @@ def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled
 
 def expect_level(graph: LayeredGraph, t: int, value: Scaled) -> None:
     """Set `value` at level `t` to its expectation one step ahead, P V."""
-    expect_ahead(graph.layer(t), value[graph.level(t + 1)], value[graph.level(t)])
+    expect_ahead(*ahead(graph, t, value), value[graph.level(t)])
 
 
 def value_between(graph: LayeredGraph, inner: Scaled, reward: Scaled) -> Scaled:
@@ -83,12 +84,12 @@ def value_between(graph: LayeredGraph, inner: Scaled, reward: Scaled) -> Scaled:
     return value.frozen()
 
 
-def expect_ahead(layer: Layer, ahead: Scaled, out: Scaled | None = None) -> Scaled:
+def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scaled:
     """P V of the parents of a layer, given V of the children; written to `out` if there is one."""
     if out is None:
         out = Scaled.empty(len(layer.ptr) - 1)
-    arrays, numbers, out_numbers = tuple(layer), ahead.numbers, out.room
-    is_uniform, common = common_exponent(ahead.numbers[1]) if len(layer.child) else (False, 0)
+    arrays, numbers, out_numbers = tuple(layer), below.numbers, out.room
+    is_uniform, common = common_exponent(below.numbers[1]) if len(layer.child) else (False, 0)
 
     def expect(lo: int, hi: int) -> None:
         if is_uniform:
@@ -201,13 +202,9 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     worst, worst_node = (-1.0, 0.0), 0
     log_ratio, ratio_step = -1.0, (0, 1)
-    parts = [
-        (t, part)
-        for t in range(horizon)
-        for part in itertools.pairwise(parts_of(graph.n_level(t), len(graph.layer(t).prob)))
-    ]
-    reach = graph.reach
-    audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], value, twist, *part), parts)
+    parts = [(t, part) for t in range(horizon) for part in itertools.pairwise(_parts(graph, t))]
+    reach, ways = live_reach(graph), _weights_of_ways(graph)
+    audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], ways[part[0]], value, twist, *part), parts)
     for (t, _), part in zip(parts, audited, strict=True):
         sup[t] = max(sup[t], part.error)
         if (part.error, part.log_error) > worst:
@@ -225,7 +222,7 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
         sup=sup,
         mean_reference=mean_reference,
         mean_target=mean_target,
-        ratio_bound=_linear_ratio(value, ratio_step, log_ratio),
+        ratio_bound=exp_or_inf(log_ratio) if has_potentials(graph) else _linear_ratio(value, ratio_step, log_ratio),
         log_ratio_bound=log_ratio,
         ratio_bound_step=ratio_step,
         log_partition=float(math.log(twist.mantissa[0]) + int(twist.exponent[0]) * LN2),
@@ -245,13 +242,30 @@ class _Part(NamedTuple):
     edge: int
 
 
+def _parts(graph: LayeredGraph, t: int) -> list[int]:
+    """Bounds of the parts of level `t` that are audited one by one; all of it, where all edges are to be weighed."""
+    n = graph.n_level(t)
+    return [0, n] if has_potentials(graph) else parts_of(n, len(graph.layer(t).prob))
+
+
+def _weights_of_ways(graph: LayeredGraph) -> list[Scaled | None]:
+    """Level by level, the mean product of the potentials on the ways to each node; None where all of them are one."""
+    if not has_potentials(graph):
+        return [None] * graph.horizon
+    ways: list[Scaled | None] = []
+    for mass, reach in zip(forward_mass(graph), live_reach(graph), strict=True):
+        ways.append(mass.over(Scaled.from_float(np.where(reach > 0, reach, 1.0))))
+    return ways
+
+
 def _audit_part(
-    graph: LayeredGraph, reach: FloatArray, value: Scaled, twist: Scaled, t: int, part: tuple[int, int]
-) -> _Part:
+    graph: LayeredGraph, reach: FloatArray, ways: Scaled | None, value: Scaled, twist: Scaled, t: int,
+    part: tuple[int, int],
+) -> _Part:  # fmt: skip
     """What the parents ``part`` of level `t` find."""
-    layer, here, below, here_twist = (
-        graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)], twist[graph.level(t)]
-    )  # fmt: skip
+    (layer, below), here, here_twist = ahead(graph, t, value), value[graph.level(t)], twist[graph.level(t)]
+    if ways is not None:
+        here_twist *= ways
     is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.numbers[1])[0]
     look = look_ahead_shared if is_shared else look_ahead
     size = part[1] - part[0]

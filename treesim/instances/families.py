@@ -102,8 +102,8 @@ def register_graph(name: str) -> Callable[[Planter], Planter]:
             seed: int = 0,
             **shape: Any,
         ) -> Instance:
-            graph = plant(seed=seed, **shape)
-            twist = optimal_twist(graph, parse(reward, REWARDS, "reward").log_reward(graph, seed))
+            graph, log_reward = parse(reward, REWARDS, "reward").on(plant(seed=seed, **shape), seed)
+            twist = optimal_twist(graph, log_reward)
             kind = parse(perturbation, PERTURBATIONS, "perturbation")
             return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from treesim.errors import listed
 from treesim.graphs.layered import paths_text
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.notebook import card, picture
 from treesim.tables import escaped, number, table
@@ -47,6 +48,8 @@ def describe_instance(instance: Instance) -> dict[str, Any]:
         "ratio_bound_step": list(audit.ratio_bound_step),
         "guidance": instance.guidance.document(),
     }
+    if has_potentials(graph):
+        document["potentials"] = True
     return document if instance.outcomes is None else document | {"outcomes": _describe_outcomes(instance)}
 
 
@@ -108,7 +111,8 @@ class Inspection:
 
     def _size(self) -> str:
         graph = self.instance.graph
-        return f"horizon {graph.horizon}, {graph.n_nodes:,} nodes, {paths_text(graph)} paths, seed {self.instance.seed}"
+        paths = f"{paths_text(graph)} paths{' with potentials' if has_potentials(graph) else ''}"
+        return f"horizon {graph.horizon}, {graph.n_nodes:,} nodes, {paths}, seed {self.instance.seed}"
 
     def _facts(self) -> list[tuple[str, str]]:
         audit, place, guided = self.instance.audit, self.instance.graph.place, self.instance.guidance

@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from treesim.arrays import FloatArray
-from treesim.errors import OutcomeError, RewardError, SpecError, quoted
+from treesim.arrays import FloatArray, IntArray
+from treesim.errors import NoExactLaw, OutcomeError, RewardError, SpecError, quoted
 from treesim.graphs.guidance import Guidance, guidance
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import has_potentials, path_potential, refuse_potentials
 from treesim.graphs.steps import number_of
 from treesim.graphs.tree import Tree
 from treesim.graphs.values import Audit, audit, optimal_twist
 from treesim.instances.outcomes import Answers, Outcomes, outcomes_of
 from treesim.laws.by_reward import RewardedLeaves, TargetLaw
-from treesim.laws.law import LeafLaw, descend_reference
+from treesim.laws.law import LeafLaw, WalkLaw, descend_reference
+from treesim.laws.walks import GuidedSteps, ReferenceSteps
 from treesim.notebook import PICTURES, card
 from treesim.scaled import Scaled
 from treesim.tables import escaped
@@ -163,13 +165,28 @@ class Instance:
 
     @property
     def reward(self) -> Scaled:
-        """phi, shape [n_leaves]."""
+        """phi, shape [n_leaves]; where edges carry potentials, what the end of a path adds to theirs."""
         return self.value[self.graph.leaves]
 
     @property
     def log_reward(self) -> FloatArray:
         """log phi, in nats, shape [n_leaves]."""
         return self.reward.log()
+
+    def path_reward(self, leaf: IntArray, edges: NDArray[np.int32] | None) -> Scaled:
+        """The reward of some paths, phi at their ends times the potentials on the way, shape [n].
+
+        Parameters
+        ----------
+        leaf : ndarray of int64, shape [n]
+            Where they end.
+        edges : ndarray of int32, shape [n, horizon], or None
+            The edge of each step; None on a tree.
+        """
+        reward = self.reward[leaf]
+        if not has_potentials(self.graph):
+            return reward
+        return reward * path_potential(self.graph, self.graph.path_edges(leaf, edges))
 
     @cached_property
     def twist(self) -> Scaled:
@@ -187,18 +204,29 @@ class Instance:
         return guidance(self.graph, self.value, self.twist)
 
     @cached_property
-    def reference(self) -> LeafLaw:
-        """The reference policy, pi_ref, by its leaves."""
+    def reference(self) -> LeafLaw | WalkLaw:
+        """The reference policy, pi_ref, by its leaves; by its steps, where edges carry potentials."""
+        if has_potentials(self.graph):
+            return WalkLaw(ReferenceSteps(self.graph))
         return LeafLaw(descend_reference(self.graph))
 
     @cached_property
     def rewarded_leaves(self) -> RewardedLeaves:
-        """The leaves, by pi_ref and by what they are worth."""
+        """The leaves, by pi_ref and by what they are worth.
+
+        Raises
+        ------
+        NoExactLaw
+            If edges carry potentials: the end of a path does not tell what it is worth.
+        """
+        refuse_potentials(self.graph, "the law of the reward", NoExactLaw)
         return RewardedLeaves(self.reference.prob, self.reward)
 
     @cached_property
-    def target(self) -> LeafLaw:
-        """The target pi~ = pi_ref phi / Z."""
+    def target(self) -> LeafLaw | WalkLaw:
+        """The target pi~ = pi_ref phi / Z, phi of a path with potentials among them; by its steps where there are."""
+        if has_potentials(self.graph):
+            return WalkLaw(GuidedSteps(self.graph, self.twist))
         return TargetLaw(self.rewarded_leaves, self.twist[:1])
 
     @property

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treesim.errors import TreesimError
+from treesim.graphs.potentials import EXPONENT, MANTISSA
 from treesim.scaled import Scaled
 
 Arrays = dict[str, NDArray[Any]]
@@ -24,10 +25,11 @@ _TRELLIS = _TREE | {
     "edge_child": ("I32", 4),
     "edge_token": ("I32", 4),
 }
+_POTENTIALS = {MANTISSA: ("F64", 8), EXPONENT: ("I32", 4)}
 _WRITTEN = {"edge_token": ("I32", 4), "level_pruned": ("F64", 8)}
 _LEAVES = {"leaf_answer": ("I32", 4), "true_mantissa": ("F64", 8), "true_exponent": ("I32", 4)}
-LAYOUTS = {"tree": _TREE | _WRITTEN | _NODES | _LEAVES, "trellis": _TRELLIS | _NODES | _LEAVES}
-_OPTIONAL = {"edge_token", "level_pruned", "node_name", *_LEAVES}
+LAYOUTS = {"tree": _TREE | _WRITTEN | _NODES | _LEAVES, "trellis": _TRELLIS | _POTENTIALS | _NODES | _LEAVES}
+_OPTIONAL = {"edge_token", "level_pruned", "node_name", *_POTENTIALS, *_LEAVES}
 
 
 def check_layout(file: Any, graph: str) -> int:
@@ -77,6 +79,11 @@ def check_arrays(arrays: Arrays, graph: str) -> None:
         Scaled(arrays["value_mantissa"], arrays["value_exponent"])
     except TreesimError as error:
         raise TreesimError(f"of the values of nodes {error}") from None
+    if MANTISSA in arrays and EXPONENT in arrays:
+        try:
+            Scaled(arrays[MANTISSA], arrays[EXPONENT])
+        except TreesimError as error:
+            raise TreesimError(f"of the potentials of edges {error}") from None
 
 
 def _check_pointers(name: str, ptr: NDArray[Any], last: int) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from treesim.arrays import FloatArray, IntArray
 from treesim.graphs.layered import Layer, LayeredGraph
+from treesim.graphs.potentials import has_potentials
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
@@ -50,10 +52,10 @@ class MergeReport:
 def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeReport]:
     """The instance with prefixes of identical future made one node.
 
-    Futures are identical if the same steps have the same probabilities, write the same tokens, lead to identical
-    futures, and V^ is the same all the way to the reward; leaves of different answers or true rewards stay apart. So
-    every path writes what it wrote. Of different names the first stands for all; where edges have tokens, which tell
-    the texts, there are no names then.
+    Futures are identical if the same steps have the same probabilities and potentials, write the same tokens, lead to
+    identical futures, and V^ is the same all the way to the reward; leaves of different answers or true rewards stay
+    apart. So every path writes what it wrote. Of different names the first stands for all; where edges have tokens,
+    which tell the texts, there are no names then.
 
     Parameters
     ----------
@@ -85,7 +87,8 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     node_of, kept = [group], [first]
     layers: list[Layer] = []
     written: list[NDArray[np.int32]] = []
-    step_error = 0.0
+    potentials: list[Scaled] = []
+    step_error = potential_error = 0.0
     for t in reversed(range(graph.horizon)):
         layer = graph.layer(t)
         degree = np.diff(layer.ptr)
@@ -95,6 +98,9 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
         step = [_keys(Scaled.from_float(layer.prob), tolerance), ends]
         if tokens is not None:
             step.append(tokens.astype(np.int64))
+        potential = graph.potential(t)
+        if potential is not None:
+            step.append(_keys(potential, tolerance))
         group, n_groups = np.empty(len(degree), np.int64), 0
         for width in np.unique(degree):
             nodes = np.flatnonzero(degree == width)
@@ -109,12 +115,16 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
         layers.append(Layer(ptr, layer.prob[edge], ends[edge].astype(np.int32)))
         if tokens is not None:
             written.append(tokens[edge])
+        if potential is not None:
+            potentials.append(potential[edge])
         if tolerance:
             stand_in = np.repeat(starts[group] - (layer.ptr[:-1] - layer.ptr[0]), degree) + np.arange(len(ends))
             step_error = max(step_error, _log_gap(layer.prob, layer.prob[stand_in]))
+            if potential is not None:
+                potential_error = max(potential_error, _scaled_gap(potential, potential[stand_in]))
         node_of.append(group)
         kept.append(first)
-    layers, order, what_edges_write = _shared(layers[::-1], written[::-1])
+    layers, order, what_edges_write, potentials = _shared(layers[::-1], written[::-1], potentials[::-1])
     node_of, kept = node_of[::-1], kept[::-1]
     sizes = [len(first) for first in kept]
     starts = graph.level_ptr[:-1]
@@ -129,7 +139,8 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
         # Names may be texts, and would be those of other paths; what edges write is right.
         names = None
     merged = Instance(
-        Trellis(np.cumsum([0, *sizes]), layers, order, names, what_edges_write, graph.vocabulary), value[rows],
+        Trellis(np.cumsum([0, *sizes]), layers, order, names, what_edges_write, graph.vocabulary, potentials or None),
+        value[rows],
         instance.family, {**instance.parameters, "merged": tolerance}, instance.seed,
         outcomes=None if instance.outcomes is None else instance.outcomes.take(kept[-1]),
     )  # fmt: skip
@@ -138,13 +149,13 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     reward_error = _scaled_gap(value[leaf], merged.value[stand_in[leaf]]) if tolerance else 0.0
     report = MergeReport(
         graph.n_nodes, merged.graph.n_nodes, step_error, value_error,
-        math.tanh((graph.horizon * step_error + reward_error) / 2), renamed,
+        math.tanh((graph.horizon * (step_error + potential_error) + reward_error) / 2), renamed,
     )  # fmt: skip
     return merged, report
 
 
 def unroll(instance: Instance) -> Instance:
-    """The instance on the tree of all its paths.
+    """The instance on the tree of all its paths; potentials on the way to a prefix become part of its value.
 
     Up to 2^16 leaves nodes keep their names; where steps write tokens, each node is named by the text so far.
 
@@ -166,6 +177,8 @@ def unroll(instance: Instance) -> Instance:
     require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")
     at, rows = np.zeros(1, np.int64), [np.zeros(1, np.int64)]
     degrees, probs, written = [], [], []
+    product = Scaled.from_float([1.0])
+    products = [product]
     named, edges = paths <= LARGEST_NAMED, []
     for t in range(graph.horizon):
         layer = graph.layer(t)
@@ -177,6 +190,10 @@ def unroll(instance: Instance) -> Instance:
             written.append(tokens[edge])
         if named:
             edges.append(edge)
+        potential = graph.potential(t)
+        if potential is not None:
+            product = product[np.repeat(np.arange(len(at)), degrees[-1])] * potential[edge]
+            products.append(product)
         at = layer.ends(edge).astype(np.int64)
         rows.append(graph.level(t + 1).start + at)
     tree = Tree(
@@ -188,6 +205,8 @@ def unroll(instance: Instance) -> Instance:
         graph.vocabulary,
     )
     value = instance.value[np.concatenate(rows)]
+    if has_potentials(graph):
+        value *= reduce(Scaled.followed_by, products)
     return Instance(
         tree, value, instance.family, {**instance.parameters, "unrolled": True}, instance.seed,
         outcomes=None if instance.outcomes is None else instance.outcomes.take(at),
@@ -253,21 +272,24 @@ def _in_order(group: IntArray, n_groups: int) -> tuple[IntArray, IntArray]:
 
 
 def _shared(
-    layers: list[Layer], tokens: list[NDArray[np.int32]]
-) -> tuple[list[Layer], IntArray, list[NDArray[np.int32]] | None]:
-    """The distinct layers, which of them each step uses, and what their edges write, if anything."""
+    layers: list[Layer], tokens: list[NDArray[np.int32]], potentials: list[Scaled]
+) -> tuple[list[Layer], IntArray, list[NDArray[np.int32]] | None, list[Scaled]]:
+    """The distinct layers, which of them each step uses, what their edges write, if anything, and their potentials."""
     number: dict[tuple[bytes, ...], int] = {}
     distinct: list[Layer] = []
     written: list[NDArray[np.int32]] = []
+    weights: list[Scaled] = []
     order = []
     for t, layer in enumerate(layers):
         key = tuple(part.tobytes() for part in layer) + tuple(part.tobytes() for part in tokens[t : t + 1])
+        key += tuple(part.tobytes() for each in potentials[t : t + 1] for part in each.numbers)
         if key not in number:
             number[key] = len(distinct)
             distinct.append(layer)
             written += tokens[t : t + 1]
+            weights += potentials[t : t + 1]
         order.append(number[key])
-    return distinct, np.array(order), written or None
+    return distinct, np.array(order), written or None, weights
 
 
 def _log_gap(a: FloatArray, b: FloatArray) -> float:

@@ -4,7 +4,8 @@ A graph whose paths do not meet is read as a tree, any other with one root as a 
 as ``value``. Logs may be given in place of linear numbers: ``log_reward``, ``log_value``; they are written where the
 linear number is not a float. None and NaN mean that nothing is given. Leaves above level T are early ends: they are
 padded on the way in, and the padding is left out on the way back. Leaves may have an ``answer``, a text, with
-``correct``, and a ``true_reward``; where one has a true reward all have.
+``correct``, and a ``true_reward``; where one has a true reward all have. Edges may carry a ``potential``, by which the
+rewards of all paths that take them are multiplied, one where none is given; on a tree it becomes part of values.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray
 from treesim.errors import RewardError, listed, quoted
-from treesim.graphs.from_networkx import unfold_tree, unfold_trellis
+from treesim.graphs.from_networkx import edges_of_layers, unfold_tree, unfold_trellis
 from treesim.graphs.layered import LayeredGraph
-from treesim.graphs.steps import attributes_there, is_given, number_of, step_graph
+from treesim.graphs.potentials import with_potentials
+from treesim.graphs.steps import StepGraph, attributes_there, is_given, number_of, step_graph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import expect_level, optimal_twist
@@ -47,7 +49,7 @@ def instance_from_graph(
     prob_attribute: str = "prob",
     reward_attribute: str = "reward",
 ) -> Instance:
-    """An instance from a graph: leaves carry ``reward`` or ``log_reward``.
+    """An instance from a graph: leaves carry ``reward`` or ``log_reward``, edges ``potential`` or ``log_potential``.
 
     V^ is the nodes' ``value`` or ``log_value`` if inner nodes have one and no perturbation is asked for, else made from
     V* by the perturbation. Where the root alone has none, its value is what its children's are in expectation, P V^.
@@ -79,6 +81,7 @@ def instance_from_graph(
     array([0.5, 0.5])
     """
     steps = step_graph(graph, prob_attribute)
+    potentials = _read_potentials(steps)
     built: LayeredGraph
     if steps.is_tree:
         arrays, places = unfold_tree(steps)
@@ -86,14 +89,17 @@ def instance_from_graph(
     else:
         layers, places = unfold_trellis(steps)
         built = Trellis(places.level_ptr, layers, np.arange(len(layers)), places.names(steps.nodes))
+        if potentials is not None:
+            built = with_potentials(built, potentials)
     nodes, is_inner = steps.nodes, np.diff(steps.ptr) > 0
     log_number = np.full(len(nodes), np.nan)
     for v in np.flatnonzero(~is_inner).tolist():
         log_number[v] = _log_reward(graph, nodes[v], reward_attribute)
-    twist = optimal_twist(built, log_number[places.origin[built.leaves]])
+    ways = _ways(built, potentials) if steps.is_tree and potentials is not None else np.zeros(built.n_nodes)
+    twist = optimal_twist(built, log_number[places.origin[built.leaves]] + ways[built.leaves])
     given = perturbation is None and epsilon is None and _read_values(graph, nodes, is_inner, log_number)
     if given:
-        value = Scaled.from_log(np.nan_to_num(log_number, nan=0.0, neginf=-np.inf))[places.origin]
+        value = Scaled.from_log(np.nan_to_num(log_number, nan=0.0, neginf=-np.inf)[places.origin] + ways)
         if np.isnan(log_number[0]):
             expect_level(built, 0, value)
     else:
@@ -141,9 +147,12 @@ def graph_from_instance(instance: Instance) -> nx.DiGraph:
                 about = _attribute("reward" if is_end else "value", number[node], log_value[node])
                 graph.add_node(names[node], level=t, **about, **(outcome(node) if is_end else {}))
         if t < built.horizon:
+            potential = built.potential(t)
+            each = [] if potential is None else list(zip(potential.to_float(), potential.log(), strict=True))
             for edge, (v, c, prob) in enumerate(zip(sources.tolist(), ends.tolist(), layer.prob.tolist(), strict=True)):
                 if not (is_out[v] or is_out[c]):
-                    graph.add_edge(names[v], names[c], prob=prob, **_token(built, t, edge))
+                    more = _token(built, t, edge) | ({} if potential is None else _attribute("potential", *each[edge]))
+                    graph.add_edge(names[v], names[c], prob=prob, **more)
     return graph
 
 
@@ -196,6 +205,28 @@ def _attribute(name: str, number: float, log_number: float) -> dict[str, Any]:
     return {f"log_{name}": float(log_number)}
 
 
+def _read_potentials(steps: StepGraph) -> list[FloatArray] | None:
+    """log g of the edges of each level; None where no edge carries a potential."""
+    logs = np.zeros(len(steps.ends) + 1)
+    given = [_key_of(attributes, "potential") for _, _, attributes in steps.ends]
+    if not any(given):
+        return None
+    for e, ((start, end, attributes), key) in enumerate(zip(steps.ends, given, strict=True)):
+        if key is not None:
+            what = f"edge {quoted(start)} -> {quoted(end)}"
+            logs[e] = _log_of(attributes[key], key, key == "potential", what)
+    # Padding, whose number is -1, has the zero at the end.
+    return [logs[edges] for edges in edges_of_layers(steps)]
+
+
+def _ways(tree: LayeredGraph, potentials: list[FloatArray]) -> FloatArray:
+    """log of the product of the potentials on the way to each node of a tree, shape [n_nodes]."""
+    ways = [np.zeros(1)]
+    for t, log_potential in enumerate(potentials):
+        ways.append(ways[-1][tree.layer(t).sources()] + log_potential)
+    return np.concatenate(ways)
+
+
 def _read_values(graph: nx.DiGraph, nodes: list[Hashable], is_inner: BoolArray, log_number: FloatArray) -> bool:
     """Write log V^ of inner nodes; whether there is any. The root's may be missing, NaN then."""
     inner = np.flatnonzero(is_inner).tolist()
@@ -223,7 +254,10 @@ def _read_values(graph: nx.DiGraph, nodes: list[Hashable], is_inner: BoolArray, 
 
 def _given_key(graph: nx.DiGraph, node: Hashable, name: str) -> str | None:
     """Under which name a node gives a number: as it is, or its log; None if it does not."""
-    attributes = graph.nodes[node]
+    return _key_of(graph.nodes[node], name)
+
+
+def _key_of(attributes: dict[str, Any], name: str) -> str | None:
     return next((key for key in (name, f"log_{name}") if is_given(attributes.get(key))), None)
 
 
@@ -240,10 +274,14 @@ def _log_number(graph: nx.DiGraph, node: Hashable, name: str) -> float:
     """log of a node's attribute ``name``, given as it is or as ``log_name``."""
     key = _given_key(graph, node, name)
     assert key is not None
-    number = number_of(graph.nodes[node][key])
-    is_linear = key == name
+    return _log_of(graph.nodes[node][key], key, key == name, f"node {quoted(node)}")
+
+
+def _log_of(given: Any, key: str, is_linear: bool, what: str) -> float:
+    """log of an attribute `key` of `what`, given as it is or as its log."""
+    number = number_of(given)
     if not (0 <= number < np.inf if is_linear else number <= _LARGEST_LOG and not -np.inf < number < -_LARGEST_LOG):
         expected = "a finite number of at least 0" if is_linear else "a number from -1e8 to 1e8, or -inf"
-        raise RewardError(f"{key} of node {quoted(node)} is {quoted(graph.nodes[node][key])}, expected {expected}")
+        raise RewardError(f"{key} of {what} is {quoted(given)}, expected {expected}")
     with np.errstate(divide="ignore"):
         return float(np.log(number)) if is_linear else number

@@ -166,7 +166,7 @@ def split(instance: Instance, states: Sequence[PathState]) -> tuple[Instance, In
     """
     graph, tokens = instance.graph, EdgeTokens.of(instance.graph)
     at, known = np.zeros(1, np.int64), np.zeros((1, len(states)), np.int64)
-    origin, layers, written = [np.zeros(1, np.int64)], [], []
+    origin, layers, written, potentials = [np.zeros(1, np.int64)], [], [], []
     for t in range(graph.horizon):
         layer = graph.layer(t)
         edge = layer.edges_of(at)
@@ -179,6 +179,9 @@ def split(instance: Instance, states: Sequence[PathState]) -> tuple[Instance, In
         require_memory(float(BYTES_A_VALUE * 4 * (sum(map(len, origin)) + len(rows))), "a trellis split so finely")
         ptr = np.concatenate([[0], np.cumsum(np.bincount(source, minlength=len(at)))])
         layers.append(Layer(ptr, layer.prob[edge], child.ravel().astype(np.int32)))
+        potential = graph.potential(t)
+        if potential is not None:
+            potentials.append(potential[edge])
         written.append(token.astype(np.int32))
         at, known = rows[:, 0], rows[:, 1:]
         origin.append(graph.level(t + 1).start + at)
@@ -186,6 +189,7 @@ def split(instance: Instance, states: Sequence[PathState]) -> tuple[Instance, In
     trellis = Trellis(
         np.cumsum([0, *map(len, origin)]), layers, np.arange(graph.horizon),
         None if graph.names is None else [graph.names[row] for row in rows.tolist()], written, tokens.vocabulary,
+        potentials or None,
     )  # fmt: skip
     parameters = {**instance.parameters, "split": [state.name for state in states]}
     outcomes = None if instance.outcomes is None else instance.outcomes.take(at)

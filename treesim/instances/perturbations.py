@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from treesim.arrays import BoolArray, FloatArray
 from treesim.errors import PerturbationError
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import ahead, has_potentials, live_reach
 from treesim.graphs.values import Audit, audit, expect_level
 from treesim.instances.adversary import worst_signs
 from treesim.instances.rollouts import mean_rollouts
@@ -301,8 +302,8 @@ def _climb(
         factor = _power(1.0 + epsilon[t], directions(t))
         multiply(factor, here.room)
         if ratio_cap is not None:
-            ahead = value[graph.level(t + 1)]
-            cap_ratios(tuple(graph.layer(t)), ahead.numbers, ratio_cap, here.room)
+            layer, below = ahead(graph, t, value)
+            cap_ratios(tuple(layer), below.numbers, ratio_cap, here.room)
     return value
 
 
@@ -374,4 +375,5 @@ def _top_down(graph: LayeredGraph, twist: Scaled, kind: TopDown, seed: int) -> S
 
 def _live_levels(graph: LayeredGraph, twist: Scaled) -> list[BoolArray]:
     """Level by level, the nodes that count: reachable, and with some reward ahead."""
-    return [reach & (twist.mantissa[graph.level(t)] > 0) for t, reach in enumerate(graph.reachable())]
+    alive = (reach > 0 for reach in live_reach(graph)) if has_potentials(graph) else graph.reachable()
+    return [reach & (twist.mantissa[graph.level(t)] > 0) for t, reach in enumerate(alive)]

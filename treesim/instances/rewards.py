@@ -1,9 +1,14 @@
-"""Rewards of the leaves, as log phi."""
+"""Rewards: of the leaves, as log phi; or of steps, which add up along the path.
+
+On a tree rewards of steps are added up to rewards of the leaves; on a trellis, whose paths share their ends, they are
+potentials of its edges.
+"""
 
 from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +18,8 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import RewardError
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import with_potentials
+from treesim.graphs.trellis import Trellis
 from treesim.runtime.reading import reason, require_file
 from treesim.runtime.seeds import Stream, generator
 from treesim.spec import Parameters, require_at_least, require_one_of, require_positive
@@ -26,6 +33,39 @@ class Reward(Parameters, ABC):
     @abstractmethod
     def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
         """log phi, in nats, shape [n_leaves]."""
+
+    def on(self, graph: LayeredGraph, seed: int) -> tuple[LayeredGraph, FloatArray]:
+        """The graph, with potentials if that is how it is rewarded, and log phi, in nats, shape [n_leaves]."""
+        return graph, self.log_reward(graph, seed)
+
+
+class StepReward(Reward):
+    """A reward whose log adds up along the path."""
+
+    @abstractmethod
+    def log_potential(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        """What each edge from level `t` adds to log phi, in nats, shape [n_edges of the layer]; -inf is zero."""
+
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
+        return self._added_up(graph, lambda t: self.log_potential(graph, t, seed))
+
+    def _added_up(self, graph: LayeredGraph, of_step: Callable[[int], FloatArray]) -> FloatArray:
+        """What the edges of each level have, added up along the paths of a tree, shape [n_leaves]."""
+        tree = graph.require_tree(
+            f"reward {self.name!r} adds up along the path, and paths of a trellis share their ends; "
+            "`Reward.on` gives the trellis potentials",
+            RewardError,
+        )
+        total = np.zeros(1)
+        for t in range(tree.horizon):
+            total = total[tree.layer(t).sources()] + of_step(t)
+        return total
+
+    def on(self, graph: LayeredGraph, seed: int) -> tuple[LayeredGraph, FloatArray]:
+        if not isinstance(graph, Trellis):
+            return graph, self.log_reward(graph, seed)
+        potentials = [self.log_potential(graph, t, seed) for t in range(graph.horizon)]
+        return with_potentials(graph, potentials), np.zeros(graph.n_leaves)
 
 
 @dataclass(frozen=True)
@@ -81,8 +121,11 @@ class Sparse(Reward):
 
 
 @dataclass(frozen=True)
-class Additive(Reward):
-    """log phi = sum over the path of independent standard normal scores, divided by beta.
+class Additive(StepReward):
+    """log phi = sum over the path of standard normal scores of its steps, divided by beta.
+
+    At each level every edge has a score of its own, independent of all others; on a trellis all ways that take the edge
+    share it.
 
     Examples
     --------
@@ -97,17 +140,18 @@ class Additive(Reward):
     def __post_init__(self) -> None:
         require_positive("beta", self.beta)
 
+    def log_potential(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        return self._score(graph, t, seed) / self.beta
+
     def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
-        _need_tree(self, graph)
-        score = np.zeros(1)
-        for t in range(graph.horizon):
-            score = np.repeat(score, np.diff(graph.layer(t).ptr))
-            score += generator(seed, Stream.REWARD, t).standard_normal(len(score))
-        return score / self.beta
+        return self._added_up(graph, lambda t: self._score(graph, t, seed)) / self.beta
+
+    def _score(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        return generator(seed, Stream.REWARD, t).standard_normal(len(graph.layer(t).prob))
 
 
 @dataclass(frozen=True)
-class RightSteps(Reward):
+class RightSteps(StepReward):
     """phi = penalty^-(number of wrong steps): at every node `right` random children are right, the others wrong.
 
     Examples
@@ -125,14 +169,91 @@ class RightSteps(Reward):
         require_at_least("right", self.right, 1)
         require_at_least("penalty", self.penalty, 1)
 
+    def log_potential(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        return -self._wrong(graph, t, seed) * np.log(self.penalty)
+
+    def _wrong(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        """1 for each wrong edge from level `t`, 0 for the others."""
+        degree = np.diff(graph.layer(t).ptr)
+        ticket = generator(seed, Stream.REWARD, t).random(int(degree.sum()))
+        return (ticket > _nth_smallest(ticket, degree, self.right)).astype(np.float64)
+
     def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
-        _need_tree(self, graph)
-        wrong = np.zeros(1, np.int64)
-        for t in range(graph.horizon):
-            degree = np.diff(graph.layer(t).ptr)
-            ticket = generator(seed, Stream.REWARD, t).random(int(degree.sum()))
-            wrong = np.repeat(wrong, degree) + (ticket > _nth_smallest(ticket, degree, self.right))
-        return -wrong * np.log(self.penalty)
+        return -self._added_up(graph, lambda t: self._wrong(graph, t, seed)) * np.log(self.penalty)
+
+
+@dataclass(frozen=True)
+class Power(StepReward):
+    """The target is proportional to pi_ref^alpha, over whole paths: phi = pi_ref(path)^(alpha - 1).
+
+    What sharpening a model by its own likelihood aims at; alpha = 1 is pi_ref itself, 0 uniform where pi_ref goes.
+
+    References
+    ----------
+    Karan & Du (2025), "Reasoning with Sampling: Your Base Model is Smarter Than You Think", arXiv 2510.14901.
+
+    Examples
+    --------
+    >>> from treesim import Tree
+    >>> np.exp(Power(alpha=3.0).log_reward(Tree.complete(2, 2, [0.25, 0.75]), seed=0)).round(6)
+    array([0.003906, 0.035156, 0.035156, 0.316406])
+    """
+
+    alpha: float
+    name: ClassVar[str] = "power"
+
+    def __post_init__(self) -> None:
+        require_at_least("alpha", self.alpha, 0.0)
+
+    def log_potential(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        prob = graph.layer(t).prob
+        with np.errstate(divide="ignore"):
+            # Where pi_ref never goes it does not matter.
+            return (self.alpha - 1.0) * np.log(np.where(prob > 0.0, prob, 1.0))
+
+
+@dataclass(frozen=True)
+class Process(StepReward):
+    """Rewards of steps from a file, such as a process reward model gives: phi = exp(sum over the path of r / beta).
+
+    Parameters
+    ----------
+    file : str
+        r, a number for each edge, those of one level after those of another: ``.npy``, or text with a number a line.
+    beta : float
+    """
+
+    file: str
+    beta: float = 1.0
+    name: ClassVar[str] = "process"
+
+    def __post_init__(self) -> None:
+        require_positive("beta", self.beta)
+
+    def log_potential(self, graph: LayeredGraph, t: int, seed: int) -> FloatArray:
+        return self._rewards(graph)[t]
+
+    def log_reward(self, graph: LayeredGraph, seed: int) -> FloatArray:
+        rewards = self._rewards(graph)
+        return self._added_up(graph, lambda t: rewards[t])
+
+    def on(self, graph: LayeredGraph, seed: int) -> tuple[LayeredGraph, FloatArray]:
+        if not isinstance(graph, Trellis):
+            return graph, self.log_reward(graph, seed)
+        return with_potentials(graph, self._rewards(graph)), np.zeros(graph.n_leaves)
+
+    def _rewards(self, graph: LayeredGraph) -> list[FloatArray]:
+        """r / beta of the edges from each level."""
+        numbers = Given(self.file).numbers().ravel() / self.beta
+        if len(numbers) != graph.n_edges:
+            raise RewardError(
+                f"{self.file} has {len(numbers)} rewards of steps, expected one for each of {graph.n_edges} edges"
+            )
+        odd = np.flatnonzero(np.isnan(numbers) | np.isposinf(numbers))
+        if len(odd):
+            raise RewardError(f"reward of edge {odd[0]} is {numbers[odd[0]]}, expected a number or -inf")
+        sizes = [len(graph.layer(t).prob) for t in range(graph.horizon)]
+        return np.split(numbers, np.cumsum(sizes)[:-1])
 
 
 @dataclass(frozen=True)
@@ -179,16 +300,9 @@ class Given(Reward):
         return numbers.astype(np.float64)
 
 
-REWARDS: dict[str, type[Reward]] = {kind.name: kind for kind in (Gaussian, Sparse, Additive, RightSteps, Given)}
-
-
-def _need_tree(reward: Reward, graph: LayeredGraph) -> None:
-    """Raise `RewardError` unless every path has a leaf of its own."""
-    graph.require_tree(
-        f"reward {reward.name!r} adds up along the path, and paths of a trellis share their ends; "
-        "expected a reward of the last node: gaussian, sparse or given",
-        RewardError,
-    )
+REWARDS: dict[str, type[Reward]] = {
+    kind.name: kind for kind in (Gaussian, Sparse, Additive, RightSteps, Power, Process, Given)
+}
 
 
 def log_of_linear(reward: FloatArray) -> FloatArray:

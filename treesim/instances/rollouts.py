@@ -49,10 +49,13 @@ def _of_level(graph: LayeredGraph, t: int, log_reward: FloatArray, k: int, rng: 
     means = []
     for start in range(0, n, block):
         nodes = np.arange(start, min(n, start + block))
-        walker = np.repeat(nodes, k)
+        walker, log_potential = np.repeat(nodes, k), np.zeros(len(nodes) * k)
         for u in range(t, graph.horizon):
             layer = graph.layer(u)
             step_reference(layer.ptr, layer.prob, walker, rng)
+            potential = graph.potential(u)
+            if potential is not None:
+                log_potential += potential.log()[walker]
             walker = layer.ends(walker)
-        means.append(log_sums(log_reward[walker], np.arange(len(nodes) + 1) * k) - np.log(k))
+        means.append(log_sums(log_reward[walker] + log_potential, np.arange(len(nodes) + 1) * k) - np.log(k))
     return np.concatenate(means)

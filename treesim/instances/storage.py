@@ -3,7 +3,8 @@
 The header is one metadata entry, ``treesim``, because the order of several is not the same from run to run; it holds
 the format version and a SHA-256 digest of everything else, so that an edited file is told from a whole one. Format 2
 keeps the types of names and each of them once (`treesim.instances.names`); format 1 had a name a node, as text where it
-was no number. Format 3 is format 2 with outcomes, and only instances that have outcomes are written in it.
+was no number. Format 3 is format 2 with outcomes, and format 4 has potentials of edges, with outcomes or without; only
+instances that have them are written so.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from safetensors.numpy import load_file, save_file
 from treesim._version import __version__
 from treesim.errors import InstanceFileError, TreesimError, quoted
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import has_potentials
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.instances.instance import Instance
@@ -34,7 +36,7 @@ from treesim.runtime.memory import require_memory
 from treesim.runtime.reading import reason, require_file
 from treesim.scaled import Scaled
 
-FORMAT, _WITHOUT_OUTCOMES = 3, 2
+FORMAT, _WITH_OUTCOMES, _WITHOUT_OUTCOMES = 4, 3, 2
 
 # Safetensors reads no header beyond 100 MB.
 _LARGEST_HEADER = 90_000_000
@@ -70,7 +72,9 @@ def save(instance: Instance, path: str | Path) -> None:
     if instance.outcomes is not None:
         arrays |= _outcome_arrays(instance.outcomes)
         words = {"answers": list(instance.outcomes.answers), "correct": list(instance.outcomes.correct)}
-        header |= {"format": FORMAT, "outcomes": words}
+        header |= {"format": _WITH_OUTCOMES, "outcomes": words}
+    if has_potentials(graph):
+        header["format"] = FORMAT
     if not is_text((instance.family, *(vocabulary or ()))):
         raise TreesimError("the family or a token is no text that a file can hold: it has a lone surrogate")
     stored = _as_stored(instance, header, arrays)
@@ -149,7 +153,9 @@ def _instance(arrays: Arrays, header: dict[str, Any]) -> Instance:
     vocabulary = None if header["vocabulary"] is None else tuple(header["vocabulary"])
     kind: type[Tree] | type[Trellis] = Tree if header["graph"] == "tree" else Trellis
     graph: LayeredGraph = kind.from_arrays(arrays, names, vocabulary)
-    outcomes = _outcomes(arrays, header) if header["format"] > _WITHOUT_OUTCOMES else None
+    if has_potentials(graph) != (header["format"] == FORMAT):
+        raise TreesimError(f"potentials of edges are what format {FORMAT} has, and it alone")
+    outcomes = _outcomes(arrays, header) if "outcomes" in header else None
     return Instance(graph, value, header["family"], header["parameters"], header["seed"], outcomes=outcomes)
 
 
@@ -205,8 +211,11 @@ def _checked_header(path: Path, metadata: Mapping[str, str] | None) -> dict[str,
     for key, kinds in _HEADER.items():
         if key not in header or type(header[key]) not in kinds:
             raise InstanceFileError(f"{path} has a damaged header: {key!r} is missing or of the wrong type")
-    if ("outcomes" in header) != (version > _WITHOUT_OUTCOMES):
-        raise InstanceFileError(f"{path} has a damaged header: outcomes are what format {FORMAT} has, and it alone")
+    if version < FORMAT and ("outcomes" in header) != (version == _WITH_OUTCOMES):
+        raise InstanceFileError(
+            f"{path} has a damaged header: outcomes are what format {_WITH_OUTCOMES} has, "
+            f"and {_WITHOUT_OUTCOMES} has not"
+        )
     if header["graph"] not in LAYOUTS:
         raise InstanceFileError(
             f"{path} has a damaged header: it holds a {quoted(header['graph'])}, no tree or trellis"

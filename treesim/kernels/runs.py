@@ -67,35 +67,10 @@ def pick_run(runs, state, out):
 
 
 @kernel
-def gather(here, together, pin):
-    """Make neighbours that stand at one place and weigh the same one run; that of the pinned particle is pinned."""
-    has_powers = here.power.shape[1] > 0
-    for r in range(here.size.shape[0]):
-        n, i, size, own = 0, 0, here.size[r], pin[r]
-        while i < size:
-            members, j = here.members[r, i], i + 1
-            # Particles i .. j are exchangeable.
-            while j < size and here.place[r, j] == here.place[r, i] and here.weight[r, j] == here.weight[r, i]:
-                if has_powers and here.power[r, j] != here.power[r, i]:
-                    break
-                members += here.members[r, j]
-                j += 1
-            together.place[r, n], together.members[r, n], together.origin[r, n] = here.place[r, i], members, i
-            together.weight[r, n], together.value[r, n] = here.weight[r, i], here.value[r, i]
-            if has_powers:
-                together.power[r, n] = here.power[r, i]
-            if i <= own < j:
-                pin[r] = n
-            n += 1
-            i = j
-        together.size[r] = n
-
-
-@kernel
 def spread(moved, here, below, pin):
     """Make every particle that moved a run, the first of the pinned run being pinned.
 
-    Each run of `together` keeps its particles, so that those of `moved` have in turn the origins of those of `here`.
+    Each run keeps its particles, so that those of `moved` have in turn the origins of those of `here`.
     """
     has_powers = moved.power.shape[1] > 0
     for r in range(moved.size.shape[0]):

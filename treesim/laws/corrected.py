@@ -95,13 +95,13 @@ class Offers(Brief):
         return np.where(log_high > -np.inf, self.steps * log_high + np.log(-np.expm1(-self.steps * fall)), -np.inf)
 
 
-def corrected_law(proposal: Law, target: LeafLaw, steps: int) -> Law:
+def corrected_law(proposal: Law, target: LeafLaw | WalkLaw, steps: int) -> Law:
     """The law after `steps` offers of independent Metropolis-Hastings.
 
     Parameters
     ----------
     proposal : LeafLaw or WalkLaw
-    target : LeafLaw
+    target : LeafLaw or WalkLaw
     steps : int
         H: paths offered, the first of which is always taken; 1 is the proposal itself.
 
@@ -153,7 +153,7 @@ def log_corrected(log_mass: FloatArray, log_ratio: FloatArray, steps: int) -> Fl
     return given
 
 
-def rejection_law(proposal: Law, target: LeafLaw, draws: int) -> Law:
+def rejection_law(proposal: Law, target: LeafLaw | WalkLaw, draws: int) -> Law:
     """The law of rejection: of at most `draws` proposals the first that is accepted, else the last.
 
     A proposal is accepted with probability r / C, r = target / proposal and C the largest r where proposals go. With
@@ -173,11 +173,11 @@ def rejection_law(proposal: Law, target: LeafLaw, draws: int) -> Law:
     if share == 1.0:
         return proposal
     # Also where nearly all of the target is out of reach.
-    log_covered = np.where(proposal.prob.mantissa > 0, target.log_prob, -np.inf) - log_covered_mass(proposal, target)
+    log_covered = np.where(proposal.prob.mantissa > 0, target.prob.log(), -np.inf) - log_covered_mass(proposal, target)
     return LeafLaw(Scaled.from_float((1.0 - share) * np.exp(log_covered) + share * proposal.prob.to_float()))
 
 
-def escaped_mass(proposal: Law, target: LeafLaw) -> float:
+def escaped_mass(proposal: Law, target: LeafLaw | WalkLaw) -> float:
     """The target's mass where the proposal never goes."""
     if isinstance(proposal, WalkLaw):
         return float(proposal.problem(target).escape[0])
@@ -185,17 +185,17 @@ def escaped_mass(proposal: Law, target: LeafLaw) -> float:
     return float(target.prob.to_float()[proposal.prob.mantissa == 0].sum())
 
 
-def log_covered_mass(proposal: Law, target: LeafLaw) -> float:
+def log_covered_mass(proposal: Law, target: LeafLaw | WalkLaw) -> float:
     """log of the target's mass where the proposal goes, however small."""
     if isinstance(proposal, WalkLaw):
         steps = target.steps_down(proposal.steps.graph)
         assert steps is not None
         return float(np.logaddexp.reduce(descend(Covered(steps, proposal.steps))[0].log()))
     assert isinstance(proposal, LeafLaw)
-    return float(np.logaddexp.reduce(target.log_prob[proposal.prob.mantissa > 0]))
+    return float(np.logaddexp.reduce(target.prob.log()[proposal.prob.mantissa > 0]))
 
 
-def log_extreme_ratios(proposal: Law, target: LeafLaw) -> tuple[float, float]:
+def log_extreme_ratios(proposal: Law, target: LeafLaw | WalkLaw) -> tuple[float, float]:
     """The smallest and the largest log(target / proposal) where proposals go; the largest is log C."""
     if isinstance(proposal, WalkLaw):
         problem = proposal.problem(target)
@@ -206,7 +206,7 @@ def log_extreme_ratios(proposal: Law, target: LeafLaw) -> tuple[float, float]:
     return float(log_ratio.min()), float(log_ratio.max())
 
 
-def log_refusal(proposal: Law, target: LeafLaw) -> float:
+def log_refusal(proposal: Law, target: LeafLaw | WalkLaw) -> float:
     """log of the probability 1 - (1 - e) / C that rejection refuses a proposal; -inf where it never does."""
     log_covered = log_covered_mass(proposal, target)
     if log_covered == -math.inf:
@@ -223,13 +223,13 @@ class MHLaw(Law):
     Parameters
     ----------
     proposal : WalkLaw
-    target : LeafLaw
+    target : LeafLaw or WalkLaw
     steps : int
         H.
     """
 
     proposal: WalkLaw
-    target: LeafLaw
+    target: LeafLaw | WalkLaw
     steps: int
 
     def _tv(self, target: Law, effort: Effort) -> TV:
@@ -273,7 +273,7 @@ class MixtureLaw(Law):
     Parameters
     ----------
     proposal : WalkLaw
-    target : LeafLaw
+    target : LeafLaw or WalkLaw
     share : float
         Below zero only where it leaves the law one, and where e is zero.
     escape : float
@@ -281,7 +281,7 @@ class MixtureLaw(Law):
     """
 
     proposal: WalkLaw
-    target: LeafLaw
+    target: LeafLaw | WalkLaw
     share: float
     escape: float = 0.0
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from treesim.arrays import Brief, FloatArray, brief
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import without_potentials
 from treesim.graphs.values import optimal_twist
 from treesim.kernels.arithmetic import LN2
 from treesim.laws.density_ratio import DEFAULT_BUDGET, DEFAULT_WIDTH, DensityRatio, Effort, Progress
@@ -186,6 +187,8 @@ class LeafLaw(Law):
         density = Scaled.zeros(graph.n_leaves)
         ratio = self.prob[live].over(reference[live])
         density.mantissa[live], density.exponent[live] = ratio.mantissa, ratio.exponent
+        # What potentials weigh is the target's; pi_ref, on which this rests, knows nothing of them.
+        graph = without_potentials(graph)
         return GuidedSteps(graph, optimal_twist(graph, density))
 
     def _log_ratio(self, target: LeafLaw) -> tuple[FloatArray, FloatArray]:

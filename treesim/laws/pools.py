@@ -17,6 +17,7 @@ import numpy as np
 from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import ahead
 from treesim.laws.corrected import log_corrected
 from treesim.laws.law import LeafLaw
 from treesim.laws.multisets import multisets
@@ -177,7 +178,7 @@ def _paths(graph: LayeredGraph, value: Scaled, pool: int, correction: str) -> tu
     node, log_mass, log_weight = root, np.zeros(1), np.zeros(1)
     for t in range(tree.horizon):
         parts: list[tuple[IntArray, FloatArray, FloatArray]] = []
-        layer, ahead = tree.layer(t), log_value[tree.level(t + 1)]
+        layer, log_below = tree.layer(t), log_value[tree.level(t + 1)]
         degree = np.diff(layer.ptr)
         outcomes = np.array([d * math.comb(int(d) + pool - 1, pool) for d in degree.tolist()], np.float64)
         expected = float((np.bincount(node, minlength=len(degree)) * outcomes).sum())
@@ -186,7 +187,7 @@ def _paths(graph: LayeredGraph, value: Scaled, pool: int, correction: str) -> tu
         for v in np.unique(node):
             edges = np.arange(layer.ptr[v] - layer.ptr[0], layer.ptr[v + 1] - layer.ptr[0])
             here = node == v
-            pools = node_pools(layer.prob[edges], ahead[edges], pool)
+            pools = node_pools(layer.prob[edges], log_below[edges], pool)
             with np.errstate(divide="ignore"):
                 log_keep = np.log(pools.prob[:, None] * pools.keep)
             for i, edge in enumerate(edges):
@@ -195,7 +196,7 @@ def _paths(graph: LayeredGraph, value: Scaled, pool: int, correction: str) -> tu
                     continue
                 mass = (log_mass[here, None] + log_keep[live, i]).ravel()
                 # What the next step divides by; at the leaf nothing does, and the reward comes in its place.
-                weight = (log_weight[here, None] + (pools.log_mean[live] - _finite(ahead[edge]))).ravel()
+                weight = (log_weight[here, None] + (pools.log_mean[live] - _finite(log_below[edge]))).ravel()
                 weight, mass = _merged(weight, mass)
                 parts.append((np.full(len(mass), edge), mass, weight))
         node, log_mass, log_weight = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -227,15 +228,14 @@ def good_event(graph: LayeredGraph, value: Scaled, pool: int, error: float, step
     require_at_least("pool", pool, 1)
     require_at_least("steps", steps, 1)
     require_positive("error", error)
-    log_value = value.log()
     good = np.ones(graph.n_leaves)
     for t in reversed(range(graph.horizon)):
-        layer, ahead = graph.layer(t), log_value[graph.level(t + 1)]
-        above = np.empty(graph.n_level(t))
+        layer, (seen, below) = graph.layer(t), ahead(graph, t, value)
+        log_value, above = below.log(), np.empty(graph.n_level(t))
         for v in range(len(above)):
             edges = np.arange(layer.ptr[v] - layer.ptr[0], layer.ptr[v + 1] - layer.ptr[0])
             ends = layer.ends(edges)
-            pools = node_pools(layer.prob[edges], ahead[ends], pool)
+            pools = node_pools(layer.prob[edges], log_value[seen.ends(edges)], pool)
             off = np.expm1(pools.log_mean - _finite(pools.log_exact_mean))
             # Where no child has value every pool is right.
             near = (np.abs(off) <= error * (1 + _SAME)) | (pools.log_exact_mean == -math.inf)

@@ -166,13 +166,13 @@ def least_paths(log_bound: float) -> int | None:
     return next((n for n in range(2, most + 1) if is_rule(_chebyshev_rule(n, n - 1, low))), None)
 
 
-def selected_law(proposal: Law, target: LeafLaw, rule: Selection, log_mean: float) -> Law:
+def selected_law(proposal: Law, target: LeafLaw | WalkLaw, rule: Selection, log_mean: float) -> Law:
     """The law of the path kept: target + d (proposal - target).
 
     Parameters
     ----------
     proposal : LeafLaw or WalkLaw
-    target : LeafLaw
+    target : LeafLaw or WalkLaw
     rule : Selection
     log_mean : float
         log of the mean weight.

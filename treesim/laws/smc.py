@@ -29,7 +29,7 @@ from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.laws.law import LeafLaw, PathListLaw, WalkLaw, walk_law
 from treesim.laws.multisets import multisets, rank
 from treesim.laws.smc_as_walk import smc_as_walk
-from treesim.laws.walks import Proposal
+from treesim.laws.walks import Proposal, Steps
 from treesim.runtime.threads import chunked
 from treesim.scaled import Scaled
 
@@ -86,6 +86,34 @@ def conditional_laws(proposal: Proposal, particles: int, name: str) -> FloatArra
     Andrieu, Doucet & Holenstein (2010), "Particle Markov chain Monte Carlo methods", section 2.4.3.
     """
     return _Chain.of(proposal, particles, name).pinned_laws()
+
+
+def expected_log_estimates(proposal: Proposal, target: Steps, particles: int, name: str) -> tuple[float, float]:
+    """E[log Z^] of SMC, and of conditional SMC that pins a path of the target, both less log V^ of the root: exactly.
+
+    log Z lies between them: the one falls short of it, and the other exceeds it, by a KL divergence between SMC with
+    all its particles and the target with as many others (Jensen's inequality for an estimate without bias).
+
+    Raises
+    ------
+    NoExactLaw
+        If the chain has too many states.
+
+    References
+    ----------
+    Grosse, Ghahramani & Adams (2015), "Sandwiching the marginal likelihood using bidirectional Monte Carlo".
+
+    Examples
+    --------
+    >>> from treesim import SMC, family
+    >>> instance = family("dirichlet", horizon=2, seed=1)
+    >>> steps = instance.target.steps_down(instance.graph)
+    >>> below, above = expected_log_estimates(SMC(4).mechanism(instance), steps, 4, "smc")
+    >>> root, log_z = float(instance.value.log()[0]), instance.audit.log_partition
+    >>> below + root < log_z < above + root
+    True
+    """
+    return _Chain.of(proposal, particles, name).expected_logs(target)
 
 
 class _Kinds(NamedTuple):
@@ -216,6 +244,31 @@ class _Chain:
             row[kinds.node] = mass[p, states[seen]] @ chosen
             row[kinds.node[k]] += 1.0 - row.sum()
         return laws
+
+    def expected_logs(self, target: Steps) -> tuple[float, float]:
+        """The sums over the steps of E[log of the mean weight], of free runs and of runs with a path of the target."""
+        n, logs = self.particles, [0.0, 0.0]
+        free, pinned = np.ones((1, 1)), np.ones((1, 1))
+        for t, kinds in enumerate(self.kinds):
+            n_kinds = len(kinds.node)
+            ways = math.comb(n_kinds + n - 1, n)
+            if ways * len(kinds.edge) > LARGEST_WORK / 100:
+                raise NoExactLaw(f"the mean of log Z of {self.name} follows {ways:.2g} multisets, too many")
+            states = np.flatnonzero(free[0])
+            free = _step(self._arrivals(t, states), free[:, states], n)
+            states = np.flatnonzero(pinned.any(axis=0))
+            others = _step(self._arrivals(t, states), pinned[:, states], n - 1)
+            parent, edge = self._out_edges(t, np.arange(len(pinned)))
+            step = target.edges(t).to_float()[kinds.edge[edge]]
+            pinned = np.zeros((n_kinds, ways))
+            np.add.at(pinned, kinds.kind[edge], step[:, None] * self._with_own(t, parent, edge, others))
+            with np.errstate(divide="ignore"):
+                top = float(kinds.log_weight.max())
+                mean = multisets(n_kinds, n) @ np.exp(kinds.log_weight - (top if top > -np.inf else 0.0)) / n
+                log_mean = np.log(mean) + top
+            for i, mass in enumerate((free[0], pinned.sum(axis=0))):
+                logs[i] += float(mass[mass > 0] @ log_mean[mass > 0])
+        return logs[0], logs[1]
 
     def _require_few_paths(self) -> None:
         """Raise `NoExactLaw` if there are more paths than can be followed through the counts."""

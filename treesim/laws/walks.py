@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from treesim.arrays import Brief, FloatArray
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import ahead, has_potentials
 from treesim.graphs.values import expect_ahead
 from treesim.kernels.forward import guided_edges, push_mass
 from treesim.kernels.one_of_n import LARGEST_BINOMIAL_POOL, SMALLEST_BINOMIAL_RATIO, pool_edges
@@ -68,15 +69,14 @@ class GuidedSteps(Steps):
 
     @cached_property
     def relative_error(self) -> float:  # type: ignore[override]
-        return (self.graph.max_degree + 8) * _UNIT
+        return (self.graph.max_degree + 8 + 2 * has_potentials(self.graph)) * _UNIT
 
     def edges(self, t: int) -> Scaled:
-        layer = self.graph.layer(t)
-        ahead = self.value[self.graph.level(t + 1)]
-        norm = expect_ahead(layer, ahead)
+        layer, below = ahead(self.graph, t, self.value)
+        norm = expect_ahead(layer, below)
         out = Scaled.empty(len(layer.prob))
         chunked(
-            lambda lo, hi: guided_edges(lo, hi, tuple(layer), norm.numbers, ahead.numbers, out.room),
+            lambda lo, hi: guided_edges(lo, hi, tuple(layer), norm.numbers, below.numbers, out.room),
             len(layer.ptr) - 1,
             5 * len(layer.prob),
         )
@@ -105,6 +105,8 @@ class PoolSteps(Steps):
             return (4 * self.pool + 64 * self.graph.max_degree) * _UNIT
         if self.by_quadrature or self.graph.max_degree > 2 or self.pool > LARGEST_BINOMIAL_POOL:
             return POOL_ERROR
+        if has_potentials(self.graph):
+            return max(POOL_ERROR, (6 * self.pool + 16) * _UNIT)
         log_value = self.value.log()
         finite = log_value[np.isfinite(log_value)]
         if np.ptp(finite) >= -np.log(SMALLEST_BINOMIAL_RATIO):
@@ -113,15 +115,14 @@ class PoolSteps(Steps):
         return (6 * self.pool + 16) * _UNIT
 
     def edges(self, t: int) -> Scaled:
-        layer = self.graph.layer(t)
-        ahead = self.value[self.graph.level(t + 1)].numbers
+        layer, below = ahead(self.graph, t, self.value)
         out = Scaled.empty(len(layer.prob))
 
         def some(lo: int, hi: int) -> None:
             if self.by_race:
-                race_edges(lo, hi, tuple(layer), ahead, float(self.pool), out.room)
+                race_edges(lo, hi, tuple(layer), below.numbers, float(self.pool), out.room)
             else:
-                pool_edges(lo, hi, tuple(layer), ahead, float(self.pool), self.by_quadrature, out.room)
+                pool_edges(lo, hi, tuple(layer), below.numbers, float(self.pool), self.by_quadrature, out.room)
 
         chunked(some, len(layer.ptr) - 1, 100 * len(layer.prob))
         return out

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import splu
 
 from treesim.arrays import Brief, FloatArray
 from treesim.errors import LearningError
+from treesim.graphs.potentials import refuse_potentials
 from treesim.graphs.values import value_between
 from treesim.instances.instance import Instance
 from treesim.learning.features import Features, FeatureSpec, features_of
@@ -150,6 +151,7 @@ def learn(
     (True, True)
     """
     loss = parse(loss, LOSSES, "loss") if isinstance(loss, str) else loss
+    refuse_potentials(instance.graph, "what losses learn from", LearningError)
     require_whole("iterations", iterations, 1)
     if samples is not None:
         require_whole("samples", samples, 1)

@@ -7,6 +7,7 @@ import numpy as np
 from treesim.arrays import FloatArray, IntArray
 from treesim.errors import MeasureError
 from treesim.graphs.layered import Layer
+from treesim.graphs.potentials import refuse_potentials
 from treesim.instances.instance import Instance
 from treesim.measure.log import Log
 from treesim.runtime.seeds import Stream, generator
@@ -51,6 +52,7 @@ def _log(instance: Instance, pool: int, runs: int, rng: np.random.Generator, is_
     if pool < 1 or runs < 1:
         raise MeasureError(f"there are {runs} runs with pools of {pool}, expected at least one of each")
     graph, log_value = instance.graph, instance.value.log()
+    refuse_potentials(graph, "what a log records of a path", MeasureError)
     horizon = graph.horizon
     node, rows = np.zeros(runs, np.int64), np.arange(runs)
     values = np.empty((runs, horizon + 1))

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.graphs.potentials import ahead
 from treesim.instances.instance import Instance
 from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.walks import OnePath
@@ -48,6 +49,7 @@ class BeamSearch(Sampler):
         """The path found, and how many children were looked at."""
         graph = instance.graph
         beam, prob = np.zeros(1, np.int64), Scaled.from_float([1.0])
+        weight = prob
         history = np.empty((1, 0), np.int32)
         looked_at = 0
         for t in range(graph.horizon):
@@ -59,13 +61,18 @@ class BeamSearch(Sampler):
             edge, parent = edge[live], np.repeat(np.arange(len(beam)), degree)[live]
             looked_at += len(edge)
             child_prob = prob[parent] * Scaled.from_float(layer.prob[edge])
-            score = instance.value[graph.level(t + 1)][layer.ends(edge)]
+            seen, below = ahead(graph, t, instance.value)
+            score, potential = below[seen.ends(edge)], graph.potential(t)
+            if potential is not None:
+                score *= weight[parent]
             if self.score == "target":
                 score = score * child_prob
             best = np.lexsort((np.arange(len(edge)), -score.mantissa, -score.exponent, score.mantissa == 0))
             # The beam stays in the order of the paths, so that candidates are numbered in it too.
             kept = np.sort(best[: self.width]) if t + 1 < graph.horizon else best[:1]
             beam, prob = layer.ends(edge[kept]), child_prob[kept]
+            if potential is not None:
+                weight = weight[parent[kept]] * potential[edge[kept]]
             history = np.concatenate([history[parent[kept]], edge[kept, None].astype(np.int32)], axis=1)
         return Paths(beam, history if graph.keeps_edges else None), looked_at
 

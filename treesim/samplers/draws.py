@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import ahead
+from treesim.instances.instance import Instance
 from treesim.kernels.walk import step_guided, step_reference
 from treesim.scaled import Scaled
 
@@ -67,6 +69,14 @@ class Draws(Brief):
     value_queries: int
     log_partition: FloatArray | None = None
 
+    def log_reward(self, instance: Instance) -> FloatArray:
+        """log of the reward of each output, NaN where it is nothing, shape [n]."""
+        log_reward = np.full(len(self.leaf), np.nan)
+        some = np.flatnonzero(self.leaf >= 0)
+        if len(some):
+            log_reward[some] = instance.path_reward(*Paths(self.leaf, self.edges).take(some)).log()
+        return log_reward
+
     def choices(self, graph: LayeredGraph, i: int) -> list[int] | None:
         """Which child is taken at each step by output `i`, shape [horizon]; None if it is nothing."""
         if self.leaf[i] < 0:
@@ -90,8 +100,8 @@ def draw_guided(graph: LayeredGraph, value: Scaled, n: int, rng: np.random.Gener
     """`n` walks in proportion to pi_ref V: of the target, if V is the optimal twist."""
 
     def step(t: int, node: IntArray) -> None:
-        ahead = value[graph.level(t + 1)]
-        step_guided(tuple(graph.layer(t)), ahead.numbers, node, np.empty(0), rng)
+        layer, below = ahead(graph, t, value)
+        step_guided(tuple(layer), below.numbers, node, np.empty(0), rng)
 
     return walk(graph, n, step)
 

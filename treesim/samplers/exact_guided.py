@@ -11,6 +11,7 @@ import numpy as np
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.potentials import ahead
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.bernoulli_factory import factory_step, rejection_step
@@ -127,9 +128,9 @@ class ExactGuided(Sampler):
         paths = Paths(np.zeros(n, np.int64), graph.room_for_edges(n))
         alive, draws = np.arange(n), np.zeros(n, np.int64)
         for t in range(graph.horizon):
-            layer, here, ahead = graph.layer(t), instance.value[graph.level(t)], instance.value[graph.level(t + 1)]
+            (layer, below), here = ahead(graph, t, instance.value), instance.value[graph.level(t)]
             node, made = paths.leaf[alive], np.zeros(len(alive), np.int64)
-            common = (tuple(layer), here.numbers, ahead.numbers, math.log2(bound))
+            common = (tuple(layer), here.numbers, below.numbers, math.log2(bound))
             if t:
                 passed = np.zeros(len(node), np.bool_)
                 factory_step(*common, scale, gap, node, rng, passed, made)
@@ -139,7 +140,7 @@ class ExactGuided(Sampler):
             draws[alive] += made
             if paths.edges is not None:
                 paths.edges[alive, t] = node
-            paths.leaf[alive] = layer.ends(node)
+            paths.leaf[alive] = graph.layer(t).ends(node)
         succeeded = np.zeros(n, np.bool_)
         succeeded[alive] = True
         return paths, succeeded, draws
@@ -147,7 +148,7 @@ class ExactGuided(Sampler):
 
 def _coins(graph: LayeredGraph, value: Scaled, t: int) -> FloatArray:
     """b of the nodes of a level: E[V(child)] / V(prefix); 1 where nothing leads to."""
-    mean = expect_ahead(graph.layer(t), value[graph.level(t + 1)])
+    mean = expect_ahead(*ahead(graph, t, value))
     here = value[graph.level(t)]
     live: BoolArray = (here.mantissa > 0) & (mean.mantissa > 0)
     chance = np.ones(len(here))

@@ -10,6 +10,7 @@ import numpy as np
 
 from treesim.arrays import BoolArray, FloatArray, IntArray
 from treesim.errors import SpecError
+from treesim.graphs.potentials import ahead
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.race import step_race
@@ -224,19 +225,19 @@ class GuidedSMC(Sampler):
 
         def step(t: int, node: IntArray) -> None:
             nonlocal reads
-            ahead = value[graph.level(t + 1)]
+            layer, below = ahead(graph, t, value)
             if self.pool:
                 if self.select == "race":
-                    step_race(tuple(graph.layer(t)), ahead.numbers, self.pool, node, rng)
+                    step_race(tuple(layer), below.numbers, self.pool, node, rng)
                 else:
-                    step_pool(tuple(graph.layer(t)), ahead.numbers, self.pool, node, log_weight, rng)
+                    step_pool(tuple(layer), below.numbers, self.pool, node, log_weight, rng)
                 reads += self.pool * n
             else:
-                reads += step_guided(tuple(graph.layer(t)), ahead.numbers, node, log_weight, rng)
+                reads += step_guided(tuple(layer), below.numbers, node, log_weight, rng)
 
         paths = walk(graph, n, step)
         if len(log_weight):
-            log_weight += instance.log_reward[paths.leaf] - instance.audit.log_partition
+            log_weight += instance.path_reward(*paths).log() - instance.audit.log_partition
         return paths, log_weight, reads
 
 
@@ -250,7 +251,7 @@ def log_mean_weight(instance: Instance, pool: int) -> float:
     """log of the mean weight that selection sees: Z over P V^(root), which the exact normaliser knows; with a pool,
     over V^(root)."""
     graph, value = instance.graph, instance.value
-    first = value[:1] if pool else expect_ahead(graph.layer(0), value[graph.level(1)])
+    first = value[:1] if pool else expect_ahead(*ahead(graph, 0, value))
     return float(instance.audit.log_partition - first.log()[0])
 
 

@@ -9,11 +9,13 @@ from typing import ClassVar
 import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.kernels.race import race_by_log, race_columns
 from treesim.kernels.walk import pick_best, pick_weighted
 from treesim.laws.by_reward import Levels, RewardLaw
-from treesim.laws.law import LeafLaw
+from treesim.laws.corrected import corrected_law
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.laws.one_of_n import best_of, weighted_pick
 from treesim.samplers.base import Cost, Sampler
 from treesim.samplers.draws import Draws, draw_reference
@@ -35,7 +37,7 @@ class Base(Sampler):
 
     name: ClassVar[str] = "base"
 
-    def law(self, instance: Instance) -> LeafLaw:
+    def law(self, instance: Instance) -> LeafLaw | WalkLaw:
         return instance.reference
 
     def cost(self, instance: Instance) -> Cost:
@@ -61,7 +63,14 @@ class _OneOfN(Sampler):
     def _pick(self, leaf: IntArray, reward: Scaled, rng: np.random.Generator, out: IntArray) -> None:
         """The column of the leaf that each row keeps."""
 
-    def law(self, instance: Instance) -> RewardLaw:
+    def law(self, instance: Instance) -> Law:
+        """Known where the end of a path tells its reward.
+
+        Raises
+        ------
+        NoExactLaw
+            If edges carry potentials.
+        """
         leaves = instance.rewarded_leaves
         return RewardLaw(leaves, Scaled.from_log(self._log_density(leaves.levels)))
 
@@ -73,8 +82,10 @@ class _OneOfN(Sampler):
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
         paths = draw_reference(instance.graph, n * self.n, rng)
-        column = np.empty(n, np.int64)
-        self._pick(paths.leaf.reshape(n, self.n), instance.reward, rng, column)
+        column, place, reward = np.empty(n, np.int64), paths.leaf, instance.reward
+        if has_potentials(instance.graph):
+            place, reward = np.arange(len(place)), instance.path_reward(*paths)
+        self._pick(place.reshape(n, self.n), reward, rng, column)
         kept = paths.take(np.arange(n) * self.n + column)
         return Draws(*kept, n * self.n * instance.graph.horizon, n * self.n)
 
@@ -205,6 +216,12 @@ class Race(_OneOfN):
 
     n: int
     name: ClassVar[str] = "race"
+
+    def law(self, instance: Instance) -> Law:
+        """Known everywhere: where edges carry potentials, as the law of the chain."""
+        if has_potentials(instance.graph):
+            return corrected_law(instance.reference, instance.target, self.n)
+        return super().law(instance)
 
     def _log_density(self, levels: Levels) -> FloatArray:
         log_h = np.empty(len(levels.reward))

@@ -14,6 +14,7 @@ import numpy as np
 
 from treesim.arrays import IntArray
 from treesim.errors import OracleError
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.walk import edge_at
@@ -132,6 +133,7 @@ class Oracle:
 
     def __init__(self, instance: Instance, rng: np.random.Generator) -> None:
         self._graph, self._known, self._rng = instance.graph, _known(instance), rng
+        self._weighs = has_potentials(instance.graph)
         self._reached: set[tuple[int, ...]] = {()}
         self.horizon = self._graph.horizon
         self._drawn, self._asked = [0] * (self.horizon + 1), [0] * (self.horizon + 1)
@@ -189,7 +191,10 @@ class Oracle:
         return [(self._reach(prefix, k, start, ends), p) for k, p in enumerate(prob) if p > 0]
 
     def value(self, prefix: Prefix) -> float:
-        """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float."""
+        """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float.
+
+        Potentials on the way are part of both.
+        """
         return exp_or_inf(self.log_value(prefix))
 
     def log_value(self, prefix: Prefix) -> float:
@@ -205,7 +210,21 @@ class Oracle:
         level = len(prefix[0])
         self._asked[level] += 1
         found = self._known.logs.get((level, prefix[1]))
-        return self._known.log_value(level, prefix[1]) if found is None else found
+        if found is None:
+            found = self._known.log_value(level, prefix[1])
+        return found + self._log_potential(prefix) if self._weighs and found > -math.inf else found
+
+    def _log_potential(self, prefix: Prefix) -> float:
+        """log of the product of the potentials on the way to a prefix."""
+        log_product = 0.0
+        for t, edge in enumerate(prefix.edges):
+            potential = self._graph.potential(t)
+            assert potential is not None
+            mantissa = float(potential.mantissa[edge])
+            if mantissa == 0.0:
+                return -math.inf
+            log_product += math.log(mantissa) + int(potential.exponent[edge]) * LN2
+        return log_product
 
     def _edges(self, prefix: Prefix) -> Edges:
         if prefix[0] not in self._reached:

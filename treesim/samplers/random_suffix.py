@@ -75,7 +75,7 @@ class RandomSuffix(Sampler):
         return Cost(horizon + self.steps * (horizon + 1) / 2, self.steps + 1.0)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        graph, log_reward = instance.graph, instance.log_reward
+        graph = instance.graph
         edges = np.empty((n, graph.horizon), np.int32)
         nodes = np.zeros((n, graph.horizon + 1), np.int64)
         draws = 0
@@ -95,7 +95,9 @@ class RandomSuffix(Sampler):
             cut = rng.integers(0, graph.horizon, n)
             new_edges, new_nodes = edges.copy(), nodes.copy()
             draws += rewrite(cut, new_edges, new_nodes)
-            old, new = log_reward[nodes[:, -1]], log_reward[new_nodes[:, -1]]
+            old, new = (
+                instance.path_reward(way[:, -1], along).log() for way, along in ((nodes, edges), (new_nodes, new_edges))
+            )
             taken = np.log1p(-rng.random(n)) + old <= new
             edges[taken], nodes[taken] = new_edges[taken], new_nodes[taken]
         paths = Paths(nodes[:, -1].copy(), edges if graph.keeps_edges else None)

@@ -7,9 +7,12 @@ from typing import ClassVar
 
 import numpy as np
 
+from treesim.errors import NoExactLaw
+from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance
 from treesim.kernels.walk import accept
-from treesim.laws.law import LeafLaw
+from treesim.laws.corrected import MixtureLaw
+from treesim.laws.law import Law, LeafLaw, WalkLaw
 from treesim.samplers.base import Cost, Sampler
 from treesim.samplers.draws import Draws, Paths, draw_reference
 from treesim.scaled import Scaled
@@ -41,17 +44,30 @@ class Rejection(Sampler):
         require_one_of("fallback", self.fallback, ("last", "base", "fail"))
 
     def _log_envelope(self, instance: Instance) -> float:
-        reachable = instance.reference.prob.mantissa > 0
-        return float(instance.log_reward[reachable].max() + np.log(self.slack))
+        if isinstance(instance.reference, WalkLaw):
+            largest = instance.reference.log_largest_ratio(instance.target) + instance.audit.log_partition
+        else:
+            largest = instance.log_reward[instance.reference.prob.mantissa > 0].max()
+        return float(largest + np.log(self.slack))
 
     def _acceptance(self, instance: Instance) -> float:
         """a = Z / C, the probability that one draw is accepted."""
-        reachable = instance.log_reward[instance.reference.prob.mantissa > 0]
-        if self.slack == 1.0 and (reachable == reachable[0]).all():
-            return 1.0
+        if self.slack == 1.0 and isinstance(instance.reference, LeafLaw):
+            reachable = instance.log_reward[instance.reference.prob.mantissa > 0]
+            if (reachable == reachable[0]).all():
+                return 1.0
         return float(min(1.0, np.exp(instance.audit.log_partition - self._log_envelope(instance))))
 
-    def law(self, instance: Instance) -> LeafLaw:
+    def law(self, instance: Instance) -> Law:
+        """Known everywhere, but for outputs that are nothing where edges carry potentials.
+
+        Raises
+        ------
+        NoExactLaw
+            There.
+        """
+        if isinstance(instance.reference, WalkLaw):
+            return self._mixture(instance, instance.reference)
         log_accept = np.minimum(instance.log_reward - self._log_envelope(instance), 0.0)
         a = self._acceptance(instance)
         with np.errstate(divide="ignore"):
@@ -64,6 +80,16 @@ class Rejection(Sampler):
                 log_h = np.logaddexp(log_h, self.budget * log_miss)
         failure = (1.0 - a) ** self.budget if self.fallback == "fail" else 0.0
         return LeafLaw(instance.reference.prob * Scaled.from_log(log_h), failure)
+
+    def _mixture(self, instance: Instance, reference: WalkLaw) -> Law:
+        """The target, and pi_ref where the fallback comes: the last draw is returned whatever it is worth."""
+        if self.fallback == "fail":
+            raise NoExactLaw(
+                "rejection:fallback=fail has no law on a trellis whose edges carry potentials; take fallback=last or "
+                "base, or estimate its TV from runs"
+            )
+        refused = self.budget - (self.fallback == "last")
+        return MixtureLaw(reference, instance.target, (1.0 - self._acceptance(instance)) ** refused)
 
     def _tries(self, a: float) -> float:
         """Expected number of draws, (1 - (1 - a)^budget) / a."""
@@ -78,7 +104,7 @@ class Rejection(Sampler):
         return Cost((tries + extra) * instance.graph.horizon, tries)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        reward = instance.reward
+        weighs = has_potentials(instance.graph)
         log_envelope = self._log_envelope(instance)
         out = Paths(np.full(n, -1), None)
         waiting = np.arange(n)
@@ -88,7 +114,8 @@ class Rejection(Sampler):
             draws += len(waiting)
             queries += len(waiting)
             accepted = np.empty(len(waiting), bool)
-            accept(paths.leaf, reward.numbers, log_envelope, rng, accepted)
+            reward = instance.path_reward(*paths) if weighs else instance.reward
+            accept(np.arange(len(waiting)) if weighs else paths.leaf, reward.numbers, log_envelope, rng, accepted)
             done = accepted | (self.fallback == "last")
             out = out.put(waiting[done], paths.take(np.flatnonzero(done)))
             waiting = waiting[~accepted]

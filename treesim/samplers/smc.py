@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw, SpecError
+from treesim.graphs.potentials import ahead, live_reach
 from treesim.graphs.values import expect_ahead
 from treesim.instances.instance import Instance
 from treesim.kernels.race import race_run
 from treesim.kernels.resampling import MULTINOMIAL, RESIDUAL, STRATIFIED, SYSTEMATIC, resample
-from treesim.kernels.runs import Runs, gather, pick_run, spread
+from treesim.kernels.runs import Runs, pick_run, spread
 from treesim.kernels.smc import (
     Where,
     propose_optimal,
@@ -205,7 +206,7 @@ class SMC(Sampler):
         ----------
         Andrieu, Doucet & Holenstein (2010), theorem 2: the extended target of particle Gibbs.
         """
-        if self.final == "race" or not _covers(instance):
+        if self.final == "race" or not covers(instance):
             return None
         if not len(edges):
             return np.empty(0)
@@ -218,13 +219,11 @@ class SMC(Sampler):
         graph, value = instance.graph, instance.value
 
         def reference_gain(t: int) -> FloatArray:
-            layer, edges = graph.layer(t), np.arange(len(graph.layer(t).prob))
-            return value[graph.level(t + 1)][layer.ends(edges)].over(before(t)[layer.sources()]).log()
+            layer, below = ahead(graph, t, value)
+            return below[layer.ends(np.arange(len(layer.prob)))].over(before(t)[layer.sources()]).log()
 
         def optimal_gain(t: int) -> FloatArray:
-            layer = graph.layer(t)
-            ahead = expect_ahead(layer, value[graph.level(t + 1)])
-            return ahead.over(before(t)).log()[layer.sources()]
+            return expect_ahead(*ahead(graph, t, value)).over(before(t)).log()[graph.layer(t).sources()]
 
         def before(t: int) -> Scaled:
             here = value[graph.level(t)]
@@ -311,7 +310,9 @@ class SMC(Sampler):
                 reads += propose_pool(where, self.pool, here, below, pin, path, state)
             else:
                 if apart:
-                    gather(here, together, pin)
+                    # Proposals use up what they are given, and `spread` asks where particles came from.
+                    for copy, own in zip(together, here, strict=True):
+                        np.copyto(copy, own)
                 reads += PROPOSALS[self.proposal, where.is_pairs](where, together, moved, pin, path, state, rng)
                 if apart:
                     spread(moved, here, below, pin)
@@ -319,7 +320,11 @@ class SMC(Sampler):
                 width = int(below.size.max())
                 history.append((below.place[:, :width].copy(), below.origin[:, :width].copy()))
             is_last = t + 1 == graph.horizon
-            resample(where.child, below, 0.0 if is_last else least, scheme, log_z, ess, largest, here, pin, state, rng)
+            child, least_here = graph.layer(t).child, 0.0 if is_last else least
+            resample(child, below, least_here, scheme, log_z, ess, largest, here, pin, state, rng)
+            if graph.potential(t) is not None:
+                # What came along is g V of the edge; from here on V of the node counts.
+                here.value[:] = np.take(value.mantissa[graph.level(t + 1)], here.place, mode="clip")
             seen.append((ess.copy(), largest.copy()))
         if has_powers:
             # Relative to their mean, weights that vanish now are negligible.
@@ -336,10 +341,10 @@ def _layers(instance: Instance) -> list[Where]:
     graph, value = instance.graph, instance.value
     layers = []
     for t in range(graph.horizon):
-        layer, here, ahead = graph.layer(t), value[graph.level(t)], value[graph.level(t + 1)]
+        (layer, below), here = ahead(graph, t, value), value[graph.level(t)]
         degree = np.diff(layer.ptr)
         # Parents without value count as if it were one: their exponent is zero.
-        is_plain = not here.exponent.any() and not ahead.exponent.any()
+        is_plain = not here.exponent.any() and not below.exponent.any()
         none = here.exponent[:0]
         layers.append(
             Where(
@@ -347,8 +352,8 @@ def _layers(instance: Instance) -> list[Where]:
                 int(degree.max()),
                 is_plain and bool((degree == 2).all()) and float(layer.prob[layer.prob > 0].min()) > SMALLEST_PAIR,
                 none if is_plain else here.exponent,
-                none if is_plain else ahead.exponent,
-                ahead.mantissa,
+                none if is_plain else below.exponent,
+                below.mantissa,
             )
         )
     return layers
@@ -363,10 +368,10 @@ def _is_plain(instance: Instance) -> bool:
 
 
 @remembered
-def _covers(instance: Instance) -> bool:
+def covers(instance: Instance) -> bool:
     """Whether V^ is positive wherever the target goes."""
     graph, value, twist = instance.graph, instance.value.mantissa, instance.twist.mantissa
     return not any(
-        (reach & (twist[graph.level(t)] > 0) & (value[graph.level(t)] == 0)).any()
-        for t, reach in enumerate(graph.reachable())
+        ((reach > 0) & (twist[graph.level(t)] > 0) & (value[graph.level(t)] == 0)).any()
+        for t, reach in enumerate(live_reach(graph))
     )

@@ -197,7 +197,7 @@ def score(
     player = open_sampler(like)
     size = _size(like, vary)
     # What lacks a parameter is told at once; what fails on an axis has that as its mark.
-    player.plain() if size is None else player.having(size, 1)
+    player.plain() if size is None else player.having(size, _smallest(player, size))
     kept = Journal(journal, f"score cards, battery {VERSION}")
     about = {"sampler": player.text, "vary": vary, "seed": seed, "code": digest([player.author])}
     keys = {each.name: about | {"axis": each.name} for each in BATTERY}
@@ -215,7 +215,7 @@ def play(game: Game) -> list[Mark]:
     player, instance = open_sampler(game.like), field(game.axis)
     size = _size(game.like, game.vary)
     marks: list[Mark] = []
-    least = 1
+    least = 1 if size is None else _smallest(player, size)
     for budget in BUDGETS:
         try:
             kind, least = _largest(player, size, instance, budget, least)
@@ -245,13 +245,18 @@ def _size(like: SamplerLike, vary: str | None) -> str | None:
     return needed[0] if needed else next(growing, None)
 
 
-def _takes(player: OpenSampler, name: str) -> bool:
-    """Whether a parameter may be more than one, beside what is given."""
+def _takes(player: OpenSampler, name: str, value: int = 2) -> bool:
+    """Whether a parameter may have a value, beside what is given."""
     try:
-        player.having(name, 2)
+        player.having(name, value)
     except SpecError:
         return False
     return True
+
+
+def _smallest(player: OpenSampler, size: str) -> int:
+    """The least size; one, where no small number is: that tells what is wrong."""
+    return next((n for n in range(1, 9) if _takes(player, size, n)), 1)
 
 
 def _largest(
@@ -265,7 +270,7 @@ def _largest(
     most = LARGEST_PLAIN * budget if isinstance(player.having(size, least), UserSampler) else LARGEST
     beyond = first(lambda n: _price(_cost(player.having(size, n), instance, n)) > paid, least, most)
     largest = most if beyond is None else beyond - 1
-    return player.having(size, largest) if largest else None, max(1, largest)
+    return (None, least) if largest < least else (player.having(size, largest), largest)
 
 
 def _price(cost: Cost) -> float:

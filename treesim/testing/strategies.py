@@ -13,10 +13,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from treesim.arrays import FloatArray
-from treesim.errors import SpecError
+from treesim.errors import RewardError, SpecError
 from treesim.graphs.layered import Layer
+from treesim.graphs.potentials import with_potentials
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
+from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.scaled import Scaled
 
@@ -113,6 +115,34 @@ def trellis_instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = ta
     if not value[trellis.leaves][reach].any():
         value[trellis.leaves.start + np.flatnonzero(reach)[0]] = 1.0
     return Instance(trellis, Scaled.from_float(value))
+
+
+@st.composite
+def weighted_instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = tame_numbers, **size: int) -> Instance:
+    """Trellises (``**size`` as for `trellises`) whose edges carry potentials, with rewards, and values that no prefix
+    without reward ahead has.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(weighted_instances(), lambda instance: instance.graph.horizon > 1).graph.potential(0)
+    Scaled(1 numbers, logs 0)
+    """
+    trellis = draw(trellises(**size))
+    potentials = []
+    for layer in trellis.layers:
+        drawn = draw(st.lists(numbers, min_size=len(layer.prob), max_size=len(layer.prob)))
+        potentials.append(Scaled.from_float(drawn))
+    graph = with_potentials(trellis, [potentials[which] for which in trellis.order.tolist()])
+    reward = np.array(draw(st.lists(numbers, min_size=graph.n_leaves, max_size=graph.n_leaves)))
+    try:
+        twist = optimal_twist(graph, Scaled.from_float(reward))
+    except RewardError:
+        graph = with_potentials(graph, [np.zeros(len(graph.layer(t).prob)) for t in range(graph.horizon)])
+        twist = optimal_twist(graph, Scaled.from_float(np.ones(graph.n_leaves)))
+    n_inner = graph.leaves.start
+    noise = draw(st.lists(st.floats(0.1, 10.0), min_size=n_inner, max_size=n_inner))
+    return Instance(graph, twist * Scaled.from_float(np.append(noise, np.ones(graph.n_leaves))))
 
 
 @st.composite

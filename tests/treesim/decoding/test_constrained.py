@@ -208,3 +208,32 @@ def test_a_problem_that_does_not_fit_is_refused(text, monkeypatch):
     monkeypatch.setenv("TREESIM_MEMORY_GIB", "0.001")
     with pytest.raises(MemoryBudgetError, match=r"a trellis of [\d,]+ states"):
         family("ngram", horizon=2000, text=text, contains=("rat",))
+
+
+def test_texts_rewarded_by_their_likelihood_are_those_of_the_power(text):
+    """Sum over all texts of pi_ref^2, by the model itself; with a constraint, over those that meet it."""
+    model = train(TEXT * 3, order=2)
+    total = {"": 0.0, "at": 0.0}
+    for tokens in itertools.product(range(len(model.vocabulary)), repeat=4):
+        state, prob = 0, 1.0
+        for token in tokens:
+            prob *= model.chain.prob[state, token]
+            state = model.chain.next_state[state, token]
+        total[""] += prob**2
+        total["at"] += prob**2 * ("at" in "".join(model.vocabulary[token] for token in tokens))
+    free = family("ngram", horizon=4, order=2, text=text, reward="power:alpha=2")
+    bound = family("ngram", horizon=4, order=2, text=text, reward="power:alpha=2", contains="at")
+    assert math.exp(free.audit.log_partition) == pytest.approx(total[""], rel=1e-12)
+    assert math.exp(bound.audit.log_partition) == pytest.approx(total["at"], rel=1e-12)
+
+
+def test_the_power_of_a_long_text_is_exact_and_unlike_the_model(text):
+    instance = family("ngram", horizon=100, order=2, text=text, reward="power:alpha=2")
+    assert sampler("sp-gsmc").law(instance).tv(instance.target).hi < 1e-10
+    assert sampler("base").law(instance).tv(instance.target).lo > 0.99
+    assert len(instance.graph.layers) == 2
+
+
+def test_a_partial_value_sees_no_reward_of_steps(text):
+    with pytest.raises(SpecError, match="value 'automaton' and reward 'power:alpha=2' exclude each other"):
+        family("ngram", horizon=4, text=text, reward="power:alpha=2", value="automaton")

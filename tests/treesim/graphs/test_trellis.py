@@ -35,6 +35,7 @@ from treesim import (
     unroll,
 )
 from treesim.instances.perturbations import PERTURBATIONS, Adversarial
+from treesim.instances.rewards import Additive
 from treesim.samplers import base
 from treesim.testing.strategies import trellis_instances
 
@@ -161,7 +162,7 @@ def test_what_needs_a_tree_says_so():
     with pytest.raises(PerturbationError, match="'adversarial' needs a tree"):
         perturb(graph, optimal_twist(graph, [0.0, 1.0]), Adversarial(), 0.1)
     with pytest.raises(RewardError, match="'additive' adds up along the path"):
-        family("markov", horizon=3, reward="additive")
+        Additive().log_reward(graph, seed=0)
 
 
 def test_a_chain_of_order_two_is_the_tree_of_its_sequences():

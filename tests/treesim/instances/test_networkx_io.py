@@ -288,3 +288,51 @@ def test_early_ends_are_worth_what_they_are_on_every_level():
     instance = instance_from_graph(graph)
     by_name = dict(zip(instance.graph.names, instance.value.to_float().round(12).tolist(), strict=True))
     assert by_name == {"r": 2.5, "a": 3.0, "b": 5.0, "end": 2.0, "c": 6.0, None: 2.0}
+
+
+def test_potentials_of_a_tree_are_rewards_of_its_leaves():
+    """Early ends are padded with potentials of one; a value that is given has those on the way in it."""
+    graph = example()
+    graph.edges["", "go"]["potential"] = 3.0
+    graph.edges["go", "go on"]["log_potential"] = np.log(5.0)
+    graph.edges["", "stop"]["potential"] = 0.0
+    tree = instance_from_graph(graph)
+    assert dict(zip(tree.graph.names[4:], tree.reward.to_float(), strict=True)) == pytest.approx(
+        {"go on": 30.0, "go back": 15.0, None: 0.0, "never ever": 0.0}
+    )
+    nx.set_node_attributes(graph, {"go": 7.0, "stop": 1.0, "never": 0.5}, "value")
+    given = instance_from_graph(graph)
+    assert given.value.to_float()[1:4] == pytest.approx([21.0, 0.0, 0.5])
+    assert instance_from_graph(graph_from_instance(tree)).reward.to_float() == pytest.approx(tree.reward.to_float())
+
+
+def test_potentials_of_a_trellis_survive_the_trip():
+    instance = family("markov", horizon=4, states=2, reward="additive:beta=0.002", perturbation="random-sign",
+                      epsilon=0.5, seed=3)  # fmt: skip
+    graph = graph_from_instance(instance)
+    keys = {key for _, _, attributes in graph.edges(data=True) for key in attributes}
+    assert keys == {"prob", "potential", "log_potential"}
+    back = instance_from_graph(graph)
+    for t in range(4):
+        np.testing.assert_allclose(back.graph.potential(t).log(), instance.graph.potential(t).log(), rtol=1e-12)
+    np.testing.assert_allclose(back.value.log(), instance.value.log(), rtol=1e-12)
+    assert back.audit.bellman_error == pytest.approx(0.5)
+
+
+def test_edges_without_a_potential_have_one_of_one():
+    graph = nx.DiGraph()
+    for start, end, more in (("", "a", {"potential": 4.0}), ("", "b", {}), ("a", "end", {}), ("b", "end", {})):
+        graph.add_edge(start, end, prob=0.5 if start == "" else 1.0, **more)
+    graph.add_edge("b", "far", prob=0.0)
+    nx.set_node_attributes(graph, {"end": 1.0, "far": 1.0}, "reward")
+    instance = instance_from_graph(graph)
+    assert instance.graph.potential(0).to_float() == pytest.approx([4.0, 1.0])
+    assert np.exp(instance.audit.log_partition) == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("given", [-1.0, np.inf, "much"])
+def test_what_is_no_potential_of_an_edge_is_named(given):
+    graph = example()
+    graph.edges["go", "go on"]["potential"] = given
+    with pytest.raises(RewardError, match=r"potential of edge 'go' -> 'go on' is .*, expected a finite number"):
+        instance_from_graph(graph)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from treesim import REWARDS, RewardError, SpecError, Tree, family, optimal_twist
+from treesim import REWARDS, RewardError, SpecError, Tree, family, optimal_twist, unroll
 from treesim.instances.rewards import Additive, Gaussian, RightSteps, Sparse
 from treesim.runtime.seeds import Stream, generator
 from treesim.spec import parse
@@ -96,3 +96,71 @@ def test_a_missing_reward_file_is_named():
 def test_parameters_out_of_range_are_refused(spec):
     with pytest.raises((SpecError, RewardError), match="expected"):
         parse(spec, REWARDS, "reward")
+
+
+@pytest.mark.parametrize(
+    "spec", ["additive:beta=0.7", "right-steps:right=1,penalty=7", "power:alpha=2", "power:alpha=0"]
+)
+def test_rewards_of_steps_are_potentials_on_a_trellis_and_add_up_on_its_tree(spec):
+    instance = family("markov", horizon=4, states=3, reward=spec, seed=4)
+    graph = instance.graph
+    assert (instance.log_reward == 0).all()
+    added = np.zeros(1)
+    for t, edges in enumerate(_edges_by_level(graph)):
+        added = np.repeat(added, np.diff(graph.layer(t).ptr)[_starts(graph, t)]) + graph.potential(t).log()[edges]
+    np.testing.assert_allclose(unroll(instance).log_reward, added, rtol=1e-12, atol=1e-12)
+    assert np.ptp(added) > 1.0
+
+
+def _starts(graph, t):
+    """The node of level t that each path of t steps is at, in the order of the unrolled tree."""
+    at = np.zeros(1, np.int64)
+    for u in range(t):
+        at = graph.layer(u).ends(graph.layer(u).edges_of(at))
+    return at
+
+
+def _edges_by_level(graph):
+    return [graph.layer(t).edges_of(_starts(graph, t)) for t in range(graph.horizon)]
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0, 2.0, 4.0])
+def test_the_power_target_is_the_power_of_pi_ref(alpha):
+    for name, size in (("markov", {"states": 3}), ("dirichlet", {"branching": 3})):
+        instance = family(name, horizon=4, reward=f"power:alpha={alpha}", seed=1, **size)
+        tree = unroll(instance)
+        reference = tree.reference.prob.to_float()
+        np.testing.assert_allclose(tree.target.prob.to_float(), reference**alpha / (reference**alpha).sum(), rtol=1e-12)
+        assert instance.audit.log_partition == pytest.approx(np.log((reference**alpha).sum()), abs=1e-12)
+
+
+def test_where_pi_ref_never_goes_no_power_goes():
+    tree = Tree.complete(2, 2, policy=[0.0, 1.0])
+    for alpha in (0.0, 3.0):
+        assert parse(f"power:alpha={alpha}", REWARDS, "reward").log_reward(tree, 0).tolist() == [0.0] * 4
+
+
+def test_rewards_of_steps_are_read_from_a_file(tmp_path):
+    path = tmp_path / "steps.txt"
+    path.write_text("\n".join(str(number) for number in [0.5, -1.0, 1.0, 2.0, 3.0, "-inf"]))
+    tree = family("uniform", horizon=2, reward=f"process:file={path},beta=2")
+    np.testing.assert_allclose(tree.log_reward, [0.75, 1.25, 1.0, -np.inf])
+    chain = family("markov", horizon=2, states=2, reward=f"process:file={path},beta=2")
+    np.testing.assert_allclose(unroll(chain).log_reward, tree.log_reward)
+    path.write_text("1\n2\n")
+    for name in ("uniform", "markov"):
+        with pytest.raises(RewardError, match="has 2 rewards of steps, expected one for each of"):
+            family(name, horizon=2, reward=f"process:file={path}")
+    path.write_text("1\n2\n3\nnan\n5\n6\n")
+    with pytest.raises(RewardError, match="reward of edge 3 is nan, expected a number or -inf"):
+        family("uniform", horizon=2, reward=f"process:file={path}")
+
+
+def test_the_bits_of_rewards_on_trees_are_as_they_were():
+    """Known since before trellises had them."""
+    found = family("uniform", horizon=3, reward="additive:beta=3", seed=5).log_reward
+    score = np.zeros(1)
+    for t in range(3):
+        score = np.repeat(score, 2)
+        score += generator(5, Stream.REWARD, t).standard_normal(len(score))
+    assert np.array_equal(found, (score / 3.0)) or np.allclose(found, score / 3.0, rtol=1e-15)

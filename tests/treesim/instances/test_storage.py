@@ -181,7 +181,7 @@ def test_a_flipped_bit_anywhere_is_noticed(path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda d: d.update(format=4), "has format 4, newer than the 3 that this version reads; upgrade treesim"),
+        (lambda d: d.update(format=5), "has format 5, newer than the 4 that this version reads; upgrade treesim"),
         (lambda d: d.update(format="one"), "has format 'one'"),
         (lambda d: d.pop("format"), "damaged header"),
         (lambda d: d.pop("seed"), "'seed' is missing or of the wrong type"),
@@ -446,3 +446,41 @@ def test_pointers_that_stand_or_go_back_are_refused_before_anything_follows_them
     check_arrays(arrays, "tree")
     with pytest.raises(TreesimError, match=f"{name} does not rise from 0 to"):
         check_arrays(arrays | {name: np.array(pointers)}, "tree")
+
+
+def test_potentials_survive_the_trip_in_a_format_of_their_own(tmp_path):
+    path = tmp_path / "weighted.safetensors"
+    instance = family("markov", horizon=5, states=3, reward="additive:beta=0.001", seed=1)
+    save(instance, path)
+    assert header(path)["format"] == 4
+    assert load(path).same_as(instance)
+    named = instance.with_outcomes(["a", "b", None], correct="a")
+    save(named, path)
+    assert header(path)["format"] == 4
+    assert load(path).same_as(named)
+    save(family("markov", horizon=5, states=3, seed=1), path)
+    assert header(path)["format"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays, header: arrays.pop("potential_exponent"), "the arrays of the potentials are not two of 12"),
+        (lambda arrays, header: arrays.update(potential_mantissa=np.ones(3)), "of the potentials of edges mantissas"),
+        (lambda arrays, header: arrays["potential_mantissa"].fill(-1.0), "of the potentials of edges number 0 is -1"),
+        (
+            lambda arrays, header: arrays["potential_mantissa"].fill(np.nan),
+            "of the potentials of edges number 0 is nan",
+        ),
+        (lambda arrays, header: header.update(format=2), "potentials of edges are what format 4 has, and it alone"),
+    ],
+)
+def test_damaged_potentials_are_refused(change, message, tmp_path):
+    path = tmp_path / "weighted.safetensors"
+    save(family("markov", horizon=5, states=3, reward="power:alpha=2"), path)
+    arrays, head = load_file(path), header(path)
+    change(arrays, head)
+    head["sha256"] = storage._digest(arrays, head)
+    save_file(arrays, path, metadata={"treesim": json.dumps(head)})
+    with pytest.raises(InstanceFileError, match=message):
+        load(path)

@@ -81,6 +81,34 @@ def test_without_steps_it_is_low_temperature_sampling_and_with_them_it_tends_to_
     assert exact_law("power-sampling:alpha=1,steps=1", instance).cost.mean.value_queries == 0.0
 
 
+def cut_law(steps):
+    """Probabilities of "end", of the long texts together, and of nothing, for T = 2, alpha = 2, a and end alike.
+
+    Long texts are left with probability 1/4 a step, for "end"; a text of one token is "end", or "a" cut short, alike.
+    """
+    long = [0.5 * 0.75**k for k in range(steps + 1)]
+    end = 0.5 if steps == 0 else (1.0 - long[-2]) / 2 + long[-2] / 4
+    return end, long[-1], 1.0 - end - long[-1]
+
+
+def test_cut_texts_have_a_bias_that_steps_do_not_take_away():
+    """The target gives 2/3 to "end" and 1/6 to "aa" and "a end" each; cut, the law ends at 1/2 "end", 1/2 nothing."""
+    tree = Tree.complete(2, 2, policy=[0.5, 0.5, 1.0, 0.0, 0.5, 0.5])
+    power = Instance(tree, optimal_twist(tree, np.log([0.5, 1.0, 0.25, 0.25])))
+    assert power.target.prob.to_float() == pytest.approx([2 / 3, 0.0, 1 / 6, 1 / 6])
+    for n in range(6):
+        padded, cut = (
+            exact_law(f"power-sampling:alpha=2,tokens=2,steps={n},ends={ends}", power).law for ends in ("padded", "cut")
+        )
+        # A chain of two kinds of texts, of eigenvalue 5/8: from a long text it would be 2/3 (5/8)^n.
+        assert padded.tv(power.target).mid == pytest.approx((2 / 3 - 1 / 2) * (5 / 8) ** n, abs=1e-14)
+        end, long, nothing = cut_law(n)
+        assert cut.prob.to_float() == pytest.approx([end, 0.0, long / 2, long / 2], abs=1e-14)
+        assert cut.failure == pytest.approx(nothing, abs=1e-14)
+    assert cut.tv(power.target).mid == pytest.approx(nothing, abs=1e-14)  # all else has less than the target gives it
+    assert cut_law(99) == pytest.approx((1 / 2, 0.0, 1 / 2), abs=1e-11)
+
+
 def test_a_path_counts_by_itself_not_by_its_tokens():
     """One token of 1/2, or one of 1/2 and two of 1/2: each path's square, not each token's."""
     tree = Tree.complete(2, 2, policy=[0.5, 0.5, 1.0, 0.0, 0.5, 0.5])
