@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+from treesim.figures.score_card import score_figure
 from treesim.figures.studies import experiment_figure, rivals_figure
 from treesim.figures.style import save_figure
 from treesim.hard_instances import over_optimisation
 from treesim.hard_instances.discoveries import DISCOVERIES
+from treesim.studies.roster import shipped
 
 FOLDER = Path(__file__).parent / "hard-instances"
 GUIDED, BACKTRACKING = "sp-gsmc", "vgb:steps=0,stop=first-leaf"
@@ -65,6 +67,8 @@ def main() -> None:
     for name, (specs, horizons, parameters) in FIGURES.items():
         save_figure(rivals_figure(name, specs, horizons, **parameters), FOLDER / f"{name}.png")
     save_figure(over_optimisation.figure(over_optimisation.run()), FOLDER.parent / "over-optimisation.png")
+    cards = shipped()
+    save_figure(score_figure([cards["sp-gsmc"], cards["best-of-n"]], cards), FOLDER.parent / "score-card.png")
     for name, make in DISCOVERIES.items():
         save_figure(experiment_figure(make().experiment), FOLDER.parent / "discoveries" / f"{name}.png")
 

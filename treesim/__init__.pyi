@@ -73,6 +73,7 @@ from .samplers.oracle import Oracle, Prefix
 from .scaled import Scaled
 from .studies.compare import Comparison, compare
 from .studies.scaling import Need, need
+from .studies.score_card import ScoreCard, score
 from .studies.store import results
 from .theory.bounds import Bound, bound_for, guidance_bound
 from .theory.planning import Plan, plan, plan_for
@@ -135,6 +136,7 @@ __all__ = [
     "Sampler",
     "SamplingRules",
     "Scaled",
+    "ScoreCard",
     "SoftBestOfN",
     "SpecError",
     "Tree",
@@ -173,6 +175,7 @@ __all__ = [
     "results",
     "sampler",
     "save",
+    "score",
     "spectral_gap",
     "stationary_law",
     "tree_of_model",

@@ -74,7 +74,7 @@ class UserSampler(Sampler):
         return foresee_runs(instance, self._one_run, probes)
 
     def block(self, instance: Instance, n: int, rng: np.random.Generator) -> Draws:
-        user = self._built()
+        user = self.built()
         graph = instance.graph
         leaf = np.full(n, -1)
         edges = graph.room_for_edges(n)
@@ -91,7 +91,7 @@ class UserSampler(Sampler):
         return Draws(leaf, edges, draws, queries)
 
     def _one_run(self) -> OneRun:
-        return partial(self._run, self._built())
+        return partial(self._run, self.built())
 
     def _run(self, user: OracleSampler, oracle: Oracle, rng: np.random.Generator) -> Prefix | None:
         """One output, a complete prefix that was reached or None."""
@@ -118,7 +118,7 @@ class UserSampler(Sampler):
             )
         oracle.require_reached(output, "returning it")
 
-    def _built(self) -> OracleSampler:
+    def built(self) -> OracleSampler:
         """An object for a block of runs, so that what one block leaves in it does not reach another."""
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         try:

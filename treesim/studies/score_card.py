@@ -34,6 +34,8 @@ from treesim.studies.spread import Failed, Finished, Track, spread
 ENOUGH = "mh"
 # The largest size; and of samplers in plain Python, in units of the budget a step: slow ones would take forever.
 LARGEST, LARGEST_PLAIN = 1 << 20, 2
+# Sizes of which some are none, such as multiples of something, are no further apart than this.
+GAP = 8
 # How near bounds on a TV come that can only be enclosed.
 WIDTH = 1e-3
 # Of samplers in plain Python: runs that say what one costs, a few where its paths are longer than that together; runs
@@ -248,7 +250,9 @@ def _size(like: SamplerLike, vary: str | None) -> str | None:
 def _takes(player: OpenSampler, name: str, value: int = 2) -> bool:
     """Whether a parameter may have a value, beside what is given."""
     try:
-        player.having(name, value)
+        kind = player.having(name, value)
+        if isinstance(kind, UserSampler):
+            kind.built()
     except SpecError:
         return False
     return True
@@ -256,7 +260,12 @@ def _takes(player: OpenSampler, name: str, value: int = 2) -> bool:
 
 def _smallest(player: OpenSampler, size: str) -> int:
     """The least size; one, where no small number is: that tells what is wrong."""
-    return next((n for n in range(1, 9) if _takes(player, size, n)), 1)
+    return next((n for n in range(1, GAP + 1) if _takes(player, size, n)), 1)
+
+
+def _near(player: OpenSampler, size: str, n: int) -> int:
+    """The next size downwards that there is, such as a multiple of something; the number itself where none is near."""
+    return next((m for m in range(n, max(0, n - GAP), -1) if _takes(player, size, m)), n)
 
 
 def _largest(
@@ -268,9 +277,13 @@ def _largest(
         kind = player.plain()
         return kind if _price(_cost(kind, instance, 1)) <= paid else None, least
     most = LARGEST_PLAIN * budget if isinstance(player.having(size, least), UserSampler) else LARGEST
-    beyond = first(lambda n: _price(_cost(player.having(size, n), instance, n)) > paid, least, most)
+
+    def kind_of(n: int) -> Sampler:
+        return player.having(size, _near(player, size, n))
+
+    beyond = first(lambda n: _price(_cost(kind_of(n), instance, n)) > paid, least, most)
     largest = most if beyond is None else beyond - 1
-    return (None, least) if largest < least else (player.having(size, largest), largest)
+    return (None, least) if largest < least else (kind_of(largest), _near(player, size, largest))
 
 
 def _price(cost: Cost) -> float:
