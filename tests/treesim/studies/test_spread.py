@@ -30,9 +30,8 @@ def halved_slowly(n):
 def test_results_are_in_the_order_of_their_items_each_once(jobs):
     seen = []
     items = [6, 2, 2, 4]
-    assert in_order(halved_slowly, items, jobs, track=lambda found: (seen.append(len(found)) or each for each in found)) == [
-        3, 1, 1, 2
-    ]  # fmt: skip
+    found = in_order(halved_slowly, items, jobs, track=lambda each: (seen.append(len(each)) or one for one in each))
+    assert found == [3, 1, 1, 2]
     assert seen == [4] * 4
 
 
