@@ -58,7 +58,9 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--order", type=int, help="Of a Markov chain, how many tokens its next step sees; of an n-gram model, n.")
 @click.option("--form", metavar="FORM", help="tree, trellis or auto.")
 @click.option("--growth", metavar="HOW", help="extensive, diffusive, intensive or threshold, counting-chain family.")
-@click.option("--strength", type=float, help="In the reward, of the counted token (counting-chain), or the proxy.")
+@click.option(
+    "--strength", type=float, help="Of the counted token (counting-chain), the proxy, the judge (movie-reviews)."
+)
 @click.option("--text", type=click.Path(), help="UTF-8 text for an n-gram model; default: Python's help topics.")
 @click.option("--unit", metavar="UNIT", help="letter or word: what an n-gram model writes.")
 @click.option("--tokens", type=int, help="Vocabulary of an n-gram model: its most frequent tokens.")
@@ -78,6 +80,9 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--share", type=float, help="pi_ref of the good path (unknown-root), of overrated strings (proxy).")
 @click.option("--error", metavar="SPEC", help="Of a proxy: constant:size=1 | normal:size=1 | student-t:size=1,df=3")
 @click.option("--hits", metavar="HOW", help="Which strings a proxy overrates: worst or random.")
+@click.option("--topics", type=int, help="Beginnings of texts, masking family.")
+@click.option("--safest", type=float, help="Least probability to break the constraint in a step, masking family.")
+@click.option("--riskiest", type=float, help="Largest probability of that, masking family.")
 @click.option("--bad", type=float, help="Probability of a step that spoils the path, extinction family.")
 @click.option("--floor", type=float, help="Reward of spoilt paths, extinction family.")
 @click.option(

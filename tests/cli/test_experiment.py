@@ -87,9 +87,9 @@ def test_a_long_experiment_goes_on_where_it_stopped(run, monkeypatch):
 
 
 def test_only_long_experiments_keep_results(run):
-    assert "experiment 'steps' is short and keeps nothing; leave --store out" in run.error(
-        "experiment", "steps", "--store", "s.jsonl"
-    )
+    for option, value in (("--store", "s.jsonl"), ("--jobs", 2), ("--dask", "tcp://nowhere")):
+        said = run.error("experiment", "steps", option, value)
+        assert f"experiment 'steps' is short: it keeps nothing, and runs here; leave {option} out" in said
     Path("mine.jsonl").write_text('{"a": 1}\n')
     assert "mine.jsonl is no journal of 'learned'; choose another name" in run.error(
         "experiment", "learned", "--store", "mine.jsonl"
