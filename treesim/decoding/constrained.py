@@ -21,7 +21,7 @@ from treesim.errors import ConstraintError, RewardError, SpecError
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import perturb
 from treesim.instances.rewards import REWARDS
 from treesim.scaled import Scaled
 from treesim.spec import Parameters, parse, require_at_least, require_whole
@@ -239,8 +239,7 @@ def ngram(
     )
     approximate = kind.value(problem)
     if perturbation is not None or epsilon is not None or ratio_cap is not None:
-        how = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
-        approximate = perturb(problem.product.trellis, problem.twist, how, epsilon, ratio_cap, seed)
+        approximate = perturb(problem.product.trellis, problem.twist, perturbation or "exact", epsilon, ratio_cap, seed)
     return Instance(problem.product.trellis, approximate)
 
 

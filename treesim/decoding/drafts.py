@@ -17,8 +17,8 @@ from treesim.errors import SpecError
 from treesim.graphs.potentials import with_potentials
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, perturb
-from treesim.spec import parse, require_whole
+from treesim.instances.perturbations import perturb
+from treesim.spec import require_whole
 
 
 def draft_and_target(
@@ -80,8 +80,7 @@ def draft_and_target(
     first, later = log_quotient[[target.chain.start]].ravel(), log_quotient[built.chain_state].ravel()
     graph = with_potentials(built.trellis, [first] + [later] * (horizon - 1))
     twist = optimal_twist(graph, np.zeros(graph.n_leaves))
-    kind = parse(perturbation, PERTURBATIONS, "perturbation")
-    return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))
+    return Instance(graph, perturb(graph, twist, perturbation, epsilon, ratio_cap, seed))
 
 
 def drafted(target: NGram, draft: NGram | None) -> FloatArray:

@@ -203,7 +203,8 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     worst, worst_node = (-1.0, 0.0), 0
     log_ratio, ratio_step = -1.0, (0, 1)
     parts = [(t, part) for t in range(horizon) for part in itertools.pairwise(_parts(graph, t))]
-    reach, ways = live_reach(graph), _weights_of_ways(graph)
+    reach = live_reach(graph)
+    ways = _weights_of_ways(graph, reach)
     audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], ways[part[0]], value, twist, *part), parts)
     for (t, _), part in zip(parts, audited, strict=True):
         sup[t] = max(sup[t], part.error)
@@ -248,14 +249,14 @@ def _parts(graph: LayeredGraph, t: int) -> list[int]:
     return [0, n] if has_potentials(graph) else parts_of(n, len(graph.layer(t).prob))
 
 
-def _weights_of_ways(graph: LayeredGraph) -> list[Scaled | None]:
+def _weights_of_ways(graph: LayeredGraph, reach: list[FloatArray]) -> list[Scaled | None]:
     """Level by level, the mean product of the potentials on the ways to each node; None where all of them are one."""
     if not has_potentials(graph):
         return [None] * graph.horizon
-    ways: list[Scaled | None] = []
-    for mass, reach in zip(forward_mass(graph), live_reach(graph), strict=True):
-        ways.append(mass.over(Scaled.from_float(np.where(reach > 0, reach, 1.0))))
-    return ways
+    return [
+        mass.over(Scaled.from_float(np.where(prob > 0, prob, 1.0)))
+        for mass, prob in zip(forward_mass(graph), reach, strict=True)
+    ]
 
 
 def _audit_part(

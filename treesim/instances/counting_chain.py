@@ -10,9 +10,9 @@ from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.path_states import Count, split
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import perturb
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_one_of, require_whole
+from treesim.spec import require_one_of, require_whole
 
 TRANSITION = ((0.7, 0.3), (0.4, 0.6))
 # Of token 1 in the long run.
@@ -53,6 +53,4 @@ def counting_chain(
         "threshold": np.where(over > s * math.sqrt(horizon), 0.0, math.log(FLOOR)),
     }[growth]
     twist = optimal_twist(graph, log_reward)
-    return Instance(
-        graph, perturb(graph, twist, parse(perturbation, PERTURBATIONS, "perturbation"), epsilon, ratio_cap, seed)
-    )
+    return Instance(graph, perturb(graph, twist, perturbation, epsilon, ratio_cap, seed))

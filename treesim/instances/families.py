@@ -14,7 +14,7 @@ from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import perturb
 from treesim.instances.rewards import REWARDS
 from treesim.instances.schedules import epsilon_schedule
 from treesim.registry import Registry
@@ -104,8 +104,7 @@ def register_graph(name: str) -> Callable[[Planter], Planter]:
         ) -> Instance:
             graph, log_reward = parse(reward, REWARDS, "reward").on(plant(seed=seed, **shape), seed)
             twist = optimal_twist(graph, log_reward)
-            kind = parse(perturbation, PERTURBATIONS, "perturbation")
-            return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))
+            return Instance(graph, perturb(graph, twist, perturbation, epsilon, ratio_cap, seed))
 
         *shared, _ = inspect.signature(build).parameters.values()
         own = [p for key, p in inspect.signature(plant).parameters.items() if key != "seed"]
@@ -202,5 +201,4 @@ def product(
     if perturbation is None:
         return Instance(graph, value)
     twist = optimal_twist(graph, value[graph.leaves])
-    kind = parse(perturbation, PERTURBATIONS, "perturbation")
-    return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))
+    return Instance(graph, perturb(graph, twist, perturbation, epsilon, ratio_cap, seed))

@@ -24,12 +24,12 @@ from treesim.graphs.potentials import with_potentials
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import perturb
 from treesim.laws.walks import GuidedSteps, marginals
 from treesim.runtime.reading import reason, require_file
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
-from treesim.spec import parse, require_positive, require_whole
+from treesim.spec import require_positive, require_whole
 
 # What a file gives in place of the likelihoods themselves.
 EMISSIONS = ("emission", "mean", "log_likelihood")
@@ -113,8 +113,7 @@ def hidden_markov(
     if lookahead is not None:
         return Instance(graph, foreseen(graph, lookahead))
     twist = optimal_twist(graph, np.zeros(graph.n_leaves))
-    kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
-    return Instance(graph, perturb(graph, twist, kind, epsilon, ratio_cap, seed))
+    return Instance(graph, perturb(graph, twist, perturbation or "exact", epsilon, ratio_cap, seed))
 
 
 def trellis_of(model: HiddenMarkov, horizon: int) -> Trellis:
@@ -133,11 +132,10 @@ def trellis_of(model: HiddenMarkov, horizon: int) -> Trellis:
 
 def foreseen(graph: LayeredGraph, steps: int) -> Scaled:
     """What the next so many potentials are worth in the mean, shape [n_nodes]; all that are left, where fewer are."""
-    value = Scaled.empty(graph.n_nodes)
+    value, ahead = Scaled.empty(graph.n_nodes), Scaled.empty(graph.n_nodes)
     for t in range(graph.horizon + 1):
         end = min(t + steps, graph.horizon)
-        ahead = Scaled.zeros(graph.n_nodes)
-        ahead.mantissa[graph.level(end)] = 1.0
+        ahead.mantissa[graph.level(end)], ahead.exponent[graph.level(end)] = 1.0, 0
         for u in reversed(range(t, end)):
             expect_level(graph, u, ahead)
         value.mantissa[graph.level(t)], value.exponent[graph.level(t)] = ahead[graph.level(t)].room

@@ -7,9 +7,9 @@ from importlib.resources import as_file, files
 from treesim.errors import SpecError
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import perturb
 from treesim.instances.storage import load
-from treesim.spec import parse, require_at_least
+from treesim.spec import require_at_least
 
 
 def judged_texts() -> Instance:
@@ -65,5 +65,4 @@ def movie_reviews(
     require_at_least("strength", strength, 0.0)
     texts = optimal_twist(whole.graph, whole.reward.log() * strength)
     twist = optimal_twist(tree, texts[tree.leaves])
-    kind = parse(perturbation, PERTURBATIONS, "perturbation")
-    return Instance(tree, perturb(tree, twist, kind, epsilon, ratio_cap, seed))
+    return Instance(tree, perturb(tree, twist, perturbation, epsilon, ratio_cap, seed))

@@ -27,10 +27,9 @@ from treesim.graphs.values import expect_level, optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.names import distinct
 from treesim.instances.outcome_attributes import outcome_attributes, read_outcomes
-from treesim.instances.perturbations import PERTURBATIONS, perturb
+from treesim.instances.perturbations import perturb
 from treesim.runtime.notes import note
 from treesim.scaled import Scaled
-from treesim.spec import parse
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -103,8 +102,7 @@ def instance_from_graph(
         if np.isnan(log_number[0]):
             expect_level(built, 0, value)
     else:
-        kind = parse(perturbation or "exact", PERTURBATIONS, "perturbation")
-        value = perturb(built, twist, kind, epsilon, ratio_cap, seed)
+        value = perturb(built, twist, perturbation or "exact", epsilon, ratio_cap, seed)
     parameters = {
         "source": source, "perturbation": "given" if given else perturbation or "exact", "epsilon": epsilon,
         "ratio_cap": ratio_cap,

@@ -27,7 +27,7 @@ from treesim.instances.schedules import epsilon_schedule
 from treesim.kernels.backward import cap_ratios, multiply
 from treesim.runtime.seeds import Stream, generator
 from treesim.scaled import Scaled
-from treesim.spec import Parameters, require_at_least, require_positive, spell
+from treesim.spec import Parameters, parse, require_at_least, require_positive, spell
 
 TOLERANCE = 1e-12
 _BISECTIONS = 30
@@ -224,7 +224,7 @@ PERTURBATIONS: dict[str, type[Perturbation]] = {
 def perturb(
     graph: LayeredGraph,
     twist: Scaled,
-    kind: Perturbation,
+    kind: Perturbation | str,
     epsilon: str | ArrayLike | None = None,
     ratio_cap: float | None = None,
     seed: int = 0,
@@ -236,7 +236,7 @@ def perturb(
     graph : LayeredGraph
     twist : Scaled, shape [n_nodes]
         V*, from `optimal_twist`.
-    kind : Perturbation
+    kind : Perturbation, or its spec
     epsilon : str or array_like, optional
         For bottom-up kinds, the Bellman error asked for: see `epsilon_schedule`. The audited one equals its
         maximum, and none of a level is above its own, to 1e-12 (relative, above 1).
@@ -252,6 +252,8 @@ def perturb(
     ------
     PerturbationError
         If `epsilon` is missing or not wanted, or cannot be met under the cap: the message says which can.
+    SpecError
+        If there is no such perturbation.
 
     Examples
     --------
@@ -262,6 +264,8 @@ def perturb(
     >>> round(audit(tree, value, twist).bellman_error, 12)
     0.25
     """
+    if isinstance(kind, str):
+        kind = parse(kind, PERTURBATIONS, "perturbation")
     if isinstance(kind, BottomUp):
         if epsilon is None:
             raise PerturbationError(f"perturbation {kind.name!r} needs an epsilon")

@@ -128,11 +128,10 @@ class LazyOracle(Oracle):
 
     def _look_up(self, prefix: Prefix) -> tuple[list[Prefix], tuple[float, ...]]:
         """The children of a prefix that can be drawn, and their probabilities."""
-        start, prob, ends = self._edges(prefix)
-        choices, _, edges = prefix
-        live = [k for k, p in enumerate(prob) if p > 0]
-        children = [Prefix((*choices, k), ends[k], (*edges, start + k)) for k in live]
-        found = self._children[prefix[0]] = children, tuple([prob[k] for k in live])
+        edges = self._edges(prefix)
+        live = [k for k, p in enumerate(edges.prob) if p > 0]
+        found = [edges.child(prefix, k) for k in live], tuple([edges.prob[k] for k in live])
+        self._children[prefix[0]] = found
         return found
 
 

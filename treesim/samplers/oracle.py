@@ -19,7 +19,7 @@ from treesim.instances.instance import Instance
 from treesim.kernels.arithmetic import LN2
 from treesim.kernels.walk import edge_at
 from treesim.samplers.base import remembered
-from treesim.scaled import exp_or_inf
+from treesim.scaled import Scaled, exp_or_inf
 
 
 class Prefix(NamedTuple):
@@ -62,6 +62,11 @@ class Edges(NamedTuple):
     prob: list[float]
     ends: list[int]
 
+    def child(self, prefix: Prefix, choice: int) -> Prefix:
+        """The prefix that one of them leads to."""
+        choices, _, edges = prefix
+        return Prefix((*choices, choice), self.ends[choice], (*edges, self.start + choice))
+
 
 class Known:
     """What runs on an instance have looked up: arrays are slow to read one number at a time.
@@ -78,7 +83,7 @@ class Known:
         graph = instance.graph
         self.layers = [graph.layer(t) for t in range(graph.horizon)]
         self.starts = [graph.level(t).start for t in range(graph.horizon + 1)]
-        self.mantissa, self.exponent = instance.value.mantissa, instance.value.exponent
+        self.value = instance.value
         self.edges: dict[tuple[int, int], Edges] = {}
         self.logs: dict[tuple[int, int], float] = {}
 
@@ -95,11 +100,16 @@ class Known:
     def log_value(self, level: int, node: int) -> float:
         """log V^ of a node of a level, in nats."""
         place = self.starts[level] + node
-        mantissa = float(self.mantissa[place])
-        found = math.log(mantissa) + int(self.exponent[place]) * LN2 if mantissa > 0 else -math.inf
+        found = _log(self.value, place)
         if len(self.logs) < self.LARGEST:
             self.logs[level, node] = found
         return found
+
+
+def _log(numbers: Scaled, place: int) -> float:
+    """log of one of some numbers."""
+    mantissa = float(numbers.mantissa[place])
+    return math.log(mantissa) + int(numbers.exponent[place]) * LN2 if mantissa > 0 else -math.inf
 
 
 @remembered
@@ -175,9 +185,9 @@ class Oracle:
         OracleError
             If the prefix was never reached, or is complete.
         """
-        start, prob, ends = self._edges(prefix)
-        choice = _edge_at(0, len(prob), prob, self._rng.random())
-        return self._reach(prefix, int(choice), start, ends)
+        edges = self._edges(prefix)
+        choice = _edge_at(0, len(edges.prob), edges.prob, self._rng.random())
+        return self._reach(edges.child(prefix, int(choice)))
 
     def children(self, prefix: Prefix) -> list[tuple[Prefix, float]]:
         """All children that pi_ref can draw, with their probabilities: the token-level regime. Each counts as drawn.
@@ -187,8 +197,8 @@ class Oracle:
         OracleError
             If the prefix was never reached, or is complete.
         """
-        start, prob, ends = self._edges(prefix)
-        return [(self._reach(prefix, k, start, ends), p) for k, p in enumerate(prob) if p > 0]
+        edges = self._edges(prefix)
+        return [(self._reach(edges.child(prefix, k)), p) for k, p in enumerate(edges.prob) if p > 0]
 
     def value(self, prefix: Prefix) -> float:
         """V^ of a reached prefix, linear; at level T the reward. May be inf where it leaves the range of a float.
@@ -220,10 +230,7 @@ class Oracle:
         for t, edge in enumerate(prefix.edges):
             potential = self._graph.potential(t)
             assert potential is not None
-            mantissa = float(potential.mantissa[edge])
-            if mantissa == 0.0:
-                return -math.inf
-            log_product += math.log(mantissa) + int(potential.exponent[edge]) * LN2
+            log_product += _log(potential, edge)
         return log_product
 
     def _edges(self, prefix: Prefix) -> Edges:
@@ -234,9 +241,7 @@ class Oracle:
             raise OracleError(f"prefix {prefix.choices} is complete: it has no children")
         return self._known.edges.get((level, prefix[1])) or self._known.edges_of(level, prefix[1])
 
-    def _reach(self, prefix: Prefix, choice: int, start: int, ends: list[int]) -> Prefix:
-        choices, _, edges = prefix
-        child = Prefix((*choices, choice), ends[choice], (*edges, start + choice))
+    def _reach(self, child: Prefix) -> Prefix:
         self._reached.add(child[0])
         self._drawn[len(child[0])] += 1
         return child

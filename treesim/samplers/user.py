@@ -62,7 +62,7 @@ class UserSampler(Sampler):
         """Exact where the law is, else the mean over 200 runs."""
         found = _enumerated(instance, self)
         if isinstance(found, NoExactLaw) or not found.is_complete:
-            return _measured_cost(instance, self)
+            return measured_cost(instance, self)
         return found.cost.mean
 
     def enumerate(self, instance: Instance, budget: float) -> Enumeration:
@@ -150,9 +150,10 @@ def _enumerated(instance: Instance, sampler: UserSampler) -> Enumeration | NoExa
 
 
 @remembered
-def _measured_cost(instance: Instance, sampler: UserSampler) -> Cost:
-    draws = sampler.simulate(instance, COST_RUNS, seed=0)
-    return Cost(draws.reference_draws / COST_RUNS, draws.value_queries / COST_RUNS)
+def measured_cost(instance: Instance, sampler: UserSampler, runs: int = COST_RUNS) -> Cost:
+    """The mean cost of one output over some runs."""
+    draws = sampler.simulate(instance, runs, seed=0)
+    return Cost(draws.reference_draws / runs, draws.value_queries / runs)
 
 
 def adapter(name: str, kind: type) -> type[UserSampler]:

@@ -6,7 +6,7 @@ pays for. So samplers are compared at equal cost.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from treesim.samplers import Cost, Sampler, UserSampler
 from treesim.samplers.enumeration import Enumeration
 from treesim.samplers.open_parameters import OpenSampler, open_sampler
 from treesim.samplers.registry import SamplerLike
-from treesim.samplers.user import LOOSE
+from treesim.samplers.user import LOOSE, measured_cost
 from treesim.spec import spell
 from treesim.studies.battery import BATTERY, BUDGETS, VERSION, field
 from treesim.studies.scaling import varying
@@ -225,8 +225,7 @@ def play(game: Game) -> list[Mark]:
             if kind is None:
                 marks.append(Mark(budget, "", None, None, None, "one output costs more"))
             elif marks and text == marks[-1].sampler:
-                last = marks[-1]
-                marks.append(Mark(budget, text, last.tv, last.reward, last.cost))
+                marks.append(replace(marks[-1], budget=budget))
             else:
                 tv, reward, cost = _measured(kind, instance, least if size else 1, game.seed)
                 target = instance.target.expected(instance.reward)
@@ -283,7 +282,10 @@ def _largest(
 
     beyond = first(lambda n: _price(_cost(kind_of(n), instance, n)) > paid, least, most)
     largest = most if beyond is None else beyond - 1
-    return (None, least) if largest < least else (kind_of(largest), _near(player, size, largest))
+    if largest < least:
+        return None, least
+    largest = _near(player, size, largest)
+    return player.having(size, largest), largest
 
 
 def _price(cost: Cost) -> float:
@@ -295,9 +297,7 @@ def _cost(kind: Sampler, instance: Instance, size: int) -> Cost:
     """Of one output; of a sampler in plain Python the mean of some."""
     if not isinstance(kind, UserSampler):
         return kind.cost(instance)
-    runs = FEW if size * instance.horizon > COSTLY else COST_RUNS
-    drawn = kind.simulate(instance, runs, seed=0)
-    return Cost(drawn.reference_draws / runs, drawn.value_queries / runs)
+    return measured_cost(instance, kind, FEW if size * instance.horizon > COSTLY else COST_RUNS)
 
 
 def _measured(kind: Sampler, instance: Instance, size: int, seed: int) -> tuple[TV, float | None, Cost]:
