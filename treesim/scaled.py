@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -186,7 +187,7 @@ def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
 
 def exp_or_inf(log_number: float) -> float:
     """``exp``, infinite where floats end instead of an error."""
-    return math.exp(log_number) if log_number < 709.78 else math.inf
+    return exp(log_number) if log_number < 709.78 else math.inf
 
 
 def expm1_or_inf(log_number: float) -> float:
