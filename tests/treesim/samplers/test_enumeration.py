@@ -384,7 +384,7 @@ def test_a_prefix_made_by_hand_goes_on_where_the_run_has_been():
         children = [child for child, _ in oracle.children(oracle.root)]
         copied = copy.deepcopy(children[rng.integers(2)])
         assert oracle.value(copied) == oracle.value(children[copied.choices[0]])
-        again = oracle.draw(Prefix(tuple(list(copied.choices)), copied.node, copied.edges))
+        again = oracle.draw(Prefix((*copied.choices,), copied.node, copied.edges))
         return oracle.draw(again._replace(choices=again.choices))
 
     found = exact_law(by_hand, INSTANCE)
