@@ -97,11 +97,7 @@ class Scaled:
             odd = int(np.argmin(log_number < np.inf))
             raise TreesimError(f"log of number {odd} is {log_number[odd]}, expected a finite number or -inf")
         result = cls.empty(len(log_number))
-        chunked(
-            lambda lo, hi: exponentials(lo, hi, log_number, result.room),
-            len(log_number),
-            8 * len(log_number),
-        )
+        put_exponentials(log_number, result)
         return result
 
     @classmethod
@@ -178,6 +174,12 @@ class Scaled:
     def equals(self, other: Scaled) -> bool:
         """Whether all numbers are the same, to the bit."""
         return np.array_equal(self.mantissa, other.mantissa) and np.array_equal(self.exponent, other.exponent)
+
+
+def put_exponentials(log_number: FloatArray, out: Scaled) -> None:
+    """Write exp of numbers in nats, finite or -inf, to `out`."""
+    room = out.room
+    chunked(lambda lo, hi: exponentials(lo, hi, log_number, room), len(log_number), 3 * len(log_number))
 
 
 def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
