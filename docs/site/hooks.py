@@ -1,0 +1,31 @@
+"""What mkdocs does for this site beside its plugins: formulas as MathML, links that leave docs/, alternatives of images."""
+
+import html
+import posixpath
+import re
+from typing import Any
+
+from latex2mathml.converter import convert
+
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]*)")
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
+    """Links to files of the repository outside docs/ lead to GitHub; on GitHub itself they are relative."""
+
+    def outside(match: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join("docs", posixpath.dirname(page.file.src_uri), match[1]))
+        return match[1] if path.startswith("docs/") else f"{config.repo_url}/blob/main/{path}"
+
+    return LINK.sub(outside, markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """TeX becomes MathML, which browsers draw without any script."""
+
+    def mathml(match: re.Match[str]) -> str:
+        tex = html.unescape(match[3]).strip()
+        return convert(tex, display="block" if match[2] == "[" else "inline")
+
+    return FORMULA.sub(mathml, content)
