@@ -3,12 +3,26 @@
 import html
 import posixpath
 import re
+import sys
+from pathlib import Path
 from typing import Any
 
 from latex2mathml.converter import convert
+from mkdocs.structure.files import File
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import reference
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 LINK = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]*)")
+
+
+def on_files(files: Any, config: Any, **_: Any) -> Any:
+    """Pages that are made: the reference, a page a room."""
+    for room in reference.ROOMS:
+        files.append(File.generated(config, f"api/{room}.md", content=reference.page(room)))
+    return files
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
