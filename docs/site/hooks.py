@@ -1,4 +1,4 @@
-"""What mkdocs does for this site beside its plugins: formulas as MathML, links that leave docs/, alternatives of images."""
+"""What mkdocs does here beside its plugins: pages that are made, formulas as MathML, links that leave docs/."""
 
 import html
 import posixpath

@@ -13,7 +13,7 @@ ROOMS = {
     "instances": ("Instances", "A graph, a reward and a value with where they came from: families, rewards, "
                   "perturbations, files, outcomes."),
     "samplers": ("Samplers", "The built-in samplers, what a sampler of your own sees and returns, and what it costs."),
-    "zoo": ("The zoo", "Published samplers in plain Python. Each has a spec; [the zoo](../zoo.md) says what it aims at."),
+    "zoo": ("The zoo", "Published samplers in plain Python. [The zoo](../zoo.md) says what each aims at."),
     "laws": ("Laws", "The law of what a sampler returns, and its distance to the target."),
     "empirical": ("Measurements", "A distance that is exact, certified or estimated; diagnosis of runs; which law "
                   "somebody's draws come from."),

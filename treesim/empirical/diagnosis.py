@@ -50,6 +50,13 @@ class Diagnosis(Brief):
         One line for each failure found, or one that says that none was.
     partition : Partition or None
         What the runs say of Z, beside the truth.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> found = diagnose("smc:particles=16", family("product", horizon=20, ratio=3.0))
+    >>> found.ess.round(2)[[0, 9, 19]].tolist(), found.ancestors.round(2)[[0, 9, 19]].tolist()
+    ([0.81, 0.81, 0.8], [0.1, 0.16, 1.0])
     """
 
     runs: int
