@@ -46,3 +46,19 @@ def test_the_reference_has_a_page_for_every_room():
     assert all(f"- api/{room}.md\n" in pages for room in reference.ROOMS)
     assert "::: hard_instances.certificate.certificate\n" in reference.page("hard_instances")
     assert "::: treesim.graphs.tree.Tree\n" in reference.page("graphs")
+
+
+def test_the_ledger_says_what_its_lines_print():
+    ledger = import_module("ledger")
+    assert ledger.page() == ledger.PAGE.read_text(encoding="utf-8")
+
+
+def test_every_claim_of_the_ledger_shows_a_number():
+    ledger = import_module("ledger")
+    source = ledger.SOURCE.read_text(encoding="utf-8")
+    claims = [ledger.Claim.read(text) for part in source.split("\n## ")[1:] for text in part.split("\n### ")[1:]]
+    assert len(claims) == source.count("\nVerdict: ") >= 18
+    assert {claim.verdict for claim in claims} == set(ledger.VERDICTS)
+    for claim in claims:
+        assert claim.lines.count("\nprint(") >= 1, claim.name
+        assert "{0}" in claim.found, claim.name
