@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from treesim.demos import blowup
 from treesim.figures.score_card import score_figure
 from treesim.figures.studies import experiment_figure, rivals_figure
 from treesim.figures.style import save_figure
@@ -66,6 +67,8 @@ FIGURES: dict[str, tuple[dict[str, str], list[int], dict[str, Any]]] = {
 def main() -> None:
     for name, (specs, horizons, parameters) in FIGURES.items():
         save_figure(rivals_figure(name, specs, horizons, **parameters), FOLDER / f"{name}.png")
+    rows = [row for horizon in (2, 4, 6, 8, 10) for row in blowup.run([horizon], 0.1, 0)]
+    save_figure(blowup.figure(rows, 0.1), FOLDER.parent / "blowup.png")
     save_figure(over_optimisation.figure(over_optimisation.run()), FOLDER.parent / "over-optimisation.png")
     cards = shipped()
     save_figure(score_figure([cards["sp-gsmc"], cards["best-of-n"]], cards), FOLDER.parent / "score-card.png")

@@ -39,6 +39,14 @@ class Certificate:
         The spec of a sampler that fails here.
     tv : float
         Its exact distance to the target.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("hidden-prefix", horizon=9)
+    >>> proof = certificate(instance)
+    >>> proof.hidden, proof.defeats, round(proof.tv, 4), proof.disagreements(instance)
+    (64, 'sp-gsmc', 0.4883, [])
     """
 
     horizon: int

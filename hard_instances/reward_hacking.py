@@ -56,7 +56,16 @@ def reward_hacking(horizon: int, ratio: float = 2.0, branching: int = 2, seed: i
 
 
 def true_reward(instance: Instance) -> FloatArray:
-    """What users of the string get: 1, and nothing from the overrated one, shape [n_leaves]."""
+    """What users of the string get: 1, and nothing from the overrated one, shape [n_leaves].
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("reward-hacking", horizon=4)
+    >>> truth = true_reward(instance)
+    >>> [round(float(sampler(f"best-of-n:n={n}").law(instance).prob.to_float() @ truth), 3) for n in (1, 16, 256)]
+    [0.938, 0.356, 0.0]
+    """
     return np.where(np.arange(instance.graph.n_leaves) == 0, 0.0, 1.0)
 
 

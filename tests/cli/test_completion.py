@@ -1,17 +1,17 @@
-"""What shells complete, as README says it is switched on."""
+"""What shells complete, as the page of commands says it is switched on."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_that_readme_asks_for_is_there(program, shell):
+def test_the_script_that_the_page_asks_for_is_there(program, shell):
     asked = f"_TREESIM_COMPLETE={shell}_source treesim"
-    assert asked in README
+    assert asked in PAGE
     assert "_TREESIM_COMPLETE=" in program(env={"_TREESIM_COMPLETE": f"{shell}_source"}).out
 
 

@@ -34,6 +34,11 @@ class Library:
         How to get it.
     given : mapping of str to class, or None
         The algorithms, where they are at hand already.
+
+    Examples
+    --------
+    >>> library("its-hub").module, library("its-hub").install
+    ('treesim.adapters.its_hub', "pip install 'treesim[its-hub]'")
     """
 
     name: str

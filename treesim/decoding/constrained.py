@@ -49,6 +49,12 @@ class Problem(Brief):
         Which nodes of a level stand for texts that meet the constraint, if they end there.
     twist : Scaled, shape [n_nodes]
         V*.
+
+    Examples
+    --------
+    >>> problem = pose(horizon=6, contains="is", order=2)
+    >>> problem.model.vocabulary[:3], problem.product.trellis.horizon, round(float(problem.twist.log()[0]), 3)
+    ([' ', "'", ','], 6, -3.208)
     """
 
     model: NGram
@@ -83,6 +89,11 @@ def pose(
     ------
     ConstraintError
         If there is no constraint and no reward, it is malformed, too large, or no text of this length meets it.
+
+    Examples
+    --------
+    >>> round(float(pose(horizon=6, contains="is", order=2).twist.to_float()[0]), 4)  # the model's texts that say "is"
+    0.0404
     """
     require_whole("horizon", horizon, 1)
     contains, excludes = ((texts,) if isinstance(texts, str) else texts for texts in (contains, excludes))
@@ -229,6 +240,12 @@ def ngram(
     ------
     ConstraintError
         If there is no constraint, it is malformed, too large, or no text of this length meets it.
+
+    Examples
+    --------
+    >>> instance = ngram(horizon=6, contains="is", order=2)
+    >>> round(instance.audit.log_partition, 3), instance.audit.bellman_error < 1e-12
+    (-3.208, True)
     """
     kind = parse(value, PARTIAL_VALUES, "value")
     for name, other in (("perturbation", perturbation), ("reward", reward)):

@@ -55,5 +55,14 @@ def constrained_texts(tree: Tree, pattern: str) -> Instance:
 
 
 def masked(instance: Instance) -> Instance:
-    """The same rewards, guided by whether there is any ahead: what masking does."""
+    """The same rewards, guided by whether there is any ahead: what masking does.
+
+    Examples
+    --------
+    >>> from treesim import GuidedSMC, tree_of_model
+    >>> tree = tree_of_model(lambda prefixes: [[0.9, 0.1]] * len(prefixes), "ab".__getitem__, horizon=2)
+    >>> exact = constrained_texts(tree, ".*b.*")
+    >>> round(GuidedSMC().law(masked(exact)).tv(exact.target).mid, 4)
+    0.4263
+    """
     return Instance(instance.graph, Scaled.from_float((instance.value.mantissa > 0).astype(np.float64)))

@@ -33,6 +33,12 @@ class NGram(Brief):
         Tokens, by number.
     contexts : list of tuple of int
         The tokens that each state remembers, oldest first; state 0 remembers nothing.
+
+    Examples
+    --------
+    >>> model = train("to be or not to be", unit="word", order=2)
+    >>> model.vocabulary, model.contexts
+    ([' be', ' not', ' or', ' to', 'to'], [(), (0,), (1,), (2,), (3,), (4,)])
     """
 
     chain: TokenChain

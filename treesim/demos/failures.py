@@ -51,8 +51,8 @@ def run(particles: int = 100, horizon: int = 100, seed: int = 0) -> Failures:
     ('particle collapse', 'weight degeneracy')
     """
     instance = family("product", horizon=horizon, ratio=2.0)
-    always = diagnose(SMC(particles), instance, seed=seed)
-    never = diagnose(SMC(particles, threshold=1e-9), instance, seed=seed)
+    always = diagnose(SMC(particles), instance, seed=seed, partition=False)
+    never = diagnose(SMC(particles, threshold=1e-9), instance, seed=seed, partition=False)
     return Failures(always, never, particles, horizon, slow_down())
 
 

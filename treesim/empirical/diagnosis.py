@@ -50,6 +50,13 @@ class Diagnosis(Brief):
         One line for each failure found, or one that says that none was.
     partition : Partition or None
         What the runs say of Z, beside the truth.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> found = diagnose("smc:particles=16", family("product", horizon=20, ratio=3.0))
+    >>> found.ess.round(2)[[0, 9, 19]].tolist(), found.ancestors.round(2)[[0, 9, 19]].tolist()
+    ([0.81, 0.81, 0.8], [0.1, 0.16, 1.0])
     """
 
     runs: int
@@ -63,7 +70,9 @@ class Diagnosis(Brief):
     partition: Partition | None = None
 
 
-def diagnose(sampler: SamplerLike, instance: Instance, n: int = 200, seed: int = 0) -> Diagnosis:
+def diagnose(
+    sampler: SamplerLike, instance: Instance, n: int = 200, seed: int = 0, partition: bool = True
+) -> Diagnosis:
     """Look into `n` runs of a sampler.
 
     Parameters
@@ -73,6 +82,8 @@ def diagnose(sampler: SamplerLike, instance: Instance, n: int = 200, seed: int =
     instance : Instance
     n : int
     seed : int
+    partition : bool
+        Whether to look at what particles say of Z, too; it takes about as long again.
 
     Examples
     --------
@@ -84,9 +95,9 @@ def diagnose(sampler: SamplerLike, instance: Instance, n: int = 200, seed: int =
     sampler, rng = sampler_of(sampler), generator(seed, Stream.DIAGNOSIS)
     require_instance(instance, "diagnose")
     if isinstance(sampler, SMC):
-        return _of_particles(sampler, instance, n, rng)
+        return _of_particles(sampler, instance, n, rng, partition)
     if isinstance(sampler, ParticleGibbs):
-        diagnosis = _of_particles(sampler.start, instance, n, rng)
+        diagnosis = _of_particles(sampler.start, instance, n, rng, partition)
         rate = sampler.moves(instance, diagnosis.runs, rng)
         stuck = (f"stuck chain: {rate:.1%} of the sweeps change the path",) if rate < STUCK else ()
         return replace(diagnosis, acceptance=rate, verdict=(*diagnosis.verdict, *stuck))
@@ -122,7 +133,7 @@ def one_run(sampler: Sampler, instance: Instance, seed: int = 0) -> Clouds | Non
     return sampler.clouds(instance, 1, generator(seed, Stream.DIAGNOSIS, 0), keeps_ancestry=True, apart=True)
 
 
-def _of_particles(sampler: SMC, instance: Instance, n: int, rng: np.random.Generator) -> Diagnosis:
+def _of_particles(sampler: SMC, instance: Instance, n: int, rng: np.random.Generator, partition: bool) -> Diagnosis:
     n = max(1, min(n, MOST_PARTICLES // sampler.particles))
     clouds = sampler.clouds(instance, n, rng, keeps_ancestry=True, apart=True)
     size = sampler.particles
@@ -143,5 +154,5 @@ def _of_particles(sampler: SMC, instance: Instance, n: int, rng: np.random.Gener
     return Diagnosis(
         n, ess, weight_range, ancestors, spread, float(1 - alive.mean()), None,
         tuple(verdict or ["neither weight degeneracy nor particle collapse"]),
-        partition_of_runs(sampler, instance, clouds, rng),
+        partition_of_runs(sampler, instance, clouds, rng) if partition else None,
     )  # fmt: skip

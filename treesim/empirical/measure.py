@@ -50,6 +50,13 @@ class Measurement:
         Of one output.
     worth : Worth or None
         What its outputs are worth, where that was asked, or the instance has outcomes.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> found = measure(sampler("best-of-n:n=4"), family("uniform", horizon=3, seed=1))
+    >>> round(found.tv.mid, 4), found.tv.kind, round(found.kl, 4), found.cost.value_queries
+    (0.1944, 'exact', 0.0999, 4.0)
     """
 
     sampler: str

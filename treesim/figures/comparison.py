@@ -32,6 +32,13 @@ def draw_comparison(comparison: Comparison, ax: Axes | None = None, x: str = "va
     ax : Axes, optional
     x : str
         ``values`` or ``draws``.
+
+    Examples
+    --------
+    >>> from treesim import compare, family
+    >>> found = compare([family("uniform", horizon=4, seed=1)], ["importance"], vary={"n": [1, 4, 16]})
+    >>> draw_comparison(found, x="draws").get_xlabel()
+    'prefixes drawn for one output'
     """
     ax = axes_or_new(ax)
     looks = _looks(comparison)
@@ -59,7 +66,15 @@ def draw_comparison(comparison: Comparison, ax: Axes | None = None, x: str = "va
 
 
 def comparison_figure(comparison: Comparison) -> Figure:
-    """TV against values asked, and against draws, with one legend."""
+    """TV against values asked, and against draws, with one legend.
+
+    Examples
+    --------
+    >>> from treesim import compare, family
+    >>> found = compare([family("uniform", horizon=4, seed=1)], ["importance"], vary={"n": [1, 4, 16]})
+    >>> [ax.get_xlabel() for ax in comparison_figure(found).axes]
+    ['values asked for one output', 'prefixes drawn for one output']
+    """
     entries = len({label for label, _ in comparison.curves()}) + len(comparison.instances)
     figure = Figure(figsize=(11, 4.2 + 0.11 * entries), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)

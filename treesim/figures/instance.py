@@ -21,7 +21,15 @@ SHOWN, LARGEST_NAMED = 128, 64
 
 
 def instance_figure(instance: Instance) -> Figure:
-    """Bellman error by level, what guidance loses there, value profile, and the graph."""
+    """Bellman error by level, what guidance loses there, value profile, and the graph.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> figure = instance_figure(family("dirichlet", horizon=3, perturbation="random-sign", epsilon=0.1))
+    >>> len(figure.axes)
+    5
+    """
     drawn = not instance.graph.keeps_edges or instance.graph.n_nodes <= LARGEST_TRELLIS
     figure = Figure(figsize=(15, 8) if drawn else (15, 4.2), layout="constrained")
     headline(figure, instance.title)

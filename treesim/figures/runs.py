@@ -18,7 +18,17 @@ LARGEST_BARS = 32
 
 
 def diagnosis_figure(diagnosis: Diagnosis, clouds: Clouds | None, title: str) -> Figure:
-    """ESS and distinct ancestors by level, and for small populations the genealogy of one run."""
+    """ESS and distinct ancestors by level, and for small populations the genealogy of one run.
+
+    Examples
+    --------
+    >>> from treesim import SMC, diagnose, family
+    >>> from treesim.empirical.diagnosis import one_run
+    >>> instance = family("product", horizon=5, ratio=2.0)
+    >>> figure = diagnosis_figure(diagnose(SMC(8), instance), one_run(SMC(8), instance), "smc, 8 particles")
+    >>> [ax.get_title(loc="left") for ax in figure.axes]
+    ['Health of the population (200 runs)', 'Genealogy of one run: coloured lines survive']
+    """
     figure = Figure(figsize=(11 if clouds else 6, 4.4), layout="constrained")
     headline(figure, f"{title} — {'; '.join(diagnosis.verdict)}")
     health, *others = figure.subplots(1, 2 if clouds else 1, squeeze=False)[0]
@@ -51,7 +61,15 @@ def draw_health(diagnosis: Diagnosis, ax: Axes | None = None) -> Axes:
 
 
 def draw_genealogy(clouds: Clouds, ax: Axes | None = None) -> Axes:
-    """Who descends from whom in the first run; its history must have been kept."""
+    """Who descends from whom in the first run; its history must have been kept.
+
+    Examples
+    --------
+    >>> from treesim import SMC, family
+    >>> from treesim.empirical.diagnosis import one_run
+    >>> draw_genealogy(one_run(SMC(8), family("product", horizon=5, ratio=2.0))).get_ylabel()
+    'particle'
+    """
     ax = axes_or_new(ax)
     parents, alive = genealogy(clouds, 0)
     for colour, width, shown in ((GREY, 0.4, 0), (ORANGE, 1.4, 1)):
@@ -66,7 +84,16 @@ def draw_genealogy(clouds: Clouds, ax: Axes | None = None) -> Axes:
 
 
 def audit_figure(identified: Identification, title: str) -> Figure:
-    """Observed frequencies beside the target and the law that fits, the exponents, and TV against size."""
+    """Observed frequencies beside the target and the law that fits, the exponents, and TV against size.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> from treesim.empirical.identification import identify_law
+    >>> found = identify_law(sampler("sp-gsmc"), family("uniform", horizon=2, seed=1), runs=500)
+    >>> len(audit_figure(found, "guided").axes)
+    3
+    """
     figure = Figure(figsize=(14, 4.4), layout="constrained")
     headline(figure, f"{title}: {identified.verdict}")
     laws, exponents, sizes = figure.subplots(1, 3, width_ratios=[1.6, 1, 1])
@@ -77,7 +104,16 @@ def audit_figure(identified: Identification, title: str) -> Figure:
 
 
 def draw_frequencies(identified: Identification, ax: Axes | None = None) -> Axes:
-    """Observed frequencies of the leaves, beside the target and the law that fits best; the 32 likeliest leaves."""
+    """Observed frequencies of the leaves, beside the target and the law that fits best; the 32 likeliest leaves.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> from treesim.empirical.identification import identify_law
+    >>> found = identify_law(sampler("sp-gsmc"), family("uniform", horizon=2, seed=1), runs=500)
+    >>> len(draw_frequencies(found).patches)  # four leaves: target, runs, the law that fits
+    12
+    """
     ax = axes_or_new(ax)
     shown = np.argsort(-np.maximum(identified.target, identified.frequencies), kind="stable")[:LARGEST_BARS]
     shown.sort()
@@ -95,7 +131,16 @@ def draw_frequencies(identified: Identification, ax: Axes | None = None) -> Axes
 
 
 def draw_exponents(identified: Identification, ax: Axes | None = None) -> Axes:
-    """How often the value of each step is counted, beside what a correct sampler has."""
+    """How often the value of each step is counted, beside what a correct sampler has.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> from treesim.empirical.identification import identify_law
+    >>> found = identify_law(sampler("sp-gsmc"), family("uniform", horizon=2, seed=1), runs=500)
+    >>> draw_exponents(found).get_xlabel()
+    'step t'
+    """
     ax = axes_or_new(ax)
     horizon = len(identified.exponents)
     steps = np.arange(1, horizon + 1)
@@ -110,7 +155,16 @@ def draw_exponents(identified: Identification, ax: Axes | None = None) -> Axes:
 
 
 def draw_sizes(identified: Identification, ax: Axes | None = None) -> Axes:
-    """TV to the target against the size of the sampler."""
+    """TV to the target against the size of the sampler.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> from treesim.empirical.identification import identify_law
+    >>> found = identify_law(sampler("smc:particles=4"), family("uniform", horizon=2, seed=1), runs=500)
+    >>> draw_sizes(found).get_ylabel()
+    'total variation'
+    """
     ax = axes_or_new(ax)
     x = [row.size if row.size is not None else 1 for row in identified.rows]
     middle = [(row.tv.lo + row.tv.hi) / 2 for row in identified.rows]

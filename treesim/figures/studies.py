@@ -26,7 +26,15 @@ MOST_TICKS = 9
 
 
 def experiment_figure(experiment: Experiment) -> Figure:
-    """The curves of an experiment, and its map."""
+    """The curves of an experiment, and its map.
+
+    Examples
+    --------
+    >>> from treesim.hard_instances.discoveries import DISCOVERIES
+    >>> figure = experiment_figure(DISCOVERIES["log-not-loglog"]().experiment)
+    >>> len(figure.axes)
+    1
+    """
     figure = Figure(figsize=(7.5 if experiment.surface is None else 14, 4.8), layout="constrained")
     curves, *others = figure.subplots(1, 1 if experiment.surface is None else 2, squeeze=False)[0]
     draw_curves(experiment, curves)
@@ -36,7 +44,15 @@ def experiment_figure(experiment: Experiment) -> Figure:
 
 
 def draw_curves(experiment: Experiment, ax: Axes | None = None) -> Axes:
-    """The curves of an experiment."""
+    """The curves of an experiment.
+
+    Examples
+    --------
+    >>> from treesim.hard_instances.discoveries import DISCOVERIES
+    >>> experiment = DISCOVERIES["log-not-loglog"]().experiment
+    >>> draw_curves(experiment).get_xlabel() == experiment.x
+    True
+    """
     ax = axes_or_new(ax)
     # Curves that lie on each other show through.
     for (label, curve), colour, style in zip(
@@ -60,7 +76,16 @@ def scaling_figure(
     series: Mapping[str, list[Need]], fits: Mapping[str, Fits | None], family: str, delta: float
 ) -> Figure:
     """The least parameter against the horizon with both fits: a power is a line on the left, an exponential on the
-    right."""
+    right.
+
+    Examples
+    --------
+    >>> from treesim.studies.scaling import fit, scale
+    >>> rows = list(scale("uniform", "importance", [2, 3, 4], delta=0.2))
+    >>> fits = {"importance": fit({row.horizon: row.least for row in rows})}
+    >>> len(scaling_figure({"importance": rows}, fits, "uniform", 0.2).axes)
+    2
+    """
     figure = Figure(figsize=(11, 4.4), layout="constrained")
     axes = figure.subplots(1, 2)
     for (label, rows), colour in zip(series.items(), itertools.cycle((BLUE, ORANGE, GREEN, GREY))):
@@ -86,7 +111,14 @@ def scaling_figure(
 
 
 def draw_surface(surface: Surface, ax: Axes | None = None) -> Axes:
-    """A quantity over two axes; where it has both signs, the line where it is zero."""
+    """A quantity over two axes; where it has both signs, the line where it is zero.
+
+    Examples
+    --------
+    >>> surface = Surface([1.0, 2.0], [1.0, 4.0], [[-1.0, 0.5], [0.5, 1.0]], "epsilon", "N", "gain", "Where it pays")
+    >>> draw_surface(surface).get_ylabel()
+    'N'
+    """
     ax = axes_or_new(ax)
     z = np.array(surface.z)
     limit, signed = float(np.abs(z).max()), bool(z.min() < 0 < z.max())

@@ -29,7 +29,16 @@ def figure_path(path: Path) -> Path:
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a PNG, PDF or SVG, whole or not at all."""
+    """Write a PNG, PDF or SVG, whole or not at all.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> from treesim.figures import instance_figure
+    >>> save_figure(instance_figure(family("uniform", horizon=2)), Path("tree.png"))
+    >>> Path("tree.png").stat().st_size > 1000
+    True
+    """
     FigureCanvasAgg(figure)
     write_whole(figure_path(path), lambda temporary: figure.savefig(temporary, dpi=150))
 

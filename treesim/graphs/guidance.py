@@ -55,6 +55,15 @@ class Guidance(Brief):
         E |log rho| under pi_ref, pi~ and pi^, in nats.
     centred_by_level : ndarray, shape [horizon]
         The Bellman error of each level if V^ is multiplied by the best constant per level.
+
+    Examples
+    --------
+    >>> from treesim import GuidedSMC, family
+    >>> instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.2, seed=1)
+    >>> round(GuidedSMC().law(instance).tv(instance.target).mid, 4)
+    0.1051
+    >>> round(instance.guidance.predicted_tv, 4), round(instance.guidance.average_case_bound, 4)
+    (0.1001, 0.1784)
     """
 
     average_case_bound: float

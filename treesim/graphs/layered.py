@@ -51,6 +51,10 @@ class Layer(NamedTuple):
         pi_ref of the step, linear.
     child : ndarray of int32, shape [n_edges] or [0]
         The child of each edge; empty where edge ``k`` leads to child ``k``.
+
+    >>> from treesim import Tree
+    >>> Tree.complete(branching=2, horizon=2).layer(1)
+    Layer(2 parents, 4 edges)
     """
 
     ptr: IntArray
@@ -352,9 +356,7 @@ def steps_text(choices: Sequence[int]) -> str:
     >>> steps_text([0, 1, 1]), steps_text(range(20))
     ('0-1-1', '...-12-13-14-15-16-17-18-19')
     """
-    if len(choices) > _SHOWN:
-        return f"...-{steps_text(choices[-8:])}"
-    return "-".join(map(str, choices))
+    return f"...-{steps_text(choices[-8:])}" if len(choices) > _SHOWN else "-".join(map(str, choices))
 
 
 def text_end(text: str) -> str:

@@ -80,7 +80,16 @@ def expect_level(graph: LayeredGraph, t: int, value: Scaled) -> None:
 
 
 def value_between(graph: LayeredGraph, inner: Scaled, reward: Scaled) -> Scaled:
-    """V^ of every node, given that of levels 1 to T - 1: the reward at the leaves, P V^ at the root."""
+    """V^ of every node, given that of levels 1 to T - 1: the reward at the leaves, P V^ at the root.
+
+    Examples
+    --------
+    >>> from treesim import Tree
+    >>> tree = Tree.complete(branching=2, horizon=2)
+    >>> inner, reward = Scaled.from_float(np.array([1.0, 3.0])), Scaled.from_float(np.array([1.0, 1.0, 2.0, 4.0]))
+    >>> value_between(tree, inner, reward).to_float().tolist()
+    [2.0, 1.0, 3.0, 1.0, 1.0, 2.0, 4.0]
+    """
     value = Scaled.zeros(1).followed_by(inner).followed_by(reward)
     expect_level(graph, 0, value)
     return value.frozen()
@@ -150,6 +159,13 @@ class Audit(Brief):
         The two nodes between which it is attained.
     log_partition : float
         log Z, in nats.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> audit = family("dirichlet", horizon=3, perturbation="random-sign", epsilon=0.1).audit
+    >>> round(audit.bellman_error, 12), audit.sup.round(3).tolist()
+    (0.1, [0.1, 0.1, 0.1])
     """
 
     bellman_error: float

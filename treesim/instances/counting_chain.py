@@ -36,6 +36,12 @@ def counting_chain(
     With S the number of ones, mu = 3/7 their share and s the strength, the reward is exp(s S) (``extensive``: log phi
     varies like T), exp(s (S - mu T) / sqrt(T)) (``diffusive``: it varies as much at any T), exp(s S / T)
     (``intensive``: less and less), or 1 where S > mu T + s sqrt(T) and 0.05 elsewhere (``threshold``).
+
+    Examples
+    --------
+    >>> instance = counting_chain(horizon=100, growth="intensive")
+    >>> instance.graph.n_nodes, instance.graph.log2_paths
+    (10101, 100.0)
     """
     require_whole("horizon", horizon, 1)
     require_one_of("growth", growth, GROWTHS)

@@ -28,6 +28,15 @@ def read_graph(path: str | Path) -> nx.DiGraph:
     ------
     TreeError
         If the file cannot be read as what its ending says; the message names node or edge.
+
+    Examples
+    --------
+    >>> from treesim import instance_from_graph
+    >>> edges = '{"source": "start", "target": "a", "prob": 0.25}, {"source": "start", "target": "b", "prob": 0.75}'
+    >>> nodes = '{"id": "start"}, {"id": "a", "reward": 1}, {"id": "b", "reward": 3}'
+    >>> _ = Path("graph.json").write_text(f'{{"directed": true, "nodes": [{nodes}], "edges": [{edges}]}}')
+    >>> instance_from_graph(read_graph("graph.json")).target.prob.to_float().round(3).tolist()
+    [0.1, 0.9]
     """
     path = Path(path)
     form = path.suffix.lower()

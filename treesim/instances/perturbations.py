@@ -37,7 +37,16 @@ Directions = Callable[[int], FloatArray]
 
 
 class Perturbation(Parameters, ABC):
-    """A way to make V^ from V*."""
+    """A way to make V^ from V*.
+
+    Examples
+    --------
+    >>> from treesim import PERTURBATIONS, family
+    >>> sorted(PERTURBATIONS)[:4]
+    ['adversarial', 'constant-down', 'constant-up', 'correlated']
+    >>> round(family("dirichlet", horizon=4, perturbation="log-normal:sigma=0.1").audit.bellman_error, 3)
+    0.29
+    """
 
     name: ClassVar[str]
 

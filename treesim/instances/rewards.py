@@ -26,7 +26,17 @@ from treesim.spec import Parameters, require_at_least, require_one_of, require_p
 
 
 class Reward(Parameters, ABC):
-    """A way to reward the leaves of a tree."""
+    """A way to reward the leaves of a tree.
+
+    Examples
+    --------
+    >>> from treesim import REWARDS, family
+    >>> sorted(REWARDS)
+    ['additive', 'gaussian', 'given', 'power', 'process', 'right-steps', 'sparse']
+    >>> instance = family("uniform", horizon=3, reward="sparse:share=0.25")
+    >>> instance.log_reward.round(3).tolist()
+    [-inf, 0.0, -inf, -inf, -inf, -inf, -inf, -inf]
+    """
 
     name: ClassVar[str]
 

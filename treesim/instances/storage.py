@@ -51,6 +51,13 @@ def save(instance: Instance, path: str | Path) -> None:
     ------
     TreesimError
         If the file cannot be written, or does not read back as it was.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> save(family("uniform", horizon=2), "tree.safetensors")
+    >>> load("tree.safetensors").title
+    'uniform(branching=2, horizon=2, perturbation=exact, reward=gaussian)'
     """
     path = Path(path)
     graph, value = instance.graph, instance.value
@@ -96,6 +103,13 @@ def load(path: str | Path) -> Instance:
         If the file is missing, truncated, foreign, edited, or of a newer format.
     TreesimError
         If it does not fit in the memory budget.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> save(family("markov", horizon=5), "chain.safetensors")
+    >>> load("chain.safetensors").horizon
+    5
     """
     path = Path(path)
     require_file(path, InstanceFileError)

@@ -35,7 +35,12 @@ _FAR = 600.0
 
 
 class Law(Brief, ABC):
-    """The law of one output of a sampler."""
+    """The law of one output of a sampler.
+
+    >>> from treesim import family
+    >>> family("product", horizon=1, ratio=3.0).target.prob.to_float()
+    array([0.25, 0.75])
+    """
 
     def _repr_html_(self) -> str:
         prob = getattr(self, "prob", None)
@@ -49,12 +54,9 @@ class Law(Brief, ABC):
         return card(type(self).__name__, facts, drawn)
 
     def tv(
-        self,
-        target: Law,
-        width: float = DEFAULT_WIDTH,
-        budget: float = DEFAULT_BUDGET,
+        self, target: Law, width: float = DEFAULT_WIDTH, budget: float = DEFAULT_BUDGET,
         progress: Progress | None = None,
-    ) -> TV:
+    ) -> TV:  # fmt: skip
         """Total variation distance to another law.
 
         Parameters
@@ -196,8 +198,7 @@ class LeafLaw(Law):
         own = np.flatnonzero(self.prob.mantissa > 0)
         p, q = self.prob[own], target.prob[own]
         with np.errstate(divide="ignore"):
-            log_ratio = np.log(p.mantissa / q.mantissa)
-        log_ratio += (p.exponent - q.exponent) * LN2
+            log_ratio = np.log(p.mantissa / q.mantissa) + (p.exponent - q.exponent) * LN2
         return p.to_float(), log_ratio
 
 
@@ -257,12 +258,9 @@ class WalkLaw(Law):
         return TV(bounds.lo, bounds.hi, "certified", wanted=bounds.wanted)
 
     def ratio_law(
-        self,
-        target: Law,
-        width: float = DEFAULT_WIDTH,
-        budget: float = DEFAULT_BUDGET,
+        self, target: Law, width: float = DEFAULT_WIDTH, budget: float = DEFAULT_BUDGET,
         progress: Progress | None = None,
-    ) -> RatioLaw:
+    ) -> RatioLaw:  # fmt: skip
         """The law of log(target / law) under this law, enclosed: its cdf, quantiles, and E[(x - target/law)_+]."""
         return self.problem(target).enclose(lambda law: law.below(1.0), Effort(width, budget, progress))[0]
 

@@ -83,6 +83,13 @@ class Features(Brief):
         What each column is.
     text : str
         The terms.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> found = features_of(family("uniform", horizon=3), "level,suffix:1")
+    >>> found.columns, found.matrix.shape
+    (['level=1', 'level=2', 'suffix:1=0', 'suffix:1=1'], (6, 4))
     """
 
     instance: Instance

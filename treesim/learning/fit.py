@@ -60,6 +60,13 @@ class Learned(Brief):
         Simulated paths; None for exact gradients.
     moments : scipy.sparse array, shape [n_columns, n_columns]
         Mean products of the features where training goes, each scaled to mean square 1.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> found = learn(family("dirichlet", horizon=4, seed=1), "ctl", "level,suffix:1")
+    >>> found.columns, found.is_converged, round(found.instance.audit.bellman_error, 3)
+    (['level=1', 'level=2', 'level=3', 'suffix:1=0', 'suffix:1=1'], True, 2.745)
     """
 
     instance: Instance

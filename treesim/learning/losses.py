@@ -110,7 +110,17 @@ class Lesson(Brief):
 
 
 class Loss(Parameters, ABC):
-    """A loss of x at the prefixes of levels 1 to T - 1."""
+    """A loss of x at the prefixes of levels 1 to T - 1.
+
+    Examples
+    --------
+    >>> from treesim import family, learn
+    >>> sorted(LOSSES)[:5]
+    ['cross-entropy', 'ctl', 'log-returns', 'nado', 'path-consistency']
+    >>> found = learn(family("uniform", horizon=3, seed=1), "ctl", "level")
+    >>> found.is_converged, found.loss
+    (True, 'ctl')
+    """
 
     name: ClassVar[str]
     scales_levels: ClassVar[bool] = False

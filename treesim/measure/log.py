@@ -50,6 +50,14 @@ class Log(Brief):
         Which child was kept, numbered within the pool; shape [0] for plain traces.
     name : str
         Where it comes from.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> from treesim.measure.simulation import guided_log
+    >>> log = guided_log(family("dirichlet", horizon=3), pool=4, runs=10)
+    >>> len(log.runs), log.is_guided, log.log_pool.shape
+    (10, True, (120,))
     """
 
     runs: list[Any]

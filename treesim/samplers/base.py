@@ -56,6 +56,12 @@ class Cost:
         Prefixes reached one step at a time, by a draw from pi_ref or by listing all children of a prefix.
     value_queries : float
         Values V^ asked for; the reward at a leaf is one.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> sampler("best-of-n:n=16").cost(family("uniform", horizon=5))
+    Cost(reference_draws=80.0, value_queries=16.0)
     """
 
     reference_draws: float
@@ -74,7 +80,18 @@ def _of_instances(method: Callable[..., Answer]) -> Callable[..., Answer]:
 
 
 class Sampler(Parameters, ABC):
-    """A sampler of leaves with its parameters: a frozen dataclass, named by a spec."""
+    """A sampler of leaves with its parameters: a frozen dataclass, named by a spec.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> guided = sampler("sp-gsmc:mh=3")
+    >>> instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.2)
+    >>> round(guided.law(instance).tv(instance.target).mid, 4), guided.cost(instance).value_queries
+    (0.0054, 24.0)
+    >>> guided.simulate(instance, n=5, seed=1).leaf.tolist()
+    [11, 0, 11, 1, 11]
+    """
 
     name: ClassVar[str]
 

@@ -61,6 +61,14 @@ class Draws(Brief):
         What all of them cost together.
     log_partition : ndarray, shape [n], or None
         log of the unbiased estimate of Z that each run makes, in nats, if the sampler makes one.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("uniform", horizon=3, seed=1)
+    >>> draws = sampler("importance:n=4").simulate(instance, n=6, seed=1)
+    >>> draws.leaf.tolist(), draws.value_queries
+    ([5, 0, 0, 1, 0, 1], 24)
     """
 
     leaf: IntArray

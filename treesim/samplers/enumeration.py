@@ -77,6 +77,14 @@ class Enumeration(Brief):
         That were made.
     missing : float
         Mass of those that were not made.
+
+    Examples
+    --------
+    >>> from treesim import exact_law, family
+    >>> instance = family("uniform", horizon=2)
+    >>> found = exact_law(lambda oracle, rng: oracle.draw(oracle.draw(oracle.root)), instance)
+    >>> found.runs, found.missing, found.law.prob.to_float().tolist()
+    (4, 0.0, [0.25, 0.25, 0.25, 0.25])
     """
 
     law: Law

@@ -147,6 +147,13 @@ class SoftBestOfN(_WeightedOneOfN):
     References
     ----------
     Verdun et al. (2025), "Soft best-of-n sampling for model alignment".
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> instance = family("uniform", horizon=4, seed=1)
+    >>> [round(SoftBestOfN(16, t).law(instance).tv(instance.target).mid, 4) for t in (0.1, 0.5, 1.0, 2.0)]
+    [0.3136, 0.1658, 0.0727, 0.271]
     """
 
     n: int

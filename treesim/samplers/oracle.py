@@ -33,6 +33,14 @@ class Prefix(NamedTuple):
         Its node, numbered from 0 within the level.
     edges : tuple of int
         The edge of each step, numbered within its layer.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> oracle = Oracle(family("uniform", horizon=2), np.random.default_rng(1))
+    >>> prefix = oracle.draw(oracle.draw(oracle.root))
+    >>> prefix.choices, prefix.level, prefix.node
+    ((1, 1), 2, 3)
     """
 
     choices: tuple[int, ...]

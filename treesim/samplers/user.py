@@ -40,7 +40,17 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class UserSampler(Sampler):
-    """A user's sampler. Its law is enumerated where it makes few choices; else its TV is estimated from runs."""
+    """A user's sampler. Its law is enumerated where it makes few choices; else its TV is estimated from runs.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> def better_of_two(oracle, rng):
+    ...     return max((oracle.draw(oracle.root) for _ in range(2)), key=oracle.value)
+    >>> yours = sampler(better_of_two)
+    >>> isinstance(yours, UserSampler), yours.law(family("uniform", horizon=1, seed=1)).prob.to_float().tolist()
+    (True, [0.75, 0.25])
+    """
 
     kind: ClassVar[type[OracleSampler]]
     _given: ClassVar[OracleSampler | None] = None

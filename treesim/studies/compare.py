@@ -58,6 +58,13 @@ class Comparison:
     Attributes
     ----------
     points : tuple of Point
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> found = compare([family("uniform", horizon=4, seed=1)], ["importance"], vary={"n": [1, 4, 16]})
+    >>> [(point.sampler, round(point.tv.mid, 4)) for point in found.points]
+    [('importance:n=1', 0.5003), ('importance:n=4', 0.2456), ('importance:n=16', 0.0727)]
     """
 
     points: tuple[Point, ...]

@@ -50,6 +50,13 @@ class Need:
         At it; at the largest one tried if none is enough.
     queries : float or None
         Values asked for one output, in expectation.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> found = need(family("uniform", horizon=4, seed=1), "importance", 0.05, "n")
+    >>> found.least, round(found.tv.mid, 4), found.queries
+    (24, 0.0488, 24.0)
     """
 
     horizon: int

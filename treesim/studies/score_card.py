@@ -105,6 +105,13 @@ class ScoreCard(Brief):
     sampler : str
     marks : dict of str to tuple of Mark
         By axis, one for each of `treesim.studies.battery.BUDGETS`.
+
+    Examples
+    --------
+    >>> from treesim.studies.roster import shipped
+    >>> card = shipped()["sp-gsmc"]
+    >>> round(card.total, 3), round(card.score("unknown root"), 3)
+    (0.865, 0.897)
     """
 
     sampler: str
@@ -148,6 +155,12 @@ class Game:
         The parameter that grows.
     axis : str
     seed : int
+
+    Examples
+    --------
+    >>> game = Game("sp-gsmc", None, "unknown root", 0)
+    >>> [mark.sampler for mark in play(game)]
+    ['sp-gsmc', 'sp-gsmc:mh=7', 'sp-gsmc:mh=28', 'sp-gsmc:mh=113']
     """
 
     like: SamplerLike
@@ -213,7 +226,13 @@ def score(
 
 
 def play(game: Game) -> list[Mark]:
-    """The marks of a sampler on an axis, one for each budget."""
+    """The marks of a sampler on an axis, one for each budget.
+
+    Examples
+    --------
+    >>> [(mark.budget, round(mark.tv.mid, 4)) for mark in play(Game("base", None, "unknown root", 0))]
+    [(2, 0.3401), (8, 0.3401), (32, 0.3401), (128, 0.3401)]
+    """
     player, instance = open_sampler(game.like), field(game.axis)
     size = _size(game.like, game.vary)
     marks: list[Mark] = []

@@ -49,6 +49,16 @@ def run(cells: Sequence[Cell], store: Store, jobs: int = 1, dask: str | None = N
     ------
     SweepError
         If the package ``distributed`` is missing, there is no cluster at the address, or it goes away.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> cells = [Cell("uniform", '{"horizon": 3}', seed=1, sampler=f"importance:n={n}") for n in (1, 4)]
+    >>> with open_store(Path("store.sqlite"), create=True) as store:
+    ...     finished = [cell.sampler for cell in run(missing(cells, store), store)]
+    ...     left = missing(cells, store)
+    >>> finished, left
+    (['importance:n=1', 'importance:n=4'], [])
     """
     found = spread(compute, cells, jobs, dask)
     try:
@@ -62,7 +72,14 @@ def run(cells: Sequence[Cell], store: Store, jobs: int = 1, dask: str | None = N
 
 
 def compute(cell: Cell) -> Row:
-    """The row of a cell, a value for each of `COLUMNS`; whatever goes wrong is in it."""
+    """The row of a cell, a value for each of `COLUMNS`; whatever goes wrong is in it.
+
+    Examples
+    --------
+    >>> row = compute(Cell("uniform", '{"horizon": 3}', seed=1, sampler="importance:n=4"))
+    >>> round(json.loads(row[-2])["tv"]["hi"], 4), row[-1]
+    (0.2493, None)
+    """
     if cell.version != __version__:
         return _row(cell, error=f"it was computed by treesim {__version__}, expected {cell.version}")
     try:

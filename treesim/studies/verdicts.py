@@ -36,13 +36,27 @@ def failure(name: str, marks: tuple[Mark, ...]) -> str | None:
 
 
 def solved(card: ScoreCard) -> list[str]:
-    """The axes on which the TV at the largest budget is at most 0.05."""
+    """The axes on which the TV at the largest budget is at most 0.05.
+
+    Examples
+    --------
+    >>> from treesim.studies.roster import shipped
+    >>> solved(shipped()["base"])
+    ['error amplification', 'reward hacking']
+    """
     last = {name: marks[-1].tv for name, marks in card.marks.items()}
     return [name for name, tv in last.items() if tv is not None and tv.hi <= SOLVED]
 
 
 def failures(card: ScoreCard) -> dict[str, str]:
-    """The axes on which a sampler fails, and how."""
+    """The axes on which a sampler fails, and how.
+
+    Examples
+    --------
+    >>> from treesim.studies.roster import shipped
+    >>> list(failures(shipped()["best-of-n"]))[:3]
+    ['horizon', 'reward hacking', 'extinction']
+    """
     told = {name: failure(name, marks) for name, marks in card.marks.items()}
     return {name: text for name, text in told.items() if text is not None}
 

@@ -29,6 +29,14 @@ class Difference:
         Its number; None for nothing.
     prob, expected : float
         Under the sampler's law, and under the claimed one.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("uniform", horizon=1, seed=1)
+    >>> verdict = compare_laws(sampler("base").law(instance), instance.target, 2, instance.graph)
+    >>> [(each.choices, each.prob, round(each.expected, 3)) for each in verdict.differences]
+    [((0,), 0.5, 0.799), ((1,), 0.5, 0.201)]
     """
 
     choices: tuple[int, ...] | None
@@ -55,6 +63,15 @@ class ExactVerdict:
         Between the two.
     differences : tuple of Difference
         On a tree the leaves that are off, worst first.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> from treesim.testing import check_sampler
+    >>> instance = family("product", horizon=2, ratio=2.0)
+    >>> verdict = check_sampler("sp-gsmc", instance, exact=True)
+    >>> verdict.passed, verdict.runs, verdict.differences
+    (True, 0, ())
     """
 
     passed: bool

@@ -49,6 +49,15 @@ class Surprise:
         Of the exact law, in the same number of draws.
     p_value : float
         At most this, corrected for all the prefixes that were looked at.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("uniform", horizon=2, seed=1)
+    >>> leaf = sampler("base").simulate(instance, 2000, seed=1).leaf
+    >>> worst = goodness_of_fit(leaf, instance.target).surprises[0]
+    >>> worst.leaf, worst.count, round(worst.expected, 1), worst.p_value < 1e-6
+    (0, 489, 1419.9, True)
     """
 
     choices: tuple[int, ...] | None
@@ -88,6 +97,13 @@ class Verdict:
         Every law at this TV or farther is caught with probability 0.99 or more.
     surprises : tuple of Surprise
         The leaves that are off, worst first, then the prefixes.
+
+    Examples
+    --------
+    >>> from treesim import family
+    >>> verdict = check_sampler("sp-gsmc", family("uniform", horizon=2, seed=1), n=2000)
+    >>> verdict.passed, verdict.n, round(verdict.catches, 3)
+    (True, 2000, 0.109)
     """
 
     passed: bool

@@ -63,7 +63,14 @@ def trees(draw: st.DrawFn, /, max_leaves: int = 7, max_horizon: int = 4, max_bra
 @st.composite
 def trellises(draw: st.DrawFn, /, max_edges: int = 4, max_horizon: int = 5, max_nodes: int = 3) -> Trellis:
     """Trellises of at most so many edges of a node, levels, and nodes a level; parallel edges and layers used twice
-    among them."""
+    among them.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(trellises(), lambda trellis: trellis.horizon == 2).horizon
+    2
+    """
     horizon = draw(st.integers(1, max_horizon))
     sizes = [1, *draw(st.lists(st.integers(1, max_nodes), min_size=horizon, max_size=horizon))]
     layers: list[Layer] = []
@@ -88,7 +95,15 @@ def trellises(draw: st.DrawFn, /, max_edges: int = 4, max_horizon: int = 5, max_
 def problems(
     draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = wild_numbers, **size: int
 ) -> tuple[Tree, FloatArray]:
-    """A tree (``**size`` as for `trees`) and linear rewards, at least one of them positive where pi_ref goes."""
+    """A tree (``**size`` as for `trees`) and linear rewards, at least one of them positive where pi_ref goes.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> tree, reward = find(problems(), lambda problem: problem[0].n_leaves == 2)
+    >>> reward.shape, bool(reward.max() > 0)
+    ((2,), True)
+    """
     tree = draw(trees(**size))
     reward = np.array(draw(st.lists(numbers, min_size=tree.n_leaves, max_size=tree.n_leaves)))
     *_, reach = tree.reachable()
@@ -99,7 +114,14 @@ def problems(
 
 @st.composite
 def instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = wild_numbers, **size: int) -> Instance:
-    """Trees (``**size`` as for `trees`) with rewards, and inner values of no particular quality."""
+    """Trees (``**size`` as for `trees`) with rewards, and inner values of no particular quality.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(instances(), lambda instance: instance.audit.bellman_error > 0).horizon
+    1
+    """
     tree, reward = draw(problems(numbers, **size))
     n_inner = tree.n_nodes - tree.n_leaves
     inner = draw(st.lists(numbers, min_size=n_inner, max_size=n_inner))
@@ -108,7 +130,14 @@ def instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = wild_numbe
 
 @st.composite
 def trellis_instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = tame_numbers, **size: int) -> Instance:
-    """Trellises (``**size`` as for `trellises`) with rewards, and inner values of no particular quality."""
+    """Trellises (``**size`` as for `trellises`) with rewards, and inner values of no particular quality.
+
+    Examples
+    --------
+    >>> from hypothesis import find
+    >>> find(trellis_instances(), lambda instance: instance.horizon == 2).graph.keeps_edges
+    True
+    """
     trellis = draw(trellises(**size))
     value = np.array(draw(st.lists(numbers, min_size=trellis.n_nodes, max_size=trellis.n_nodes)))
     *_, reach = trellis.reachable()

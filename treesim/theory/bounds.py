@@ -28,6 +28,11 @@ class Bound:
         As the paper states it.
     sharp : float
         The best bound that holds under the same hypothesis.
+
+    Examples
+    --------
+    >>> guidance_bound(horizon=8, epsilon=0.01)
+    Bound(theorem='4.3', value=0.16, sharp=0.0348120850472729)
     """
 
     theorem: str
@@ -152,6 +157,12 @@ class Algorithm2Plan:
         xi = 1 / (4 T): how far, relatively, a pool mean may be from P V^ on the good event.
     contraction : float
         By which each step brings the chain nearer, at the least.
+
+    Examples
+    --------
+    >>> found = algorithm_2_plan(horizon=4, epsilon=1 / 16, ratio_bound=2.0, delta=0.1, delta_tv=0.1)
+    >>> found.pool, found.steps
+    (4059, 11)
     """
 
     pool: int
@@ -262,7 +273,13 @@ def leaf_walk_bound(leaves: int, horizon: int, epsilon: float) -> float:
 
 
 def leaf_walk_size(horizon: int, epsilon: float) -> float:
-    """S of `leaf_walk_bound`: a leaf takes 2 S steps in equilibrium, and at most S times that from the root."""
+    """S of `leaf_walk_bound`: a leaf takes 2 S steps in equilibrium, and at most S times that from the root.
+
+    Examples
+    --------
+    >>> round(leaf_walk_size(horizon=10, epsilon=0.0), 9), round(leaf_walk_size(horizon=10, epsilon=0.05), 2)
+    (10.0, 12.58)
+    """
     log_growth = horizon * math.log1p(epsilon)
     return expm1_or_inf(log_growth) / epsilon if epsilon > 0.0 else float(horizon)
 
@@ -303,7 +320,15 @@ def lower_bound(horizon: int, rate: float) -> float:
 
 
 def bound_for(sampler: Sampler, instance: Instance) -> Bound | None:
-    """The theorem that covers a sampler, or None; for Chebyshev selection what its rule promises."""
+    """The theorem that covers a sampler, or None; for Chebyshev selection what its rule promises.
+
+    Examples
+    --------
+    >>> from treesim import family, sampler
+    >>> instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.1)
+    >>> bound_for(sampler("sp-gsmc"), instance).theorem, bound_for(sampler("best-of-n:n=4"), instance)
+    ('4.3', None)
+    """
     if isinstance(sampler, GuidedSMC) and sampler.pool == 0 and sampler.chebyshev > 1:
         worst = sampler.rule(instance).worst
         return Bound("selection", worst, worst)

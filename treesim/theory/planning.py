@@ -104,6 +104,12 @@ class Plan(Brief):
         Draws at the root without which no algorithm that only draws is within delta on all instances.
     values_at_least : float or None
         Values without which no algorithm is within 1/3 on all instances; None where delta is larger.
+
+    Examples
+    --------
+    >>> found = plan(horizon=10, bellman_error=0.02, ratio_bound=2.0, delta=0.1)
+    >>> found.cheapest("probabilities").spec, found.draws_at_least
+    ('sp-gsmc', 1)
     """
 
     horizon: int

@@ -53,6 +53,11 @@ class Check:
     measured, bound : float
     at_most : bool
         Whether the measured number must be at most the bound; else it must be at least it.
+
+    Examples
+    --------
+    >>> Check("4.3", "TV of sp-gsmc", measured=0.1, bound=0.4).holds, Check("4.3", "TV", 0.1, 0.4).slack
+    (True, 4.0)
     """
 
     theorem: str

@@ -110,6 +110,13 @@ class WorstCase(Brief):
         The objective at the random instances, in the order of their seeds.
     evaluations : int
         How often it was asked.
+
+    Examples
+    --------
+    >>> from treesim import GuidedSMC
+    >>> found = worst_case(lambda each: GuidedSMC().law(each).tv(each.target).mid, BinaryTrees(2, 0.5), seed=1)
+    >>> round(found.score, 4), found.instance.horizon
+    (0.1835, 2)
     """
 
     instance: Instance

@@ -23,6 +23,15 @@ class ASAp:
     ----------
     Park et al. (2024), "Grammar-Aligned Decoding", NeurIPS, arXiv 2405.21047; code in
     github.com/ebmoon/transformers-GAD.
+
+    Examples
+    --------
+    >>> from treesim import exact_law, tree_of_model
+    >>> from treesim.decoding.masking import constrained_texts
+    >>> tree = tree_of_model(lambda prefixes: [[0.9, 0.1]] * len(prefixes), "ab".__getitem__, horizon=2)
+    >>> instance = constrained_texts(tree, ".*b.*")
+    >>> [round(exact_law(ASAp(n), instance).law.tv(instance.target).mid, 4) for n in (1, 2, 8)]
+    [0.4263, 0.0426, 0.0]
     """
 
     samples: int

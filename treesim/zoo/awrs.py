@@ -24,6 +24,15 @@ class AWRS:
     ----------
     Lipkin et al. (2025), "Fast Controlled Generation from Language Models with Adaptive Weighted Rejection Sampling",
     COLM, arXiv 2504.05410; code in github.com/genlm/genlm-control, the recursive estimator, and V^ as critic.
+
+    Examples
+    --------
+    >>> from treesim import exact_law, tree_of_model
+    >>> from treesim.decoding.masking import constrained_texts
+    >>> tree = tree_of_model(lambda prefixes: [[0.9, 0.1]] * len(prefixes), "ab".__getitem__, horizon=2)
+    >>> instance = constrained_texts(tree, ".*b.*")
+    >>> [round(exact_law(AWRS(n), instance).law.tv(instance.target).mid, 4) for n in (1, 2)]
+    [0.4263, 0.3527]
     """
 
     particles: int

@@ -22,6 +22,13 @@ class CARS:
     ----------
     Parys et al. (2025), "Constrained Adaptive Rejection Sampling", arXiv 2510.01902; code in
     github.com/LargeLorisModels/casa.
+
+    Examples
+    --------
+    >>> from treesim import exact_law, family
+    >>> instance = family("uniform", horizon=2, reward="sparse:share=0.5", seed=2)
+    >>> exact_law(CARS(), instance).law.tv(instance.target).hi < 1e-12
+    True
     """
 
     def simulate(self, oracle: Oracle, rng: np.random.Generator) -> Prefix | None:

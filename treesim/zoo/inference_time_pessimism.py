@@ -27,6 +27,14 @@ class InferenceTimePessimism:
     References
     ----------
     Huang et al. (2025), "Is Best-of-N the Best of Them?", arXiv 2503.21878.
+
+    Examples
+    --------
+    >>> from treesim import exact_law, family
+    >>> instance = family("uniform", horizon=2, seed=1)
+    >>> laws = [exact_law(InferenceTimePessimism(3, beta), instance).law for beta in (0.1, 1.0, 10.0)]
+    >>> [round(law.tv(instance.target).mid, 4) for law in laws]
+    [0.133, 0.1318, 0.2852]
     """
 
     n: int

@@ -36,6 +36,13 @@ class PUCT:
     References
     ----------
     Silver et al. (2017), "Mastering the game of Go without human knowledge", Nature 550.
+
+    Examples
+    --------
+    >>> from treesim import exact_law, family
+    >>> instance = family("dirichlet", horizon=2, perturbation="exact")
+    >>> [round(exact_law(PUCT(n), instance).law.tv(instance.target).mid, 4) for n in (2, 8, 32)]
+    [0.9881, 0.1134, 0.2357]
     """
 
     simulations: int

@@ -24,6 +24,13 @@ class SMCWithoutReplacement:
     References
     ----------
     Fearnhead & Clifford (2003), "On-line inference for hidden Markov models via particle filters", JRSS B 65(4).
+
+    Examples
+    --------
+    >>> from treesim import exact_law, family
+    >>> instance = family("dirichlet", horizon=3, perturbation="exact")
+    >>> exact_law(SMCWithoutReplacement(2), instance).law.tv(instance.target).hi < 1e-12
+    True
     """
 
     particles: int
