@@ -173,7 +173,8 @@ class SMC(Sampler):
         """The exact law of the output, for multinomial resampling at every step.
 
         It is a walk if N = 1, or if all nodes of a level offer the same weights with the same probabilities; else it
-        is known on small trees, and on trellises of few nodes a level and not too many paths.
+        is known where there are few kinds of prefixes on a level, those of the same weights to come being one, and not
+        too many paths; and on trees for few particles.
 
         Raises
         ------
