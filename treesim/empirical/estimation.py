@@ -27,7 +27,7 @@ from treesim.empirical.controlled import controlled_margin, controlled_runs, is_
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance, require_instance
-from treesim.laws.law import Law, LeafLaw
+from treesim.laws.law import LeafLaw, WalkLaw
 from treesim.laws.tv import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
@@ -178,7 +178,7 @@ def _on_controlled(
     return bounds, _mean_reward(instance, mean[:-1])
 
 
-def _outcomes(law: Law) -> FloatArray:
+def _outcomes(law: LeafLaw | WalkLaw) -> FloatArray:
     """The probabilities of the leaves, and of nothing, shape [n_leaves + 1]."""
     return np.append(law.prob.to_float(), law.failure if isinstance(law, LeafLaw) else 0.0)
 
