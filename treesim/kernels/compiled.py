@@ -1,0 +1,284 @@
+"""Loops over trees that users define by functions: made for each class of trees, so that the functions are inlined.
+
+A tree is ``(fields, horizon, root)``: the tuple that makes the users' ``self``, how many levels are below the root, and
+its state. A kernel that meets what it may not ends with a code, the state it was at in place 0 of its room.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from treesim.kernels.states import get, put, walker
+
+# What went wrong: probabilities, their sum, a reward, a value, no room for more rewards, or for more children, and
+# states that are not as many as probabilities.
+FINE, ODD_PROBABILITY, ODD_SUM, ODD_REWARD, ODD_VALUE, MANY_REWARDS, MANY_CHILDREN, ODD_LENGTH = range(8)
+
+# Numbers between these, or zero: products of two stay far inside the range of a float.
+LEAST, MOST = 1e-150, 1e150
+SUM_TOLERANCE = 1e-12
+
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+_ONE = np.uint64(1)
+_HIGH_BITS = np.uint64(32)
+
+# Columns of the figures of a level: sup of the error; its mean under pi_ref and what rounding lost of it; the same
+# under pi~; whether that is infinite.
+SUP, REFERENCE, REFERENCE_LOST, TARGET, TARGET_LOST, TARGET_INFINITE = range(6)
+
+
+class Functions(NamedTuple):
+    """A user's compiled functions, and what makes their ``self`` of the fields."""
+
+    children: Any
+    reward: Any
+    value: Any
+    fields: Any
+
+
+@walker
+def is_odd(number):
+    """Whether it is no reward or value: neither zero nor in range."""
+    return not (LEAST <= number <= MOST or number == 0.0)
+
+
+@walker
+def slot_of(keys, number):
+    """Where a number stands in a table, or would stand: an empty place is negative."""
+    mask = np.uint64(keys.shape[0] - 1)
+    i = ((np.float64(number).view(np.uint64) * _MIX) >> _HIGH_BITS) & mask
+    while keys[i] != number and keys[i] >= 0.0:
+        i = (i + _ONE) & mask
+    return i
+
+
+@walker
+def kahan(figures, t, column, term):
+    """Add a term to a sum whose lost digits stand beside it."""
+    term -= figures[t, column + 1]
+    before = figures[t, column]
+    after = before + term
+    figures[t, column + 1] = (after - before) - term
+    figures[t, column] = after
+
+
+def make_reward_walk(functions: Functions) -> Any:
+    """The walk that finds V* of the root, and the law of the reward below it."""
+    children, reward, _, fields_of = functions
+
+    @walker
+    def walk_rewards(tree, room, prob, at, table):
+        """Depth first. Returns a code, V*, nodes and leaves; sums in `table` the mass of each reward."""
+        fields, horizon, root = tree
+        keys, mass, lost = table
+        self = fields_of(*fields)
+        width, most = prob.shape[1], keys.shape[0] // 2
+        reach, twist, count = np.empty(horizon), np.empty(horizon), np.empty(horizon, np.int64)
+        nodes, leaves, different = 0, 0, 0
+        t, state, here = 0, root, 1.0
+        # The nodes on the way to `state` are open: their children 0..at[t] are done, and summed in twist[t].
+        while True:
+            states, probs = children(self, state)
+            if len(states) != len(probs):
+                put(room, 0, state)
+                return ODD_LENGTH, float(len(states)), nodes, len(probs)
+            nodes += 1
+            total, value = 0.0, 0.0
+            if t == horizon - 2:
+                # Two levels at once: their loops need no stack.
+                for k in range(len(states)):
+                    p = probs[k]
+                    total += p
+                    if p < LEAST:
+                        if p == 0.0:
+                            continue
+                        put(room, 0, state)
+                        return ODD_PROBABILITY, p, nodes, leaves
+                    ends, steps = children(self, states[k])
+                    if len(ends) != len(steps):
+                        put(room, 0, states[k])
+                        return ODD_LENGTH, float(len(ends)), nodes, len(steps)
+                    nodes += 1
+                    sum_of_steps, mean = 0.0, 0.0
+                    for j in range(len(ends)):
+                        q = steps[j]
+                        sum_of_steps += q
+                        if q < LEAST:
+                            if q == 0.0:
+                                continue
+                            put(room, 0, states[k])
+                            return ODD_PROBABILITY, q, nodes, leaves
+                        phi = float(reward(self, ends[j]))
+                        mean += q * phi
+                        leaves += 1
+                        if is_odd(phi):
+                            put(room, 0, ends[j])
+                            return ODD_REWARD, phi, nodes, leaves
+                        if most > 0:
+                            i = slot_of(keys, phi)
+                            if keys[i] < 0.0:
+                                different += 1
+                                if different > most:
+                                    return MANY_REWARDS, 0.0, nodes, leaves
+                                keys[i] = phi
+                            term = here * p * q - lost[i]
+                            after = mass[i] + term
+                            lost[i] = (after - mass[i]) - term
+                            mass[i] = after
+                    if not abs(sum_of_steps - 1.0) <= SUM_TOLERANCE:
+                        put(room, 0, states[k])
+                        return ODD_SUM, sum_of_steps, nodes, leaves
+                    value += p * mean
+                if not abs(total - 1.0) <= SUM_TOLERANCE:
+                    put(room, 0, state)
+                    return ODD_SUM, total, nodes, leaves
+            else:
+                n = 0
+                for k in range(len(states)):
+                    p = probs[k]
+                    total += p
+                    if p < LEAST:
+                        if p == 0.0:
+                            continue
+                        put(room, 0, state)
+                        return ODD_PROBABILITY, p, nodes, leaves
+                    if n == width:
+                        return MANY_CHILDREN, float(len(states)), nodes, leaves
+                    put(room, t * width + n, states[k])
+                    prob[t, n] = p
+                    n += 1
+                if not abs(total - 1.0) <= SUM_TOLERANCE:
+                    put(room, 0, state)
+                    return ODD_SUM, total, nodes, leaves
+                reach[t], twist[t], count[t], at[t] = here, 0.0, n, 0
+                state, here = get(room, t * width, root), here * prob[t, 0]
+                t += 1
+                continue
+            # `value` is V* of a node at level t that is done: so may be those above it.
+            while True:
+                if t == 0:
+                    return FINE, value, nodes, leaves
+                t -= 1
+                k = at[t]
+                twist[t] += prob[t, k] * value
+                k += 1
+                if k < count[t]:
+                    at[t] = k
+                    state, here = get(room, t * width + k, root), reach[t] * prob[t, k]
+                    t += 1
+                    break
+                value = twist[t]
+
+    return walk_rewards
+
+
+def make_value_walk(functions: Functions) -> Any:
+    """The walk that finds how far V^ is from V*, and guidance by V^ from the target."""
+    children, reward, value_of, fields_of = functions
+
+    @walker
+    def walk_values(tree, masses, room, prob, value, at, figures):
+        """Depth first. Returns a code, the largest ratio, and the sum of |pi^ - pi~| over the prefixes one step short.
+
+        `masses` are pi_ref and pi^ of the root, and 1 / Z; `figures [horizon, 6]` are of the levels below it.
+        """
+        fields, horizon, root = tree
+        reach_root, guided_root, per_partition = masses
+        self = fields_of(*fields)
+        width = prob.shape[1]
+        reach, twist, count = np.empty(horizon), np.empty(horizon), np.empty(horizon, np.int64)
+        mean, tilt, own = np.empty(horizon), np.empty(horizon), np.empty(horizon)
+        ratio, distance, distance_lost = 1.0, 0.0, 0.0
+        t, state, here, guided, v = 0, root, reach_root, guided_root, float(value_of(self, root))
+        if is_odd(v):
+            put(room, 0, root)
+            return ODD_VALUE, v, 0.0
+        # As in `walk_rewards`; tilt[t] is what pi^ of a child is in units of p V^.
+        while True:
+            states, probs = children(self, state)
+            n, ahead, low, high = 0, 0.0, v, v
+            for k in range(len(states)):
+                p = probs[k]
+                if p == 0.0:
+                    continue
+                if n == width:
+                    return MANY_CHILDREN, float(len(states)), 0.0
+                w = float(value_of(self, states[k]))
+                if is_odd(w):
+                    put(room, 0, states[k])
+                    return ODD_VALUE, w, 0.0
+                ahead += p * w
+                low, high = min(low, w), max(high, w)
+                put(room, t * width + n, states[k])
+                prob[t, n], value[t, n] = p, w
+                n += 1
+            if high > ratio * v:
+                ratio = high / v
+            if v > ratio * low:
+                ratio = v / low
+            reach[t], twist[t], count[t], at[t] = here, 0.0, n, 0
+            mean[t], own[t], tilt[t] = ahead, v, guided / ahead if ahead > 0.0 else guided
+            if t < horizon - 2:
+                p, v = prob[t, 0], value[t, 0]
+                state, here, guided = get(room, t * width, root), here * p, tilt[t] * p * (v if ahead > 0.0 else 1.0)
+                t += 1
+                continue
+            sup, reference, target, gap = figures[t + 1, SUP], 0.0, 0.0, 0.0
+            for k in range(n):
+                p, w = prob[t, k], value[t, k]
+                ends, steps = children(self, get(room, t * width + k, root))
+                star, low, high = 0.0, w, w
+                for j in range(len(ends)):
+                    q = steps[j]
+                    if q == 0.0:
+                        continue
+                    phi = float(reward(self, ends[j]))
+                    star += q * phi
+                    low, high = min(low, phi), max(high, phi)
+                if high > ratio * w:
+                    ratio = high / w
+                if w > ratio * low:
+                    ratio = w / low
+                mass = here * p
+                tilted = mass * star * per_partition
+                gap += abs(tilt[t] * p * (w if ahead > 0.0 else 1.0) - tilted)
+                twist[t] += p * star
+                error = 0.0 if star == w else max(star, w) / min(star, w) - 1.0
+                sup = max(sup, error)
+                if error < np.inf:
+                    reference += mass * error
+                    target += tilted * error
+                elif star > 0.0:
+                    figures[t + 1, TARGET_INFINITE] = 1.0
+            figures[t + 1, SUP] = sup
+            kahan(figures, t + 1, REFERENCE, reference)
+            kahan(figures, t + 1, TARGET, target)
+            term = gap - distance_lost
+            after = distance + term
+            distance_lost = (after - distance) - term
+            distance = after
+            # The node at level t is done, all its children being so: it is counted, and so may be those above it.
+            while True:
+                star, v, ahead = twist[t], own[t], mean[t]
+                error = 0.0 if ahead == v else max(ahead, v) / min(ahead, v) - 1.0
+                figures[t, SUP] = max(figures[t, SUP], error)
+                if error < np.inf:
+                    kahan(figures, t, REFERENCE, reach[t] * error)
+                    kahan(figures, t, TARGET, reach[t] * star * per_partition * error)
+                elif star > 0.0:
+                    figures[t, TARGET_INFINITE] = 1.0
+                if t == 0:
+                    return FINE, ratio, distance
+                t -= 1
+                k = at[t]
+                twist[t] += prob[t, k] * star
+                k += 1
+                if k < count[t]:
+                    at[t] = k
+                    p, v = prob[t, k], value[t, k]
+                    state, here = get(room, t * width + k, root), reach[t] * p
+                    guided = tilt[t] * p * (v if mean[t] > 0.0 else 1.0)
+                    t += 1
+                    break
+
+    return walk_values
