@@ -23,7 +23,7 @@ from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import perturb
 from treesim.kernels.compiled import Functions
-from treesim.kernels.states import NumbaError, members, returns, state_type, types, users
+from treesim.kernels.states import TUPLES, NumbaError, members, returns, state_type, types, users
 from treesim.runtime.user_code import home, reason
 from treesim.spec import LARGEST_WHOLE, require_kind, require_one_of, require_whole
 
@@ -217,7 +217,7 @@ class CompiledTree:
         return Compiled(functions, fields, root, width)
 
 
-def compiled_tree(kind: type) -> Any:
+def compiled_tree(kind: Any) -> Any:
     """Make a class a tree that is compiled: a decorator.
 
     The class has a field ``horizon``, others as it likes (numbers, tuples of them, arrays), and methods
@@ -259,12 +259,11 @@ def compiled_tree(kind: type) -> Any:
     names = [field.name for field in dataclasses.fields(data)]
     if "horizon" not in names:
         raise SpecError(f"{kind.__name__} has no field 'horizon', expected one: horizon: int = 20")
-    value = getattr(kind, "value", None)
+    children, reward, value = (getattr(kind, name, None) for name in ("children", "reward", "value"))
     body = {
         "__doc__": kind.__doc__, "__module__": kind.__module__, "__qualname__": kind.__qualname__,
         "_functions": Functions(
-            users(kind.children), users(kind.reward), users(value) if callable(value) else None,  # type: ignore[attr-defined]
-            namedtuple(kind.__name__, names),  # type: ignore[misc]
+            users(children), users(reward), users(value) if callable(value) else None, namedtuple(kind.__name__, names)
         ),
     }  # fmt: skip
     return type(kind.__name__, (data, CompiledTree), body)
@@ -323,7 +322,7 @@ def _gist(error: NumbaError) -> str:
 def _check_children(kind: type, found: Any, state: Any) -> int | None:
     """How many children there are, None where they come as arrays."""
     called = _called(kind, "children")
-    if not isinstance(found, types.BaseTuple) or len(found.types) != 2:
+    if not isinstance(found, TUPLES) or len(found.types) != 2:
         raise SpecError(f"{called} returns {found}, expected (states, probabilities)")
     states, probs = map(members, found.types)
     if probs is None or probs[0] != types.float64:
@@ -336,5 +335,3 @@ def _check_children(kind: type, found: Any, state: Any) -> int | None:
         raise SpecError(f"{called} returns {states[1]} states and {probs[1]} probabilities, expected as many")
     known = states[1] if states[1] is not None else probs[1]
     return None if known is None else int(known)
-
-

@@ -94,14 +94,14 @@ class Grown(NamedTuple):
     last: Level
 
 
-def grow_tree(compiled: Compiled, horizon: int, *, weigh: bool = True, levels: int | None = None) -> Grown:
-    """The tree of all prefixes, or of the first `levels` steps only."""
-    return _grow(compiled, horizon, weigh, horizon if levels is None else levels, None)
+def grow_tree(compiled: Compiled, horizon: int, *, weigh: bool = True, enough: int | None = None) -> Grown:
+    """The tree of all prefixes; or of as many levels as have `enough` nodes in the last, but not of the last two."""
+    return _grow(compiled, horizon, weigh, enough, None)
 
 
 def grow_trellis(compiled: Compiled, horizon: int, *, weigh: bool = True) -> Grown:
     """The trellis of the different states."""
-    return _grow(compiled, horizon, weigh, horizon, [])
+    return _grow(compiled, horizon, weigh, None, [])
 
 
 def root_level(compiled: Compiled) -> Level:
@@ -132,8 +132,8 @@ def next_level(compiled: Compiled, level: Level, t: int) -> tuple[Steps, Level]:
         if any(code == MANY_CHILDREN for code, _, _ in found):
             width = max([2 * width, *(count for code, count, _ in found if code == MANY_CHILDREN)])
             continue
-        for code, count, odd in found:
-            require_fine(compiled, code, odd, level.room if code != ODD_PROBABILITY else level.room, t, count)
+        for lo, (code, count, odd) in zip(bounds[:-1], found, strict=True):
+            require_fine(compiled, code, odd, level, lo, t, count)
         counts = [count for _, count, _ in found]
         if sum(counts) < len(prob):
             stretches = [(lo * width, lo * width + n) for lo, n in zip(bounds[:-1], counts, strict=True)]
@@ -146,10 +146,12 @@ def weights(compiled: Compiled, level: Level, t: int, name: str) -> FloatArray:
     """The ``reward`` or ``value`` of every node of level `t`."""
     weigh, out = _weighing(compiled.functions, name), np.empty(level.size)
     parts = list(pairwise(_bounds(level.size)))
-    for code, odd in called(
-        lambda: thread_map(lambda part: weigh(*part, compiled.fields, compiled.root, level.room, out), parts)
-    ):
-        require_fine(compiled, ODD_VALUE if code and name == "value" else code, odd, level.room, t)
+
+    def some(part: tuple[int, int]) -> tuple[int, float]:
+        return weigh(*part, compiled.fields, compiled.root, level.room, out)
+
+    for (lo, _), (code, odd) in zip(parts, called(lambda: thread_map(some, parts)), strict=True):
+        require_fine(compiled, ODD_VALUE if code and name == "value" else code, odd, level, lo, t)
     return out
 
 
@@ -163,11 +165,19 @@ def called(run: Callable[[], Any]) -> Any:
         raise SpecError(f"a function of the tree failed: {reason(error)}") from error
 
 
-def require_fine(compiled: Compiled, code: int, odd: float, room: IntArray, t: int | None, count: int = 0) -> None:
-    """Raise what the code of a kernel means; the state it is about lies in place 0 of the room."""
+def require_fine(
+    compiled: Compiled, code: int, odd: float, level: Level, at: int, t: int | None, count: int = 0
+) -> None:
+    """Raise what the code of a kernel means; the state it is about lies in a place of the room.
+
+    Raises
+    ------
+    TreeError, RewardError
+        Unless the code says that all is fine.
+    """
     if code == FINE:
         return
-    state = read(room, 0, compiled.root)
+    state = read(level.room, at, compiled.root)
     where = f"state {quoted(state)}{'' if t is None else f' (level {t})'}"
     if code == ODD_PROBABILITY:
         raise TreeError(f"probabilities of {where} contain {odd:.12g}, expected 0 or numbers from 1e-150 to 1")
@@ -181,13 +191,15 @@ def require_fine(compiled: Compiled, code: int, odd: float, room: IntArray, t: i
     raise AssertionError(f"a kernel ended with code {code}")
 
 
-def _grow(compiled: Compiled, horizon: int, weigh: bool, levels: int, merged: list[Layer] | None) -> Grown:
+def _grow(compiled: Compiled, horizon: int, weigh: bool, enough: int | None, merged: list[Layer] | None) -> Grown:
     level, sizes = root_level(compiled), [1]
     steps: list[Steps] = []
     order: list[int] = []
     known: dict[bytes, int] = {}
     inner: list[FloatArray] = []
-    for t in range(levels):
+    for t in range(horizon if enough is None else horizon - 2):
+        if enough is not None and level.size >= enough:
+            break
         if weigh and compiled.functions.value is not None:
             inner.append(weights(compiled, level, t, "value"))
         found, level = next_level(compiled, level, t)
@@ -213,7 +225,7 @@ def _grow(compiled: Compiled, horizon: int, weigh: bool, levels: int, merged: li
         graph = Tree(own(level_ptr), own(edge_ptr), prob)
     else:
         graph = Trellis(level_ptr, merged, np.array(order, np.int64))
-    reward = weights(compiled, level, levels, "reward") if weigh and levels == horizon else np.empty(0)
+    reward = weights(compiled, level, horizon, "reward") if weigh and enough is None else np.empty(0)
     return Grown(graph, Scaled.from_float(np.concatenate([np.empty(0), *inner])), Scaled.from_float(reward), level)
 
 

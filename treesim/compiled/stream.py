@@ -22,10 +22,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treesim.arrays import FloatArray, IntArray
-from treesim.compiled.growth import Grown, Level, called, grow_tree, require_fine, root_level
+from treesim.compiled.growth import Grown, Level, called, grow_tree, require_fine, root_level, weights
 from treesim.compiled.streamed import Streamed, merged_rewards
 from treesim.errors import RewardError, SpecError
-from treesim.graphs.tree import Tree
 from treesim.graphs.values import audit, optimal_twist
 from treesim.kernels.compiled import (
     MANY_CHILDREN,
@@ -83,7 +82,13 @@ class _Front:
 
     @property
     def roots(self) -> Level:
+        """The roots of the subtrees."""
         return root_level(self.compiled) if self.grown is None else self.grown.last
+
+    @property
+    def n_above(self) -> int:
+        """Nodes above the roots of the subtrees."""
+        return 0 if self.grown is None else self.grown.graph.n_nodes - self.grown.graph.n_leaves
 
     @property
     def steps(self) -> int:
@@ -134,7 +139,7 @@ def stream(
     size = {
         "title": f"{type(tree).__name__}({', '.join(f'{k}={v}' for k, v in tree.parameters().items())})",
         "horizon": horizon,
-        "nodes": sum(row["nodes"] + row["leaves"] for row in first) + (0 if front.grown is None else _inner(front.grown.graph)),
+        "nodes": front.n_above + sum(row["nodes"] + row["leaves"] for row in first),
         "paths": sum(row["leaves"] for row in first),
         "log_partition": math.log(partition),
         "rewards": rewards,
@@ -161,10 +166,9 @@ class _Pass:
             nonlocal done
             key = {"pass": self.name, "subtree": i}
             known = self.journal.knows(key)
-            found = self.journal.recall(key, dict) if known else called(lambda: walk(i))
+            found = None if known else called(lambda: walk(i))
             with self._lock:
-                if not known:
-                    self.journal.keep(key, found)
+                found = self.journal.recall(key, lambda: found or {})
                 done += 1
                 self.report(f"{self.label}: {done:,} of {n:,} subtrees")
             return found
@@ -173,12 +177,10 @@ class _Pass:
 
 
 def _front(compiled: Compiled, horizon: int, subtrees: int) -> _Front:
-    depth, size = 0, 1
     grown = None
-    while size < subtrees and depth < horizon - 2:
-        depth += 1
-        grown = grow_tree(compiled, horizon, levels=depth)
-        size = grown.last.size
+    if subtrees > 1 and horizon > 2:
+        grown = grow_tree(compiled, horizon, enough=subtrees)
+    depth = 0 if grown is None else grown.graph.horizon
     return _Front(compiled, horizon, depth, grown, compiled.width or FIRST_WIDTH)
 
 
@@ -202,9 +204,9 @@ def _first_pass(front: _Front, most_rewards: int, run: _Pass) -> list[dict[str, 
         while True:
             width, slots = front.width, 0 if gave_up else front.slots
             room, prob, at = _room(front, width)
-            # An empty table tells nothing apart; a place that is never filled ends every search.
-            table = (np.full(max(2, slots), -1.0), np.zeros(max(2, slots)), np.zeros(max(2, slots)))
-            code, twist, nodes, leaves = walk(tree, room, prob, at, table if slots else tuple(a[:1] for a in table))
+            # With one place nothing is told apart.
+            table = tuple(np.full(max(1, slots), start) for start in (-1.0, 0.0, 0.0))
+            code, twist, nodes, leaves = walk(tree, room, prob, at, table)
             if code == MANY_CHILDREN:
                 front.width = max(front.width, 2 * width, int(twist))
             elif code == MANY_REWARDS:
@@ -212,7 +214,7 @@ def _first_pass(front: _Front, most_rewards: int, run: _Pass) -> list[dict[str, 
                 gave_up = gave_up or slots // 2 >= most_rewards
             else:
                 break
-        require_fine(front.compiled, code, twist, room, None, leaves)
+        require_fine(front.compiled, code, twist, Level(1, room), 0, None, leaves)
         keys, mass, lost = table
         seen = keys >= 0.0
         told = slots > 0 and int(np.count_nonzero(seen)) <= most_rewards
@@ -245,7 +247,7 @@ def _second_pass(front: _Front, reach: FloatArray, partition: float, run: _Pass)
             if code != MANY_CHILDREN:
                 break
             front.width = max(front.width, 2 * width, int(ratio))
-        require_fine(front.compiled, code, ratio, room, None)
+        require_fine(front.compiled, code, ratio, Level(1, room), 0, None)
         sup, infinite = figures[:, SUP], figures[:, TARGET_INFINITE] > 0
         reference = np.where(np.isinf(sup), np.inf, figures[:, REFERENCE] - figures[:, REFERENCE_LOST])
         target = np.where(infinite, np.inf, figures[:, TARGET] - figures[:, TARGET_LOST])
@@ -278,8 +280,6 @@ def _figures(front: _Front, twist: Scaled, second: Sequence[dict[str, Any]]) -> 
 
 
 def _values_of_roots(front: _Front) -> Scaled:
-    from treesim.compiled.growth import weights
-
     return Scaled.from_float(weights(front.compiled, front.roots, front.depth, "value"))
 
 
@@ -290,9 +290,3 @@ def _room(front: _Front, width: int) -> tuple[IntArray, FloatArray, IntArray]:
         np.empty(steps * width * words(front.compiled.root), np.int64), np.empty((steps, width)),
         np.empty(steps, np.int64),
     )  # fmt: skip
-
-
-def _inner(graph: Tree) -> int:
-    return graph.n_nodes - graph.n_leaves
-
-

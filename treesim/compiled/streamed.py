@@ -1,4 +1,4 @@
-"""What streaming finds of a compiled tree: the figures of `treesim.audit`, the law of the reward, and laws that follow."""
+"""What streaming finds of a compiled tree: the figures of its audit, the law of its reward, and what follows."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ class Streamed(Brief):
         asked = sampler(spec)
         if asked == GuidedSMC():
             if self.guided is None:
-                raise NoExactLaw(f"{asked.name} is guided by a value, and {self.title} has none; define value(self, state)")
+                raise NoExactLaw(
+                    f"{asked.name} is guided by a value, and {self.title} has none; define value(self, state)"
+                )
             return self.guided
         if not isinstance(asked, _BY_REWARD):
             raise NoExactLaw(
@@ -163,7 +165,10 @@ class Streamed(Brief):
         rewards = "too many to tell apart" if self.rewards is None else f"{len(self.rewards.reward):,}"
         facts = [("log Z", f"{self.log_partition:.10g}"), ("rewards", rewards)]
         if self.sup is not None:
-            facts += [("Bellman error", number(self.bellman_error, 10)), ("ratio bound L", number(self.ratio_bound, 10))]
+            facts += [
+                ("Bellman error", number(self.bellman_error, 10)),
+                ("ratio bound L", number(self.ratio_bound, 10)),
+            ]
         text = "\n".join(f"{name:<15}{value}" for name, value in facts)
         size = f"horizon {self.horizon}, {self.nodes:,} nodes, {self.paths:,} paths"
         shown = f"{escaped(self.title)}\n{size}\n{text}"

@@ -62,6 +62,12 @@ def kahan(figures, t, column, term):
     figures[t, column] = after
 
 
+@walker
+def error_of(value, ahead):
+    """max(rho, 1 / rho) - 1 of rho = P V^ / V^; infinite where one of the two is zero."""
+    return 0.0 if ahead == value else max(ahead, value) / min(ahead, value) - 1.0
+
+
 def make_reward_walk(functions: Functions) -> Any:
     """The walk that finds V* of the root, and the law of the reward below it."""
     children, reward, _, fields_of = functions
@@ -188,7 +194,10 @@ def make_value_walk(functions: Functions) -> Any:
         width = prob.shape[1]
         reach, twist, count = np.empty(horizon), np.empty(horizon), np.empty(horizon, np.int64)
         mean, tilt, own = np.empty(horizon), np.empty(horizon), np.empty(horizon)
-        ratio, distance, distance_lost = 1.0, 0.0, 0.0
+        ratio, gap, gap_lost = 1.0, 0.0, 0.0
+        # Figures of the two lowest levels, where most nodes are, stay in registers: sup, and means with what they lost.
+        sup, reference, reference_lost, target, target_lost, infinite = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
+        sup_up, reference_up, reference_up_lost, target_up, target_up_lost, infinite_up = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         t, state, here, guided, v = 0, root, reach_root, guided_root, float(value_of(self, root))
         if is_odd(v):
             put(room, 0, root)
@@ -196,79 +205,89 @@ def make_value_walk(functions: Functions) -> Any:
         # As in `walk_rewards`; tilt[t] is what pi^ of a child is in units of p V^.
         while True:
             states, probs = children(self, state)
-            n, ahead, low, high = 0, 0.0, v, v
+            if len(states) > width:
+                return MANY_CHILDREN, float(len(states)), 0.0
+            ahead, low, high, n = 0.0, v, v, 0
             for k in range(len(states)):
                 p = probs[k]
                 if p == 0.0:
                     continue
-                if n == width:
-                    return MANY_CHILDREN, float(len(states)), 0.0
                 w = float(value_of(self, states[k]))
-                if is_odd(w):
-                    put(room, 0, states[k])
-                    return ODD_VALUE, w, 0.0
                 ahead += p * w
                 low, high = min(low, w), max(high, w)
-                put(room, t * width + n, states[k])
-                prob[t, n], value[t, n] = p, w
+                value[t, n] = w
+                if t < horizon - 2:
+                    put(room, t * width + n, states[k])
+                    prob[t, n] = p
                 n += 1
+            if not (low >= LEAST and high <= MOST and ahead >= 0.0):
+                for k in range(len(states)):
+                    if probs[k] > 0.0 and is_odd(float(value_of(self, states[k]))):
+                        put(room, 0, states[k])
+                        return ODD_VALUE, float(value_of(self, states[k])), 0.0
             if high > ratio * v:
                 ratio = high / v
             if v > ratio * low:
                 ratio = v / low
-            reach[t], twist[t], count[t], at[t] = here, 0.0, n, 0
-            mean[t], own[t], tilt[t] = ahead, v, guided / ahead if ahead > 0.0 else guided
+            tilted = guided / ahead if ahead > 0.0 else guided
             if t < horizon - 2:
+                reach[t], twist[t], count[t], at[t], mean[t], own[t], tilt[t] = here, 0.0, n, 0, ahead, v, tilted
                 p, v = prob[t, 0], value[t, 0]
-                state, here, guided = get(room, t * width, root), here * p, tilt[t] * p * (v if ahead > 0.0 else 1.0)
+                state, here, guided = get(room, t * width, root), here * p, tilted * p * (v if ahead > 0.0 else 1.0)
                 t += 1
                 continue
-            sup, reference, target, gap = figures[t + 1, SUP], 0.0, 0.0, 0.0
-            for k in range(n):
-                p, w = prob[t, k], value[t, k]
-                ends, steps = children(self, get(room, t * width + k, root))
-                star, low, high = 0.0, w, w
+            # Two levels at once, as in `walk_rewards`.
+            star, here_reference, here_target, here_gap, n = 0.0, -reference_lost, -target_lost, -gap_lost, 0
+            for k in range(len(states)):
+                p = probs[k]
+                if p == 0.0:
+                    continue
+                w = value[t, n]
+                n += 1
+                ends, steps = children(self, states[k])
+                below, low, high = 0.0, w, w
                 for j in range(len(ends)):
                     q = steps[j]
                     if q == 0.0:
                         continue
                     phi = float(reward(self, ends[j]))
-                    star += q * phi
+                    below += q * phi
                     low, high = min(low, phi), max(high, phi)
                 if high > ratio * w:
                     ratio = high / w
                 if w > ratio * low:
                     ratio = w / low
                 mass = here * p
-                tilted = mass * star * per_partition
-                gap += abs(tilt[t] * p * (w if ahead > 0.0 else 1.0) - tilted)
-                twist[t] += p * star
-                error = 0.0 if star == w else max(star, w) / min(star, w) - 1.0
+                share = mass * below * per_partition
+                here_gap += abs(tilted * p * (w if ahead > 0.0 else 1.0) - share)
+                star += p * below
+                error = error_of(w, below)
                 sup = max(sup, error)
                 if error < np.inf:
-                    reference += mass * error
-                    target += tilted * error
-                elif star > 0.0:
-                    figures[t + 1, TARGET_INFINITE] = 1.0
-            figures[t + 1, SUP] = sup
-            kahan(figures, t + 1, REFERENCE, reference)
-            kahan(figures, t + 1, TARGET, target)
-            term = gap - distance_lost
-            after = distance + term
-            distance_lost = (after - distance) - term
-            distance = after
-            # The node at level t is done, all its children being so: it is counted, and so may be those above it.
-            while True:
-                star, v, ahead = twist[t], own[t], mean[t]
-                error = 0.0 if ahead == v else max(ahead, v) / min(ahead, v) - 1.0
-                figures[t, SUP] = max(figures[t, SUP], error)
-                if error < np.inf:
-                    kahan(figures, t, REFERENCE, reach[t] * error)
-                    kahan(figures, t, TARGET, reach[t] * star * per_partition * error)
-                elif star > 0.0:
-                    figures[t, TARGET_INFINITE] = 1.0
-                if t == 0:
-                    return FINE, ratio, distance
+                    here_reference += mass * error
+                    here_target += share * error
+                elif below > 0.0:
+                    infinite = 1.0
+            # Kahan's sums, term by term: what was lost before is in the terms.
+            after = gap + here_gap
+            gap, gap_lost = after, (after - gap) - here_gap
+            after = reference + here_reference
+            reference, reference_lost = after, (after - reference) - here_reference
+            after = target + here_target
+            target, target_lost = after, (after - target) - here_target
+            error = error_of(v, ahead)
+            sup_up = max(sup_up, error)
+            if error < np.inf:
+                here_reference, here_target = here * error - reference_up_lost, here * star * per_partition * error
+                here_target -= target_up_lost
+                after = reference_up + here_reference
+                reference_up, reference_up_lost = after, (after - reference_up) - here_reference
+                after = target_up + here_target
+                target_up, target_up_lost = after, (after - target_up) - here_target
+            elif star > 0.0:
+                infinite_up = 1.0
+            # The node at level t is done, all its children being so: its parent is told, which may be done, too.
+            while t > 0:
                 t -= 1
                 k = at[t]
                 twist[t] += prob[t, k] * star
@@ -280,5 +299,20 @@ def make_value_walk(functions: Functions) -> Any:
                     guided = tilt[t] * p * (v if mean[t] > 0.0 else 1.0)
                     t += 1
                     break
+                star = twist[t]
+                error = error_of(own[t], mean[t])
+                figures[t, SUP] = max(figures[t, SUP], error)
+                if error < np.inf:
+                    kahan(figures, t, REFERENCE, reach[t] * error)
+                    kahan(figures, t, TARGET, reach[t] * star * per_partition * error)
+                elif star > 0.0:
+                    figures[t, TARGET_INFINITE] = 1.0
+            else:
+                lowest = (sup, reference, reference_lost, target, target_lost, infinite)
+                above = (sup_up, reference_up, reference_up_lost, target_up, target_up_lost, infinite_up)
+                for column in range(6):
+                    figures[horizon - 1, column] = lowest[column]
+                    figures[horizon - 2, column] = above[column]
+                return FINE, ratio, gap - gap_lost
 
     return walk_values

@@ -31,7 +31,7 @@ def make_growth(functions: Functions) -> Any:
     def grow_level(lo, hi, fields, like, room, below, degree, prob, width):
         """Children of positive probability of the nodes ``lo..hi``, one after the other from place ``lo * width`` on.
 
-        Returns a code, their number, and what is odd.
+        Returns a code, their number, and what is odd; an odd state lies in place `lo` then.
         """
         self = fields_of(*fields)
         at = lo * width
@@ -40,7 +40,7 @@ def make_growth(functions: Functions) -> Any:
             state = get(room, v, like)
             states, probs = children(self, state)
             if len(states) != len(probs):
-                put(room, 0, state)
+                put(room, lo, state)
                 return ODD_LENGTH, len(probs), float(len(states))
             if len(states) > width:
                 return MANY_CHILDREN, len(states), 0.0
@@ -51,13 +51,13 @@ def make_growth(functions: Functions) -> Any:
                 if p < LEAST:
                     if p == 0.0:
                         continue
-                    put(room, 0, state)
+                    put(room, lo, state)
                     return ODD_PROBABILITY, 0, p
                 put(below, at, states[k])
                 prob[at] = p
                 at += 1
             if not abs(total - 1.0) <= SUM_TOLERANCE:
-                put(room, 0, state)
+                put(room, lo, state)
                 return ODD_SUM, 0, total
             degree[v] = at - start
         return FINE, at - lo * width, 0.0
@@ -70,13 +70,13 @@ def make_weighing(function: Any, fields_of: Any) -> Any:
 
     @walker
     def weigh_level(lo, hi, fields, like, room, out):
-        """Numbers of the nodes ``lo..hi``. Returns a code and what is odd."""
+        """Numbers of the nodes ``lo..hi``. Returns a code and what is odd; an odd state lies in place `lo` then."""
         self = fields_of(*fields)
         for v in range(lo, hi):
             state = get(room, v, like)
             number = float(function(self, state))
             if is_odd(number):
-                put(room, 0, state)
+                put(room, lo, state)
                 return ODD_REWARD, number
             out[v] = number
         return FINE, 0.0

@@ -6,8 +6,9 @@ which `put` and `get` lay and read them, ``words(state)`` each.
 
 from typing import Any
 
-from numba import njit, typeof, types
-from numba.core.errors import NumbaError
+from numba import njit, typeof
+from numba import types as types
+from numba.core.errors import NumbaError as NumbaError
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
@@ -16,6 +17,7 @@ OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model
 walker: Any = njit(**OPTIONS)
 
 SCALARS = (types.int64, types.float64)
+TUPLES: Any = (types.UniTuple, types.Tuple)
 
 
 def users(function: Any) -> Any:
@@ -26,8 +28,8 @@ def users(function: Any) -> Any:
 def state_type(state: Any) -> Any:
     """Numba's type of a state; None if it is no number, nor a tuple of numbers."""
     kind = typeof(state)
-    members = kind.types if isinstance(kind, types.BaseTuple) else (kind,)
-    return kind if members and all(each in SCALARS for each in members) else None
+    parts = kind.types if isinstance(kind, TUPLES) else (kind,)
+    return kind if parts and all(each in SCALARS for each in parts) else None
 
 
 def words(state: Any) -> int:
@@ -90,7 +92,3 @@ def _place(target: Any, builder: Any, room: Any, args: Any, kind: Any) -> tuple[
 def read(room, index, like):
     """A state of a room, for messages."""
     return get(room, index, like)
-
-
-__all__ = ["NumbaError", "get", "members", "put", "read", "returns", "state_type", "typeof", "types", "users", "walker",
-           "words"]  # fmt: skip
