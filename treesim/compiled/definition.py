@@ -23,7 +23,7 @@ from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import perturb
 from treesim.kernels.compiled import Functions
-from treesim.kernels.states import TUPLES, NumbaError, members, returns, state_type, types, users
+from treesim.kernels.states import TUPLES, NumbaError, converted, is_safe, list_type, returns, state_type, types, users
 from treesim.runtime.user_code import home, reason
 from treesim.spec import LARGEST_WHOLE, require_kind, require_one_of, require_whole
 
@@ -208,12 +208,14 @@ class CompiledTree:
         if state is None:
             raise SpecError(f"{kind.__name__}.root is {quoted(root)}, expected a number or a tuple of numbers")
         found = _compile(kind, "children", functions.children, me, state)
-        width = _check_children(kind, found, state)
-        for name, function in (("reward", functions.reward), ("value", functions.value)):
-            if function is not None:
-                found = _compile(kind, name, function, me, state)
-                if found not in (types.float64, types.int64, types.boolean):
-                    raise SpecError(f"{_called(kind, name)} returns {found}, expected a number")
+        children, width = _as_wanted(kind, functions.children, found, state)
+        functions = functions._replace(children=children)
+        for name in ("reward", "value") if functions.value is not None else ("reward",):
+            found = _compile(kind, name, getattr(functions, name), me, state)
+            if not is_safe(found, types.float64):
+                raise SpecError(f"{_called(kind, name)} returns {found}, expected a number")
+            if found != types.float64:
+                functions = functions._replace(**{name: converted(getattr(functions, name), types.float64)})
         return Compiled(functions, fields, root, width)
 
 
@@ -319,19 +321,20 @@ def _gist(error: NumbaError) -> str:
     return telling[0] if telling else type(error).__name__
 
 
-def _check_children(kind: type, found: Any, state: Any) -> int | None:
-    """How many children there are, None where they come as arrays."""
+def _as_wanted(kind: type, children: Any, found: Any, state: Any) -> tuple[Any, int | None]:
+    """The function with states of the root's type and floats, and how many, None where they come as arrays."""
     called = _called(kind, "children")
     if not isinstance(found, TUPLES) or len(found.types) != 2:
         raise SpecError(f"{called} returns {found}, expected (states, probabilities)")
-    states, probs = map(members, found.types)
-    if probs is None or probs[0] != types.float64:
+    states, probs = (list_type(each, entry) for each, entry in zip(found.types, (state, types.float64), strict=True))
+    if probs is None:
         raise SpecError(f"{called} returns probabilities {found.types[1]}, expected floats: a tuple, or an array")
-    if states is None or states[0] != state:
+    if states is None:
         raise SpecError(
             f"{called} returns states {found.types[0]}, expected a tuple or an array of {state}, as the root is"
         )
-    if None not in (states[1], probs[1]) and states[1] != probs[1]:
-        raise SpecError(f"{called} returns {states[1]} states and {probs[1]} probabilities, expected as many")
-    known = states[1] if states[1] is not None else probs[1]
-    return None if known is None else int(known)
+    sizes = {each.count for each in (states, probs) if isinstance(each, types.UniTuple)}
+    if len(sizes) > 1:
+        raise SpecError(f"{called} returns {states.count} states and {probs.count} probabilities, expected as many")
+    wanted = types.Tuple((states, probs))  # type: ignore[no-untyped-call]
+    return children if wanted == found else converted(children, wanted), sizes.pop() if sizes else None

@@ -114,7 +114,7 @@ def make_reward_walk(functions: Functions) -> Any:
                                 continue
                             put(room, 0, states[k])
                             return ODD_PROBABILITY, q, nodes, leaves
-                        phi = float(reward(self, ends[j]))
+                        phi = reward(self, ends[j])
                         mean += q * phi
                         leaves += 1
                         if is_odd(phi):
@@ -198,7 +198,7 @@ def make_value_walk(functions: Functions) -> Any:
         # Figures of the two lowest levels, where most nodes are, stay in registers: sup, and means with what they lost.
         sup, reference, reference_lost, target, target_lost, infinite = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
         sup_up, reference_up, reference_up_lost, target_up, target_up_lost, infinite_up = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-        t, state, here, guided, v = 0, root, reach_root, guided_root, float(value_of(self, root))
+        t, state, here, guided, v = 0, root, reach_root, guided_root, value_of(self, root)
         if is_odd(v):
             put(room, 0, root)
             return ODD_VALUE, v, 0.0
@@ -212,7 +212,7 @@ def make_value_walk(functions: Functions) -> Any:
                 p = probs[k]
                 if p == 0.0:
                     continue
-                w = float(value_of(self, states[k]))
+                w = value_of(self, states[k])
                 ahead += p * w
                 low, high = min(low, w), max(high, w)
                 value[t, n] = w
@@ -222,9 +222,9 @@ def make_value_walk(functions: Functions) -> Any:
                 n += 1
             if not (low >= LEAST and high <= MOST and ahead >= 0.0):
                 for k in range(len(states)):
-                    if probs[k] > 0.0 and is_odd(float(value_of(self, states[k]))):
+                    if probs[k] > 0.0 and is_odd(value_of(self, states[k])):
                         put(room, 0, states[k])
-                        return ODD_VALUE, float(value_of(self, states[k])), 0.0
+                        return ODD_VALUE, value_of(self, states[k]), 0.0
             if high > ratio * v:
                 ratio = high / v
             if v > ratio * low:
@@ -250,7 +250,7 @@ def make_value_walk(functions: Functions) -> Any:
                     q = steps[j]
                     if q == 0.0:
                         continue
-                    phi = float(reward(self, ends[j]))
+                    phi = reward(self, ends[j])
                     below += q * phi
                     low, high = min(low, phi), max(high, phi)
                 if high > ratio * w:

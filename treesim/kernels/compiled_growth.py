@@ -74,7 +74,7 @@ def make_weighing(function: Any, fields_of: Any) -> Any:
         self = fields_of(*fields)
         for v in range(lo, hi):
             state = get(room, v, like)
-            number = float(function(self, state))
+            number = function(self, state)
             if is_odd(number):
                 put(room, lo, state)
                 return ODD_REWARD, number

@@ -4,11 +4,14 @@ A state is a 64-bit number, or a tuple of such. Numba has no arrays of tuples: a
 which `put` and `get` lay and read them, ``words(state)`` each.
 """
 
+from functools import cache
 from typing import Any
 
 from numba import njit, typeof
 from numba import types as types
 from numba.core.errors import NumbaError as NumbaError
+from numba.core.registry import cpu_target
+from numba.core.typeconv.castgraph import Conversion
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
@@ -49,14 +52,30 @@ def returns(function: Any, *arguments: Any) -> Any:
     return function.nopython_signatures[-1].return_type
 
 
-def members(kind: Any) -> tuple[Any, Any] | None:
-    """Of a tuple or a one-dimensional array: the type of its members, and how many, None where that is open; None for
-    other types and for tuples of several types."""
-    if isinstance(kind, types.UniTuple):
-        return kind.dtype, kind.count
-    if isinstance(kind, types.Array) and kind.ndim == 1:
-        return kind.dtype, None
-    return None
+@cache
+def converted(function: Any, wanted: Any) -> Any:
+    """The function ``(self, state)`` with what it returns as another type, to which that can be converted."""
+
+    @intrinsic
+    def cast(context, value):
+        def code(target, builder, signature, args):
+            return target.cast(builder, args[0], signature.args[0], wanted)
+
+        return wanted(value), code
+
+    @walker
+    def convert(self, state):
+        return cast(function(self, state))
+
+    return convert
+
+
+def list_type(found: Any, entry: Any) -> Any:
+    """What a tuple or a one-dimensional array becomes whose entries are of a type; None if it cannot."""
+    if isinstance(found, TUPLES):
+        wanted = types.UniTuple(entry, len(found))
+        return wanted if len(found) and is_safe(found, wanted) else None
+    return found if isinstance(found, types.Array) and found.ndim == 1 and found.dtype == entry else None
 
 
 @intrinsic
@@ -92,3 +111,9 @@ def _place(target: Any, builder: Any, room: Any, args: Any, kind: Any) -> tuple[
 def read(room, index, like):
     """A state of a room, for messages."""
     return get(room, index, like)
+
+
+def is_safe(found: Any, wanted: Any) -> bool:
+    """Whether every value of a type is one of another type."""
+    rule = cpu_target.typing_context.can_convert(found, wanted)
+    return rule is not None and rule <= Conversion.safe
