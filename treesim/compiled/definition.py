@@ -9,7 +9,7 @@ import dataclasses
 import re
 from collections import namedtuple
 from collections.abc import Callable
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,8 +22,9 @@ from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import perturb
-from treesim.kernels.compiled import Functions
+from treesim.kernels.compiled import KERNELS, Functions
 from treesim.kernels.states import TUPLES, NumbaError, converted, is_safe, list_type, returns, state_type, types, users
+from treesim.runtime.fingerprint import fingerprint
 from treesim.runtime.user_code import home, reason
 from treesim.spec import LARGEST_WHOLE, require_kind, require_one_of, require_whole
 
@@ -193,12 +194,11 @@ class CompiledTree:
     @cached_property
     def compiled(self) -> Compiled:
         """The functions, the fields and the root, checked."""
-        kind = type(self)
+        kind: Any = type(self)
         fields = tuple(_field(self, field) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        functions = kind._functions  # type: ignore[attr-defined]
-        me = functions.fields(*fields)
+        functions = _functions(kind)
         try:
-            root = self.root()  # type: ignore[attr-defined]
+            root = kind.root(self)
         except TreesimError:
             raise
         except Exception as error:
@@ -207,11 +207,11 @@ class CompiledTree:
         state = None if isinstance(root, bool) else state_type(root)
         if state is None:
             raise SpecError(f"{kind.__name__}.root is {quoted(root)}, expected a number or a tuple of numbers")
-        found = _compile(kind, "children", functions.children, me, state)
+        found = _compile(kind, "children", functions, fields, state)
         children, width = _as_wanted(kind, functions.children, found, state)
         functions = functions._replace(children=children)
         for name in ("reward", "value") if functions.value is not None else ("reward",):
-            found = _compile(kind, name, getattr(functions, name), me, state)
+            found = _compile(kind, name, functions, fields, state)
             if not is_safe(found, types.float64):
                 raise SpecError(f"{_called(kind, name)} returns {found}, expected a number")
             if found != types.float64:
@@ -261,14 +261,20 @@ def compiled_tree(kind: Any) -> Any:
     names = [field.name for field in dataclasses.fields(data)]
     if "horizon" not in names:
         raise SpecError(f"{kind.__name__} has no field 'horizon', expected one: horizon: int = 20")
-    children, reward, value = (getattr(kind, name, None) for name in ("children", "reward", "value"))
-    body = {
-        "__doc__": kind.__doc__, "__module__": kind.__module__, "__qualname__": kind.__qualname__,
-        "_functions": Functions(
-            users(children), users(reward), users(value) if callable(value) else None, namedtuple(kind.__name__, names)
-        ),
-    }  # fmt: skip
+    body = {"__doc__": kind.__doc__, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
     return type(kind.__name__, (data, CompiledTree), body)
+
+
+@cache
+def _functions(kind: Any) -> Functions:
+    """A class's functions, compiled when they are first needed: what they refer to may stand below the class."""
+    methods = [kind.children, kind.reward, getattr(kind, "value", None)]
+    value = methods[2] if callable(methods[2]) else None
+    names = [field.name for field in dataclasses.fields(kind)]
+    code = fingerprint([each for each in methods if callable(each)], KERNELS, *names)
+    return Functions(
+        users(kind.children), users(kind.reward), value and users(value), namedtuple(kind.__name__, names), code
+    )  # fmt: skip
 
 
 def _field(tree: CompiledTree, field: dataclasses.Field[Any]) -> Any:
@@ -298,9 +304,10 @@ def _plain(number: Any) -> Any:
     return number
 
 
-def _compile(kind: type, name: str, function: Any, *arguments: Any) -> Any:
+def _compile(kind: type, name: str, functions: Functions, fields: Any, state: Any) -> Any:
+    """What a function returns, a type of numba's."""
     try:
-        return returns(function, *arguments)
+        return returns(getattr(functions, name), functions.fields, fields, state, functions.code_of(name))
     except NumbaError as error:
         raise SpecError(f"{_called(kind, name)} does not compile: {_gist(error)}") from error
     except TreesimError:

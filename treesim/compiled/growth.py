@@ -22,7 +22,6 @@ from treesim.kernels.compiled import (
     ODD_REWARD,
     ODD_SUM,
     ODD_VALUE,
-    Functions,
 )
 from treesim.kernels.compiled_growth import make_growth, make_weighing, merge_equal
 from treesim.kernels.states import read, words
@@ -40,12 +39,7 @@ Graph = TypeVar("Graph", bound=LayeredGraph, covariant=True)
 SMALLEST_CHUNK, CHUNKS_A_THREAD = 1 << 14, 4
 FIRST_WIDTH = 2
 
-_growth = cache(make_growth)
-
-
-@cache
-def _weighing(functions: Functions, name: str) -> Any:
-    return make_weighing(getattr(functions, name), functions.fields)
+_growth, _weighing = cache(make_growth), cache(make_weighing)
 
 
 class Level(NamedTuple):

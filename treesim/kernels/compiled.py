@@ -4,11 +4,12 @@ A tree is ``(fields, horizon, root)``: the tuple that makes the users' ``self``,
 its state. A kernel that meets what it may not ends with a code, the state it was at in place 0 of its room.
 """
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from treesim.kernels.states import get, put, walker
+from treesim.kernels.states import get, kept, put, walker
 
 # What went wrong: probabilities, their sum, a reward, a value, no room for more rewards, or for more children, and
 # states that are not as many as probabilities.
@@ -27,13 +28,22 @@ _HIGH_BITS = np.uint64(32)
 SUP, REFERENCE, REFERENCE_LOST, TARGET, TARGET_LOST, TARGET_INFINITE = range(6)
 
 
+# What kernels are made of: their code is kept as long as this stays.
+KERNELS = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
+
+
 class Functions(NamedTuple):
-    """A user's compiled functions, and what makes their ``self`` of the fields."""
+    """A user's compiled functions, what makes their ``self`` of the fields, and perhaps a digest of all code."""
 
     children: Any
     reward: Any
     value: Any
     fields: Any
+    code: str | None = None
+
+    def code_of(self, kernel: str) -> str | None:
+        """The digest under which a kernel that holds them is kept."""
+        return None if self.code is None else f"{kernel} {self.code}"
 
 
 @walker
@@ -70,7 +80,7 @@ def error_of(value, ahead):
 
 def make_reward_walk(functions: Functions) -> Any:
     """The walk that finds V* of the root, and the law of the reward below it."""
-    children, reward, _, fields_of = functions
+    children, reward, fields_of = functions.children, functions.reward, functions.fields
 
     @walker
     def walk_rewards(tree, room, prob, at, table):
@@ -175,12 +185,12 @@ def make_reward_walk(functions: Functions) -> Any:
                     break
                 value = twist[t]
 
-    return walk_rewards
+    return kept(walk_rewards, functions.code_of("rewards"))
 
 
 def make_value_walk(functions: Functions) -> Any:
     """The walk that finds how far V^ is from V*, and guidance by V^ from the target."""
-    children, reward, value_of, fields_of = functions
+    children, reward, value_of, fields_of = functions[:4]
 
     @walker
     def walk_values(tree, masses, room, prob, value, at, figures):
@@ -315,4 +325,4 @@ def make_value_walk(functions: Functions) -> Any:
                     figures[horizon - 2, column] = above[column]
                 return FINE, ratio, gap - gap_lost
 
-    return walk_values
+    return kept(walk_values, functions.code_of("values"))

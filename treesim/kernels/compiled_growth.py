@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from treesim.kernels import kernel
 from treesim.kernels.compiled import (
     FINE,
     LEAST,
@@ -16,7 +17,7 @@ from treesim.kernels.compiled import (
     Functions,
     is_odd,
 )
-from treesim.kernels.states import get, put, walker
+from treesim.kernels.states import get, kept, put, walker
 
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _ONE = np.uint64(1)
@@ -25,7 +26,7 @@ _HIGH_BITS = np.uint64(32)
 
 def make_growth(functions: Functions) -> Any:
     """The loop that finds the children of a level."""
-    children, _, _, fields_of = functions
+    children, fields_of = functions.children, functions.fields
 
     @walker
     def grow_level(lo, hi, fields, like, room, below, degree, prob, width):
@@ -62,11 +63,12 @@ def make_growth(functions: Functions) -> Any:
             degree[v] = at - start
         return FINE, at - lo * width, 0.0
 
-    return grow_level
+    return kept(grow_level, functions.code_of("growth"))
 
 
-def make_weighing(function: Any, fields_of: Any) -> Any:
-    """The loop that asks the reward, or the value, of every node of a level."""
+def make_weighing(functions: Functions, name: str) -> Any:
+    """The loop that asks the ``reward``, or the ``value``, of every node of a level."""
+    function, fields_of = getattr(functions, name), functions.fields
 
     @walker
     def weigh_level(lo, hi, fields, like, room, out):
@@ -81,10 +83,10 @@ def make_weighing(function: Any, fields_of: Any) -> Any:
             out[v] = number
         return FINE, 0.0
 
-    return weigh_level
+    return kept(weigh_level, functions.code_of(name))
 
 
-@walker
+@kernel
 def merge_equal(n, like, room, table, child):
     """Keep one of each state among the first `n` of a room, in the order in which they come; returns how many.
 

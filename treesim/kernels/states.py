@@ -4,18 +4,25 @@ A state is a 64-bit number, or a tuple of such. Numba has no arrays of tuples: a
 which `put` and `get` lay and read them, ``words(state)`` each.
 """
 
+import contextlib
 from functools import cache
 from typing import Any
 
 from numba import njit, typeof
 from numba import types as types
+from numba.core.caching import FunctionCache
 from numba.core.errors import NumbaError as NumbaError
 from numba.core.registry import cpu_target
 from numba.core.typeconv.castgraph import Conversion
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
+from treesim.kernels import kernel
+
 # Kernels that hold a user's functions are made for one class of trees: treesim's own cache does not know them.
+# Of these numba keeps, of each kernel, so many; then it starts anew.
+MOST_KEPT = 64
+
 OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 walker: Any = njit(**OPTIONS)
 
@@ -23,14 +30,45 @@ SCALARS = (types.int64, types.float64)
 TUPLES: Any = (types.UniTuple, types.Tuple)
 
 
+class _Kept(FunctionCache):
+    """Numba's cache on disk, but for one key: a digest of the code that a kernel holds, instead of what it closes over.
+
+    Numba tells functions in a closure apart by the process that made them, and would never find them again.
+    """
+
+    def __init__(self, function: Any, code: str) -> None:
+        super().__init__(function)
+        self._code = code
+
+    def _index_key(self, signature: Any, codegen: Any) -> Any:
+        return signature, codegen.magic_tuple(), self._code
+
+    def _save_overload(self, signature: Any, data: Any) -> None:
+        if len(self._cache_file._load_index()) >= MOST_KEPT:
+            self.flush()
+        super()._save_overload(signature, data)
+
+
+def kept(dispatcher: Any, code: str | None) -> Any:
+    """The same, its machine code kept on disk under a digest; not kept where there is none, or no place for it."""
+    if code is not None:
+        with contextlib.suppress(RuntimeError, OSError):
+            dispatcher._cache = _Kept(dispatcher.py_func, code)
+    return dispatcher
+
+
 def users(function: Any) -> Any:
-    """A user's function, compiled: an index that leaves an array is an error there, not another array's number."""
-    return njit(function, nogil=True, boundscheck=True)
+    """A user's function, compiled: what is an error in Python is one there, such as an index that leaves an array."""
+    # Said or not, numba takes other options from the kernel that calls.
+    return njit(function, nogil=True, boundscheck=True, error_model="python")
 
 
 def state_type(state: Any) -> Any:
     """Numba's type of a state; None if it is no number, nor a tuple of numbers."""
-    kind = typeof(state)
+    try:
+        kind = typeof(state)
+    except ValueError:
+        return None
     parts = kind.types if isinstance(kind, TUPLES) else (kind,)
     return kind if parts and all(each in SCALARS for each in parts) else None
 
@@ -40,16 +78,21 @@ def words(state: Any) -> int:
     return len(state) if isinstance(state, tuple) else 1
 
 
-def returns(function: Any, *arguments: Any) -> Any:
-    """What a compiled function returns for arguments of these types.
+def returns(function: Any, fields_of: Any, fields: Any, state: Any, code: str | None) -> Any:
+    """What a user's function of ``(self, state)`` returns, given the fields and the type of the state.
 
     Raises
     ------
     numba.core.errors.NumbaError
         If it does not compile.
     """
-    function.compile(tuple(each if isinstance(each, types.Type) else typeof(each) for each in arguments))
-    return function.nopython_signatures[-1].return_type
+
+    @walker
+    def ask(fields, state):
+        return function(fields_of(*fields), state)
+
+    kept(ask, code).compile((typeof(fields), state))
+    return ask.nopython_signatures[-1].return_type
 
 
 @cache
@@ -107,7 +150,7 @@ def _place(target: Any, builder: Any, room: Any, args: Any, kind: Any) -> tuple[
     return builder.gep(start, [args[1]]), kind
 
 
-@walker
+@kernel
 def read(room, index, like):
     """A state of a room, for messages."""
     return get(room, index, like)

@@ -1,5 +1,8 @@
+import os
 import pickle
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -209,3 +212,41 @@ def test_tuples_are_states():
     assert Written().compiled.root == (0, 1.0)
     with pytest.raises(SpecError, match="weight of Written is 'abc', expected a number"):
         Written(weight="abc").tree()
+
+
+MINE = """
+import treesim
+from beside import SCALE
+
+@treesim.compiled_tree
+class Mine:
+    horizon: int = 2
+    def root(self):
+        return 0
+    def children(self, state):
+        return (state, state + 1), (0.5, 0.5)
+    def reward(self, state):
+        return SCALE
+
+print(round(Mine().instance().twist.to_float()[0], 12))
+"""
+
+
+def test_machine_code_is_kept_and_forgotten_when_what_it_holds_changes(tmp_path):
+    script, beside, kept = tmp_path / "mine.py", tmp_path / "beside.py", tmp_path / "cache"
+    script.write_text(MINE)
+
+    def run(scale):
+        beside.write_text(f"SCALE = {scale}\n")
+        settings = {**os.environ, "NUMBA_CACHE_DIR": str(kept), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run([sys.executable, script], env=settings, capture_output=True, text=True, check=True)
+        return float(done.stdout), {path.name for path in kept.rglob("*grow_level*.nbc")}
+
+    first, files = run(2.0)
+    again, files_again = run(2.0)
+    assert first == again == 2.0
+    assert len(files) == 1
+    assert files_again == files
+    other, files_other = run(3.0)
+    assert other == 3.0
+    assert len(files_other) == 2
