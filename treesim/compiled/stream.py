@@ -12,6 +12,7 @@ below T (B + 1) 2^-53. Sums over nodes are Kahan's within a subtree and correctl
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -157,6 +158,13 @@ class _Pass:
     def __init__(self, journal: Journal, name: str, label: str, report: Report) -> None:
         self.journal, self.name, self.label, self.report = journal, name, label, report
         self._lock = Lock()
+        self._start, self._new = time.monotonic(), 0
+
+    def _tell(self, done: int, n: int) -> None:
+        spent = time.monotonic() - self._start
+        left = spent / self._new * (n - done) if self._new else 0.0
+        soon = f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
+        self.report(f"{self.label}: {done:,} of {n:,} subtrees{soon if done < n else ''}")
 
     def over(self, n: int, walk: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
         """What the walk finds of every subtree; it starts with one, by which all kernels are compiled."""
@@ -170,7 +178,8 @@ class _Pass:
             with self._lock:
                 found = self.journal.recall(key, lambda: found or {})
                 done += 1
-                self.report(f"{self.label}: {done:,} of {n:,} subtrees")
+                self._new += not known
+                self._tell(done, n)
             return found
 
         return [one(0), *called(lambda: thread_map(one, range(1, n), interruptible=True))]

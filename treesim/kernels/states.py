@@ -6,6 +6,7 @@ which `put` and `get` lay and read them, ``words(state)`` each.
 
 import contextlib
 from functools import cache
+from types import FunctionType
 from typing import Any
 
 from numba import njit, typeof
@@ -43,6 +44,11 @@ class _Kept(FunctionCache):
     def _index_key(self, signature: Any, codegen: Any) -> Any:
         return signature, codegen.magic_tuple(), self._code
 
+    def _load_overload(self, signature: Any, target: Any) -> Any:
+        # A function of the user's that others call may come from a file that was run.
+        with contextlib.suppress(ImportError):
+            return super()._load_overload(signature, target)
+
     def _save_overload(self, signature: Any, data: Any) -> None:
         if len(self._cache_file._load_index()) >= MOST_KEPT:
             self.flush()
@@ -59,8 +65,13 @@ def kept(dispatcher: Any, code: str | None) -> Any:
 
 def users(function: Any) -> Any:
     """A user's function, compiled: what is an error in Python is one there, such as an index that leaves an array."""
-    # Said or not, numba takes other options from the kernel that calls.
-    return njit(function, nogil=True, boundscheck=True, error_model="python")
+    copy = FunctionType(
+        function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__
+    )
+    # Kept code is loaded with the modules that it comes from, and files that were run are none.
+    copy.__module__ = __name__
+    # Options that are not said numba takes from the kernel that calls.
+    return njit(copy, nogil=True, boundscheck=True, error_model="python")
 
 
 def state_type(state: Any) -> Any:
