@@ -122,7 +122,7 @@ def next_level(compiled: Compiled, level: Level, t: int) -> tuple[Steps, Level]:
         def some(part: tuple[int, int], out: Any = (below, degree, prob), width: int = width) -> tuple[int, int, float]:
             return grow(*part, compiled.fields, compiled.root, level.room, *out, width)
 
-        found = called(lambda: thread_map(some, list(pairwise(bounds)), interruptible=True))  # noqa: B023
+        found = called(lambda: thread_map(some, list(pairwise(bounds)), interruptible=len(bounds) > 2))  # noqa: B023
         if any(code == MANY_CHILDREN for code, _, _ in found):
             width = max([2 * width, *(count for code, count, _ in found if code == MANY_CHILDREN)])
             continue
@@ -191,6 +191,7 @@ def _grow(compiled: Compiled, horizon: int, weigh: bool, enough: int | None, mer
     order: list[int] = []
     known: dict[bytes, int] = {}
     inner: list[FloatArray] = []
+    nodes, edges = 1, 0
     for t in range(horizon if enough is None else horizon - 2):
         if enough is not None and level.size >= enough:
             break
@@ -199,16 +200,18 @@ def _grow(compiled: Compiled, horizon: int, weigh: bool, enough: int | None, mer
         found, level = next_level(compiled, level, t)
         if merged is None:
             steps.append(found)
+            edges += len(found.prob)
         else:
             layer, level = _merge(compiled, found, level)
             print_of = b"".join(array.tobytes() for array in layer)
             order.append(known.setdefault(print_of, len(merged)))
             if order[-1] == len(merged):
                 merged.append(layer)
+                edges += len(layer.prob)
         sizes.append(level.size)
-        edges = sum(len(each.prob) for each in steps) + sum(len(layer.prob) for layer in merged or ())
+        nodes += level.size
         require_memory(
-            24.0 * edges + (8 + 2 * BYTES_A_VALUE) * float(sum(sizes)), f"a tree grown to level {t + 1} of {horizon}"
+            24.0 * edges + (8 + 2 * BYTES_A_VALUE) * float(nodes), f"a tree grown to level {t + 1} of {horizon}"
         )
     level_ptr = np.cumsum([0, *sizes])
     graph: LayeredGraph
