@@ -1,4 +1,4 @@
-"""What arguments name: an instance's file, or a sampler."""
+"""What arguments name: an instance's file, a compiled tree, a family, or a sampler."""
 
 from __future__ import annotations
 
@@ -6,11 +6,67 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from treesim.cli.output import Failure, note
+from treesim.cli.output import Failure, note, working
+
+if TYPE_CHECKING:
+    from treesim import Instance
+    from treesim.compiled.definition import CompiledTree
 
 _CLASS = re.compile(r"(.+\.py):([^\W\d]\w*)(:.*)?")
+
+
+def load(file: Path) -> Instance:
+    """The instance of a file; of ``FILE.py:NAME`` the compiled tree of that name, in arrays."""
+    from treesim.instances import storage
+
+    tree = tree_of(str(file))
+    if tree is None:
+        return storage.load(file)
+    with working("compiling and building the tree"):
+        return tree.instance()
+
+
+def tree_of(text: str) -> CompiledTree | None:
+    """The compiled tree that ``FILE.py:NAME`` or ``FILE.py:NAME:FIELD=VALUE,...`` names; None of another text."""
+    found = _CLASS.fullmatch(text)
+    if found is None:
+        return None
+    from treesim.compiled.families import compiled, offer
+    from treesim.runtime.user_code import run_file
+
+    path, name, rest = found.groups()
+    run_file(Path(path), (name, offer))
+    return compiled(f"{name}{rest or ''}")
+
+
+def family_of(text: str) -> str:
+    """A FAMILY by a name that is known: of ``FILE.py:NAME`` the file is run, and its compiled tree a family."""
+    found = _CLASS.fullmatch(text)
+    if found is None:
+        return text
+    from treesim.compiled.families import offer
+    from treesim.runtime.user_code import run_file
+
+    path, name, rest = found.groups()
+    if rest:
+        raise Failure(f"parameters of a family are options, or --set KEY=VALUE; expected {path}:{name}")
+    run_file(Path(path), (name, offer))
+    return name
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """A parameter of a family: a whole number, a number, or a text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise Failure(f"--set {text!r}: expected KEY=VALUE")
+    for kind in (int, float):
+        try:
+            return key, kind(value)
+        except ValueError:
+            continue
+    return key, value
 
 
 def spec_of(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import load
 from treesim.cli.options import (
     file_argument,
     output_option,
@@ -62,7 +63,6 @@ def sample(
 
     import numpy as np
 
-    from treesim import load
     from treesim import sampler as sampler_of
     from treesim.runtime.files import write_whole
     from treesim.runtime.memory import require_memory

@@ -28,6 +28,7 @@ TOGETHER = {
     "laws": r"treesim/laws/",
     "samplers": r"treesim/samplers/",
     "graphs": r"treesim/graphs/",
+    "compiled": r"treesim/compiled/",
 }
 
 
