@@ -62,6 +62,15 @@ class Streamed(Brief):
         log L.
     guided : TV or None
         Of exact single-particle guidance by the value (`sp-gsmc`).
+
+    Examples
+    --------
+    A coin that is worth 1 or 3, as `CompiledTree.stream` would find it:
+
+    >>> rewards = RewardMasses(np.array([1.0, 3.0]), np.array([0.5, 0.5]))
+    >>> found = Streamed("coin", 1, 3, 2, math.log(2.0), rewards, rounding=0.0)
+    >>> found.tv("base").lo, found.tv("best-of-n:n=2").hi < 1e-12
+    (0.25, True)
     """
 
     title: str

@@ -69,6 +69,7 @@ class _Waiting:
         return itertools.chain.from_iterable(self._alike.values())
 
     def push(self, branch: Branch) -> None:
+        """Let it wait."""
         alike = self._alike.get(-frexp(branch[3])[1] // GRAIN)
         if alike is None:
             alike = self._like(branch)
@@ -79,6 +80,7 @@ class _Waiting:
         self._like(branch).appendleft(branch)
 
     def pop(self) -> Branch:
+        """The one that comes next, which waits no longer."""
         most = self._alike[self._order[0]]
         branch = most.pop()
         if not most:
