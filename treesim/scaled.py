@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, read_only
 from treesim.errors import TreesimError
-from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials, first_odd
+from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, VECTOR, exponentials, first_odd
 from treesim.runtime.threads import chunked
 
 BYTES_A_VALUE = 12
@@ -179,7 +179,12 @@ class Scaled:
 def put_exponentials(log_number: FloatArray, out: Scaled) -> None:
     """Write exp of numbers in nats, finite or -inf, to `out`."""
     room = out.room
-    chunked(lambda lo, hi: exponentials(lo, hi, log_number, room), len(log_number), 3 * len(log_number))
+
+    def put(lo: int, hi: int) -> None:
+        power = np.empty(VECTOR)
+        exponentials(lo, hi, log_number, room, power, power.view(np.int64))
+
+    chunked(put, len(log_number), 3 * len(log_number))
 
 
 def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:

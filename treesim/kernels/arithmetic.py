@@ -119,11 +119,9 @@ def exponential_parts(x):
 
 
 @kernel
-def exponentials(lo, hi, log_number, out):
-    """exp of the numbers ``lo..hi``, some at a time: powers of two are made of bits."""
+def exponentials(lo, hi, log_number, out, power, bits):
+    """exp of the numbers ``lo..hi``, some at a time: powers of two are made of bits, in room for `VECTOR` floats."""
     mantissa, exponent = out
-    power = np.empty(VECTOR)
-    bits = power.view(np.int64)
     for start in range(lo, hi, VECTOR):
         stop = min(start + VECTOR, hi)
         x, number, block = log_number[start:stop], mantissa[start:stop], exponent[start:stop]
