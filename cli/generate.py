@@ -109,7 +109,7 @@ def generate(family: str, source: Path | None, seed: int, output: Path, style: s
     """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
     from treesim.errors import quoted
     from treesim.instances import families
-    from treesim.instances.graph_files import read_graph
+    from treesim.instances.graph_files import read_listed
     from treesim.instances.networkx_io import instance_from_graph
     from treesim.runtime.reading import require_file
 
@@ -127,7 +127,7 @@ def generate(family: str, source: Path | None, seed: int, output: Path, style: s
         raise Failure(f"family {quoted(family)} takes no file, got {quoted(str(source))}")
     with working("building the instance"):
         if source is not None:
-            instance = instance_from_graph(read_graph(source), seed=seed, source=source.name, **given)
+            instance = instance_from_graph(read_listed(source), seed=seed, source=source.name, **given)
         else:
             instance = families.family(family, seed=seed, **given)
     save_and_tell(instance, output, style)
