@@ -141,16 +141,16 @@ def _root(graph: ListedGraph) -> Hashable:
 
 
 def _require_no_cycle(graph: ListedGraph, reached: int) -> None:
-    """Raise `TreeError` unless the graph has no cycle: what its one root does not reach is on one, or behind one.
+    """Raise `TreeError` unless the graph has no cycle.
 
-    With one edge less than nodes, each node but the root has one parent: then there is no other.
+    There is none where edges are one less than the nodes that the root reaches: those have one parent each, and the
+    others, of which each would have one, are none.
     """
-    has_cycle = reached < len(graph.nodes)
-    if not has_cycle and len(graph.edges) != reached - 1:
-        import networkx as nx
+    if len(graph.edges) == reached - 1:
+        return
+    import networkx as nx
 
-        has_cycle = not nx.is_directed_acyclic_graph(graph.to_networkx())
-    if has_cycle:
+    if not nx.is_directed_acyclic_graph(graph.to_networkx()):
         raise TreeError("the graph has a cycle, expected a tree, or a graph without cycles")
 
 

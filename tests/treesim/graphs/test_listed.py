@@ -53,3 +53,11 @@ def test_paths_that_meet_are_no_cycle():
 def test_one_bad_probability_among_floats_is_named(odd):
     with pytest.raises(TreeError, match="'r' -> 'b'"):
         step_graph(graph(("r", "a", 0.5), ("r", "b", odd), ("a", "c", 1.0)))
+
+
+@pytest.mark.parametrize("kind", [float, str])
+def test_a_probability_may_exceed_one_by_rounding(kind):
+    above = 1 + 1e-12
+    assert step_graph(graph(("r", "a", kind(above)), ("a", "b", kind(1.0)))).prob.tolist() == pytest.approx([1.0, 1.0])
+    with pytest.raises(TreeError, match="'r' -> 'a'"):
+        step_graph(graph(("r", "a", kind(1.1)), ("a", "b", kind(1.0))))
