@@ -116,7 +116,7 @@ def generate(
     """
     from treesim.errors import quoted
     from treesim.instances import families
-    from treesim.instances.graph_files import read_graph
+    from treesim.instances.graph_files import read_listed
     from treesim.instances.networkx_io import instance_from_graph
     from treesim.runtime.reading import require_file
 
@@ -134,7 +134,7 @@ def generate(
         raise Failure(f"family {quoted(family)} takes no file, got {quoted(str(source))}")
     with working("building the instance"):
         if source is not None:
-            instance = instance_from_graph(read_graph(source), seed=seed, source=source.name, **given)
+            instance = instance_from_graph(read_listed(source), seed=seed, source=source.name, **given)
         else:
             instance = families.family(family, seed=seed, **given)
     save_and_tell(instance, output, style)
