@@ -89,6 +89,7 @@ def test_wrong_input(run, tree):
     assert "probabilities of state 0 (level 0) sum to" in run.error("stream", f"{tree}:up=nan")
     assert "or --set KEY=VALUE; expected tree.py:Ones" in run.error("generate", f"{tree}:up=0.1", "-o", "a.st")
     assert "has no parameter 'down'" in run.error("generate", tree, "--set", "down=1", "-o", "a.st")
+    assert "--set ratio_cap: expected --ratio-cap" in run.error("generate", tree, "--set", "ratio_cap=2", "-o", "a.st")
     assert "expected KEY=VALUE" in run.error("generate", tree, "--set", "up", "-o", "a.st")
 
 
