@@ -57,7 +57,7 @@ def test_streams_say_what_is_true_in_fractions(tree, subtrees):
 
 
 @pytest.mark.parametrize("subtrees", [1, 2, 1024])
-@pytest.mark.parametrize("tree", [Ones(2), Ones(7), Written(5), Wide(5), Two(4)], ids=repr)
+@pytest.mark.parametrize("tree", [Ones(2), Ones(7), Written(5), Written(5, jump=0.05), Wide(5), Two(4)], ids=repr)
 def test_states_of_all_kinds_are_streamed(tree, subtrees):
     check_truth(tree, subtrees)
 
