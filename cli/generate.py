@@ -120,7 +120,11 @@ def generate(
     from treesim.instances.networkx_io import instance_from_graph
     from treesim.runtime.reading import require_file
 
-    given = {key: value for key, value in options.items() if value not in (None, ())} | dict(map(setting, settings))
+    more = dict(map(setting, settings))
+    for key in more:
+        if key in options or key == "seed":
+            raise Failure(f"--set {key}: expected --{key.replace('_', '-')}")
+    given = {key: value for key, value in options.items() if value not in (None, ())} | more
     instance_output(output)
     if family == "graph":
         if source is None:

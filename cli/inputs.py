@@ -83,7 +83,7 @@ def spec_of(text: str) -> str:
 
 
 def file_or_spec(text: str) -> Path | str:
-    """What an argument names that may be a file or a sampler: the file's path, or the sampler's spec.
+    """What an argument names that may be an instance or a sampler: what `load` takes, or the sampler's spec.
 
     A spec starts with the name of a known sampler, or has a colon; everything else is a file. A name that is both is
     refused, with how to write either.
@@ -92,6 +92,8 @@ def file_or_spec(text: str) -> Path | str:
     from treesim.runtime.reading import exists
     from treesim.samplers import SAMPLERS
 
+    if _is_tree(text):
+        return Path(text)
     text = spec_of(text)
     name, colon, _ = text.partition(":")
     there = exists(Path(text))
@@ -106,6 +108,18 @@ def file_or_spec(text: str) -> Path | str:
     if colon:
         raise Failure(f"unknown sampler {quoted(name)}, expected one of: {', '.join(SAMPLERS)}")
     raise Failure(f"{quoted(text)} is no file and no sampler; samplers are: {', '.join(SAMPLERS)}")
+
+
+def _is_tree(text: str) -> bool:
+    """Whether it names a class of a file that is a compiled tree, and no sampler."""
+    found = _CLASS.fullmatch(text)
+    if found is None:
+        return False
+    from treesim.compiled.families import TREES, offer_if_tree
+    from treesim.runtime.user_code import run_file
+
+    run_file(Path(found[1]), (found[2], offer_if_tree))
+    return found[2] in TREES
 
 
 def budget_note(spec: str, tv: Mapping[str, Any], width: float) -> None:

@@ -70,10 +70,18 @@ def test_people_read_figures_and_a_table(run, tree):
 def test_a_compiled_tree_is_a_file_and_a_family(run, tree):
     assert run.json("inspect", f"{tree}:horizon=3")["nodes"] == 15
     assert run.json("tv", f"{tree}:horizon=3", "base")["rows"][0]["tv"]["kind"] == "exact"
+    rows = run.json("compare", f"{tree}:horizon=3", "base", "importance:n=2")["rows"]
+    assert [row["tv.kind"] for row in rows] == ["exact", "exact"]
+    assert run.json("tv", f"{tree}:horizon=3", "base", "--target", f"{tree}:horizon=3")["rows"][0]["tv"]["lo"] > 0
     run("sample", tree, "base", "-n", 3, "-o", "leaves.csv")
     assert run.json("need", tree, "importance")["rows"][0]["least"] >= 1
     rows = run.json("scale", tree, "importance", "--horizons", "2,4", "--epsilon", "0.5/T", "--set", "up=0.2")["rows"]
     assert [row["epsilon"] for row in rows] == pytest.approx([0.25, 0.125], abs=1e-12)
+
+
+def test_a_family_of_a_file_is_known_to_other_processes(program, tree):
+    words = ("scale", tree, "importance", "--horizons", "2,3", "--epsilon", "0.5/T", "--jobs", "2", "--json")
+    assert [row["horizon"] for row in json.loads(program(*words).out)["rows"]] == [2, 3]
 
 
 def test_wrong_input(run, tree):
@@ -89,6 +97,7 @@ def test_wrong_input(run, tree):
     assert "probabilities of state 0 (level 0) sum to" in run.error("stream", f"{tree}:up=nan")
     assert "or --set KEY=VALUE; expected tree.py:Ones" in run.error("generate", f"{tree}:up=0.1", "-o", "a.st")
     assert "has no parameter 'down'" in run.error("generate", tree, "--set", "down=1", "-o", "a.st")
+    assert "--set ratio_cap: expected --ratio-cap" in run.error("generate", tree, "--set", "ratio_cap=2", "-o", "a.st")
     assert "expected KEY=VALUE" in run.error("generate", tree, "--set", "up", "-o", "a.st")
 
 

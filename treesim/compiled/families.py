@@ -52,6 +52,14 @@ def offer(name: str, kind: Any) -> None:
     FAMILIES[name] = build
 
 
+def offer_if_tree(name: str, kind: Any) -> None:
+    """Offer a class that is a compiled tree, and forget one of that name that is none any more."""
+    if isinstance(kind, type) and issubclass(kind, CompiledTree):
+        offer(name, kind)
+    elif TREES.pop(name, None) is not None:
+        del FAMILIES[name]
+
+
 def compiled(spec: str) -> CompiledTree:
     """The tree of a spec, ``NAME:field=value,...``, that was offered.
 

@@ -211,7 +211,8 @@ def _grow(compiled: Compiled, horizon: int, weigh: bool, enough: int | None, mer
         sizes.append(level.size)
         nodes += level.size
         require_memory(
-            24.0 * edges + (8 + 2 * BYTES_A_VALUE) * float(nodes), f"a tree grown to level {t + 1} of {horizon}"
+            24.0 * edges + (8 + 2 * BYTES_A_VALUE) * float(nodes),
+            f"a tree grown to level {t + 1} of {horizon} (to be streamed it needs no room)",
         )
     level_ptr = np.cumsum([0, *sizes])
     graph: LayeredGraph

@@ -199,7 +199,7 @@ def _subject(tree: CompiledTree, front: _Front, most_rewards: int) -> str:
         f"{each.dtype}{each.shape}{each.tobytes().hex()}" if isinstance(each, np.ndarray) else repr(each)
         for each in front.compiled.fields
     ]
-    code = digest([type(tree)])
+    code = front.compiled.functions.code or digest([type(tree)])
     return f"stream of {type(tree).__name__} {code} ({', '.join(parameters)}), {front.roots.size}, {most_rewards}"
 
 

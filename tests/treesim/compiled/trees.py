@@ -57,16 +57,17 @@ class Scrambled:
         return 0.0 if level < self.zeros else 0.25 + 0.7 * (level - self.zeros)
 
     def value(self, state):
-        return 0.0 if state % 11 < self.zeros - 2 else 0.5 + state % 13 / 5.0
+        return 0.0 if state % 11 < 5 * (self.zeros - 2) else 0.5 + state % 13 / 5.0
 
 
 @compiled_tree
 class Written:
-    """States of two parts, children as arrays, one to `branching` of them by the state."""
+    """States of two parts, one to `branching` children by the state."""
 
     horizon: int = 4
     branching: int = 3
     weight: tuple = (1.0, 2.0, 0.5)
+    jump: float = 7.0
 
     def root(self):
         return (0, 1.0)
@@ -86,7 +87,8 @@ class Written:
         return state[1]
 
     def value(self, state):
-        return state[1] * 1.1
+        # Level 1 stands out: the largest ratio is none of the last step.
+        return self.jump if state[0] == 1 else state[1] * 1.1
 
 
 @compiled_tree
