@@ -76,7 +76,7 @@ def test_notebooks_are_valid_and_hold_the_code_of_their_pages():
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
         code = [cell.source for cell in made.cells if cell.cell_type == "code"]
         assert code == [block.strip() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
-        told = "".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+        told = "\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
         assert "](../" not in told and "```python" not in told
         outside = re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
         assert set(re.findall("[A-Za-z]{3,}", outside)) <= set(re.findall("[A-Za-z]{3,}", told))
