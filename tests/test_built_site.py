@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 PHONE, DESK = 360, 1300
 # One page of each kind.
 KINDS = (
-    "index.html", "start.html", "tutorials/first-tree.html", "gallery.html", "ledger.html", "api/laws.html",
+    "index.html", "start.html", "tutorials/first-tree.html", "gallery.html", "ledger.html", "api/theory.html",
     "which-sampler.html", "slides/lecture.html",
 )  # fmt: skip
 
@@ -87,6 +87,12 @@ def test_nothing_is_loaded_from_elsewhere(site, pages):
     assert [(name, url) for name, page in pages.items() for url in page.loaded if "//" in url] == []
     sheets = [path.read_text(encoding="utf-8") for path in site.rglob("*.css")]
     assert [text for text in sheets if re.search(r"(@import|url\()\s*[\"']?(https?:)?//", text)] == []
+
+
+def test_examples_that_stand_in_the_text_of_a_docstring_are_code(site):
+    text = (site / "api" / "ground.html").read_text(encoding="utf-8")
+    assert text.count('class="gp">&gt;&gt;&gt; ') > 25
+    assert "<blockquote>" not in text
 
 
 def test_the_figures_and_pages_of_the_gallery_are_there(site):
