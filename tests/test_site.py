@@ -1,6 +1,7 @@
 """The site: what its pages are made from, and, where mkdocs is installed, the pages themselves."""
 
 import inspect
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -62,3 +63,53 @@ def test_every_claim_of_the_ledger_shows_a_number():
     for claim in claims:
         assert claim.lines.count("\nprint(") >= 1, claim.name
         assert "{0}" in claim.found, claim.name
+
+
+def test_notebooks_are_valid_and_hold_the_code_of_their_pages():
+    nbformat = pytest.importorskip("nbformat", reason="nbformat is in the extra treesim[docs]")
+    notebooks = import_module("notebooks")
+    written = dict(notebooks.files("https://example.org"))
+    assert len(written) == len(notebooks.PAGES) >= 7
+    for page in notebooks.PAGES:
+        made = nbformat.reads(written[notebooks.place(page)], as_version=4)
+        nbformat.validate(made)
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        code = [cell.source for cell in made.cells if cell.cell_type == "code"]
+        assert code == [block.strip() for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL)]
+        told = "\n".join(cell.source for cell in made.cells if cell.cell_type == "markdown")
+        assert "](../" not in told and "```python" not in told
+        outside = re.sub(r"```python\n.*?```", "", text, flags=re.DOTALL)
+        assert set(re.findall("[A-Za-z]{3,}", outside)) <= set(re.findall("[A-Za-z]{3,}", told))
+
+
+def test_the_gallery_has_every_figure_and_every_demo():
+    from treesim import figures
+
+    gallery = import_module("gallery")
+    entries = [entry for _, entries in gallery.groups() for entry in entries]
+    assert len({entry.name for entry in entries}) == len(entries)
+    lines = "\n".join(entry.lines for entry in entries)
+    # Those that a command draws.
+    drawn_by = {
+        "instance_figure": "treesim inspect", "comparison_figure": "treesim compare", "audit_figure": "treesim audit",
+        "diagnosis_figure": "--diagnose --plot", "scaling_figure": "treesim scale",
+    }  # fmt: skip
+    assert [name for name in figures.__all__ if drawn_by.get(name, name) not in lines] == []
+    from treesim.cli.demo import demo
+
+    assert [name for name in demo.commands if f"treesim demo {name} " not in lines] == []
+    for entry in entries:
+        assert (ROOT / "docs" / entry.see).is_file(), entry.see
+        assert 40 <= len(entry.alt) <= 160, entry.alt
+
+
+@pytest.mark.parametrize("title", ["Bellman error by level", "The score card"])
+def test_a_figure_of_the_gallery_is_made_by_its_lines(title, tmp_path, monkeypatch):
+    gallery = import_module("gallery")
+    monkeypatch.setattr(gallery, "KEPT", tmp_path / "kept")
+    (entry,) = (each for _, entries in gallery.groups() for each in entries if each.title == title)
+    made = entry.made()
+    assert set(made) == {"figure", "thumbnail"} | ({"page"} if entry.page else set())
+    assert all(path.stat().st_size > 1_000 for path in made.values())
+    before = made["figure"].stat().st_mtime_ns
+    assert entry.made()["figure"].stat().st_mtime_ns == before

@@ -61,10 +61,19 @@ def on_page_content(content: str, **_: Any) -> str:
     return mathml(content)
 
 
+def on_post_page(output: str, **_: Any) -> str:
+    """The theme's search has no name for those who cannot see it."""
+    return output.replace(
+        'data-md-component="search" role="dialog"', 'data-md-component="search" role="dialog" aria-label="Search"'
+    )
+
+
 def mathml(content: str) -> str:
     """Formulas as browsers draw them without any script."""
 
     def drawn(match: re.Match[str]) -> str:
-        return convert(html.unescape(match[3]).strip(), display="block" if match[2] == "[" else "inline")
+        drawing = convert(html.unescape(match[3]).strip(), display="block" if match[2] == "[" else "inline")
+        # One that is wider than a phone can be scrolled by the keyboard.
+        return drawing.replace(' display="block"', ' display="block" tabindex="0"', 1)
 
     return FORMULA.sub(drawn, content)
