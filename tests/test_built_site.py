@@ -50,7 +50,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The site, built strictly, so that dead links and anchors fail; that in ``TREESIM_SITE`` where CI just built it."""
+    """The site, built strictly, so that dead links and anchors fail; the one in ``TREESIM_SITE`` if CI has built it."""
     if built := os.environ.get("TREESIM_SITE"):
         return Path(built)
     pytest.importorskip("mkdocs", reason="mkdocs is in the extra treesim[docs]")
