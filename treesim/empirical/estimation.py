@@ -5,8 +5,8 @@ A run of SMC tells more than its one output: its last population is the conditio
 
 - from below, the excess of the sampler's probability of a set over the target's, the set being learnt on one half of
   the runs and its probability bounded on the other (empirical Bernstein: Maurer & Pontil 2009);
-- from above, the plug-in TV, which is convex in the average and so no less than the TV in expectation (Jensen), plus
-  what chance can take from it (McDiarmid's inequality: one run moves it by at most one n-th).
+- from above, the plug-in TV plus a bound on how far the average is from its mean (the sum of standard errors, and
+  McDiarmid's inequality: one run moves the TV by at most one n-th).
 
 On a tree more is known of SMC: the optimal twist is a control variate (`treesim.empirical.controlled`).
 
@@ -149,7 +149,9 @@ def _on_leaves(
     witness = learning.mean > target
     low = _excess(testing.of_set(witness), witness, target, log_tails)
     mean = (half * learning.mean + (n - half) * testing.mean) / n
-    high = _distance(mean, target) + math.sqrt(log_tails / (2.0 * n))
+    square = (half * learning.square + (n - half) * testing.square) / n
+    error = 0.5 * float(np.sqrt(np.maximum(square - mean**2, 0.0) / n).sum())
+    high = _distance(mean, target) + error + math.sqrt(log_tails / (2.0 * n))
     return (max(0.0, low), min(1.0, high)), _mean_reward(instance, mean[:-1])
 
 
@@ -262,12 +264,13 @@ def margin(values: FloatArray, log_tails: float) -> float:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class _ConditionalLaws(Brief):
-    """Mean over runs of the conditional law of the output, by leaf, and the populations.
+    """Mean and mean square over runs of the conditional law of the output, by leaf, and the populations.
 
     The last place, one past the leaves, is that of nothing.
     """
 
     mean: FloatArray
+    square: FloatArray
     populations: list[tuple[IntArray, FloatArray]]
 
     def of_set(self, members: BoolArray) -> FloatArray:
@@ -280,13 +283,18 @@ def _conditional_laws(sampler: Sampler, instance: Instance, n: int, half: int, s
     sizes = [min(size, n - start) for start in range(0, n, size)]
     outcomes = instance.graph.n_leaves + 1
 
-    def run(i: int) -> tuple[IntArray, FloatArray, FloatArray]:
+    def run(i: int) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
         leaf, weight = sampler.population(instance, sizes[i], generator(seed, Stream.ESTIMATION, half, i))
         rest = 1.0 - weight.sum(axis=1, keepdims=True)
         rest[rest < _ROUNDING] = 0.0
         leaf, weight = np.hstack([leaf, np.full_like(leaf[:, :1], outcomes - 1)]), np.hstack([weight, rest])
-        return leaf, weight, np.asarray(np.bincount(leaf.ravel(), weight.ravel(), outcomes), np.float64)
+        total = np.asarray(np.bincount(leaf.ravel(), weight.ravel(), outcomes), np.float64)
+        # Particles of a run that share a leaf add up before they are squared.
+        key, place = np.unique(leaf + outcomes * np.arange(len(leaf))[:, None], return_inverse=True)
+        together = np.bincount(place.ravel(), weight.ravel())
+        return leaf, weight, total, np.asarray(np.bincount(key % outcomes, together**2, outcomes), np.float64)
 
     blocks = thread_map(run, range(len(sizes)), interruptible=True)
     mean = sum((block[2] for block in blocks), np.zeros(outcomes)) / n
-    return _ConditionalLaws(mean, [(block[0], block[1]) for block in blocks])
+    square = sum((block[3] for block in blocks), np.zeros(outcomes)) / n
+    return _ConditionalLaws(mean, square, [(block[0], block[1]) for block in blocks])
