@@ -152,6 +152,13 @@ def test_a_journal_of_another_tree_is_refused(tmp_path):
             other.stream(journal=path)
 
 
+def test_the_bound_on_rounding_knows_the_widest_node():
+    """Whatever the threads, and wherever it is."""
+    for subtrees in (1, 4, 1024):
+        assert Wide(6).stream(subtrees=subtrees).rounding == 6 * 7 * 2.0**-53
+        assert Ones(6).stream(subtrees=subtrees).rounding == 6 * 3 * 2.0**-53
+
+
 def test_too_many_rewards_are_told_and_all_else_is_known():
     tree = Scrambled(6, seed=3, rewards=6)
     full, cut = tree.stream(), tree.stream(most_rewards=6)
