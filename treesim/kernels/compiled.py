@@ -84,7 +84,7 @@ def make_reward_walk(functions: Functions) -> Any:
 
     @walker
     def walk_rewards(tree, room, prob, at, table):
-        """Depth first. Returns a code, V*, nodes, leaves, most children of a node; sums in `table` the masses of rewards."""
+        """Depth first. Returns a code, V*, nodes, leaves, most children; sums in `table` the masses of rewards."""
         fields, horizon, root = tree
         keys, mass, lost = table
         self = fields_of(*fields)

@@ -146,10 +146,12 @@ def whole_subtrees(tree) -> int:
 
 def test_a_journal_of_another_tree_is_refused(tmp_path):
     path = tmp_path / "stream.jsonl"
-    Scrambled(6, seed=11).stream(journal=path)
-    for other in (Scrambled(6, seed=12), Scrambled(7, seed=11), Ones(6)):
+    Ones(6).stream(journal=path)
+    for other in (Ones(6, up=0.31), Ones(7), Scrambled(6, seed=11)):
         with pytest.raises(TreesimError, match="is no journal of"):
             other.stream(journal=path)
+    with pytest.raises(TreesimError, match="is no journal of"):
+        Ones(6).stream(journal=path, subtrees=2)
 
 
 def test_the_bound_on_rounding_knows_the_widest_node():
