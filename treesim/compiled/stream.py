@@ -164,10 +164,14 @@ class _Pass:
         self._start, self._new = time.monotonic(), 0
 
     def _tell(self, done: int, n: int) -> None:
-        spent = time.monotonic() - self._start
-        left = spent / self._new * (n - done) if self._new else 0.0
-        soon = f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
-        self.report(f"{self.label}: {done:,} of {n:,} subtrees{soon if done < n else ''}")
+        """What is left is told from the second on: the first waits for kernels to be compiled."""
+        now, soon = time.monotonic(), ""
+        if self._new <= 1:
+            self._start = now
+        elif done < n:
+            left = (now - self._start) / (self._new - 1) * (n - done)
+            soon = f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
+        self.report(f"{self.label}: {done:,} of {n:,} subtrees{soon}")
 
     def over(self, n: int, walk: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
         """What the walk finds of every subtree; it starts with one, by which all kernels are compiled."""

@@ -144,6 +144,19 @@ def whole_subtrees(tree) -> int:
     return int(next(n for n in sizes if n >= 32))
 
 
+def test_it_tells_what_it_does(monkeypatch):
+    monkeypatch.setenv("TREESIM_THREADS", "1")
+    told = []
+    Ones(4).stream(subtrees=4, progress=told.append)
+    assert told[0] == "compiling"
+    assert [text.split(", about ")[0] for text in told[1:]] == [
+        f"pass {k} of 2: {i} of 4 subtrees" for k in (1, 2) for i in range(1, 5)
+    ]
+    assert "left" not in told[1]
+    assert told[2].endswith(" s left")
+    assert told[-1] == "pass 2 of 2: 4 of 4 subtrees"
+
+
 def test_a_journal_of_another_tree_is_refused(tmp_path):
     path = tmp_path / "stream.jsonl"
     Ones(6).stream(journal=path)
