@@ -179,7 +179,7 @@ class CompiledTree:
         """
         from treesim.compiled.stream import stream
 
-        return stream(self, self.compiled, self._horizon, journal, progress, subtrees, most_rewards)
+        return stream(self, self._horizon, journal, progress, subtrees, most_rewards)
 
     @property
     def _horizon(self) -> int:

@@ -92,6 +92,11 @@ class _Front:
         return 0 if self.grown is None else self.grown.graph.n_nodes - self.grown.graph.n_leaves
 
     @property
+    def widest_above(self) -> int:
+        """Most children of a node there."""
+        return 0 if self.grown is None else int(self.grown.graph.max_degree)
+
+    @property
     def steps(self) -> int:
         """Levels below a subtree's root."""
         return self.horizon - self.depth
@@ -103,7 +108,6 @@ class _Front:
 
 def stream(
     tree: CompiledTree,
-    compiled: Compiled,
     horizon: int,
     journal: Path | str | None,
     progress: Report | None,
@@ -117,6 +121,7 @@ def stream(
         raise SpecError("horizon is 1, expected at least 2; a tree of one step fits in arrays: .instance()")
     report = progress or (lambda text: None)
     report("compiling")
+    compiled = tree.compiled
     front = _front(compiled, horizon, subtrees)
     kept = Journal(None if journal is None else Path(journal), _subject(tree, front, most_rewards))
     values = compiled.functions.value is not None
@@ -134,17 +139,15 @@ def stream(
         raise RewardError(f"the reward is {what}, expected at least {LEAST_PARTITION:g}; multiply it by a constant")
 
     reach = np.ones(1) if front.grown is None else descend(ReferenceSteps(front.grown.graph))[0].to_float()
-    rewards = merged_rewards(
-        [(row["rewards"], row["mass"]) for row in first], reach, most_rewards
-    )  # fmt: skip
+    widest = max(row["widest"] for row in first)
     size = {
         "title": f"{type(tree).__name__}({', '.join(f'{k}={v}' for k, v in tree.parameters().items())})",
         "horizon": horizon,
         "nodes": front.n_above + sum(row["nodes"] + row["leaves"] for row in first),
         "paths": sum(row["leaves"] for row in first),
         "log_partition": math.log(partition),
-        "rewards": rewards,
-        "rounding": horizon * (front.width + 1) * 2.0**-53,
+        "rewards": merged_rewards([(row["rewards"], row["mass"]) for row in first], reach, most_rewards),
+        "rounding": horizon * (max(widest, front.widest_above) + 1) * 2.0**-53,
     }
     if not values:
         return Streamed(**size)
@@ -161,10 +164,14 @@ class _Pass:
         self._start, self._new = time.monotonic(), 0
 
     def _tell(self, done: int, n: int) -> None:
-        spent = time.monotonic() - self._start
-        left = spent / self._new * (n - done) if self._new else 0.0
-        soon = f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
-        self.report(f"{self.label}: {done:,} of {n:,} subtrees{soon if done < n else ''}")
+        """What is left is told from the second on: the first waits for kernels to be compiled."""
+        now, soon = time.monotonic(), ""
+        if self._new <= 1:
+            self._start = now
+        elif done < n:
+            left = (now - self._start) / (self._new - 1) * (n - done)
+            soon = f", about {left:.0f} s left" if left < 120 else f", about {left / 60:.0f} min left"
+        self.report(f"{self.label}: {done:,} of {n:,} subtrees{soon}")
 
     def over(self, n: int, walk: Callable[[int], dict[str, Any]]) -> list[dict[str, Any]]:
         """What the walk finds of every subtree; it starts with one, by which all kernels are compiled."""
@@ -215,7 +222,7 @@ def _first_pass(front: _Front, most_rewards: int, run: _Pass) -> list[dict[str, 
             room, prob, at = _room(front, width)
             # With one place nothing is told apart.
             table = tuple(np.full(max(1, slots), start) for start in (-1.0, 0.0, 0.0))
-            code, twist, nodes, leaves = walk(tree, room, prob, at, table)
+            code, twist, nodes, leaves, widest = walk(tree, room, prob, at, table)
             if code == MANY_CHILDREN:
                 front.width = max(front.width, 2 * width, int(twist))
             elif code == MANY_REWARDS:
@@ -229,7 +236,7 @@ def _first_pass(front: _Front, most_rewards: int, run: _Pass) -> list[dict[str, 
         told = slots > 0 and int(np.count_nonzero(seen)) <= most_rewards
         order = np.argsort(keys[seen])
         return {
-            "twist": twist, "nodes": nodes, "leaves": leaves,
+            "twist": twist, "nodes": nodes, "leaves": leaves, "widest": widest,
             "rewards": keys[seen][order].tolist() if told else None,
             "mass": (mass[seen] - lost[seen])[order].tolist() if told else None,
         }  # fmt: skip

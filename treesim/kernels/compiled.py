@@ -84,21 +84,21 @@ def make_reward_walk(functions: Functions) -> Any:
 
     @walker
     def walk_rewards(tree, room, prob, at, table):
-        """Depth first. Returns a code, V*, nodes and leaves; sums in `table` the mass of each reward."""
+        """Depth first. Returns a code, V*, nodes, leaves, most children; sums in `table` the masses of rewards."""
         fields, horizon, root = tree
         keys, mass, lost = table
         self = fields_of(*fields)
         width, most = prob.shape[1], keys.shape[0] // 2
         reach, twist, count = np.empty(horizon), np.empty(horizon), np.empty(horizon, np.int64)
-        nodes, leaves, different = 0, 0, 0
+        nodes, leaves, widest, different = 0, 0, 0, 0
         t, state, here = 0, root, 1.0
         # The nodes on the way to `state` are open: their children 0..at[t] are done, and summed in twist[t].
         while True:
             states, probs = children(self, state)
             if len(states) != len(probs):
                 put(room, 0, state)
-                return ODD_LENGTH, float(len(states)), nodes, len(probs)
-            nodes += 1
+                return ODD_LENGTH, float(len(states)), nodes, len(probs), widest
+            nodes, widest = nodes + 1, max(widest, len(states))
             total, value = 0.0, 0.0
             if t == horizon - 2:
                 # Two levels at once: their loops need no stack.
@@ -109,12 +109,12 @@ def make_reward_walk(functions: Functions) -> Any:
                         if p == 0.0:
                             continue
                         put(room, 0, state)
-                        return ODD_PROBABILITY, p, nodes, leaves
+                        return ODD_PROBABILITY, p, nodes, leaves, widest
                     ends, steps = children(self, states[k])
                     if len(ends) != len(steps):
                         put(room, 0, states[k])
-                        return ODD_LENGTH, float(len(ends)), nodes, len(steps)
-                    nodes += 1
+                        return ODD_LENGTH, float(len(ends)), nodes, len(steps), widest
+                    nodes, widest = nodes + 1, max(widest, len(ends))
                     sum_of_steps, mean = 0.0, 0.0
                     for j in range(len(ends)):
                         q = steps[j]
@@ -123,19 +123,19 @@ def make_reward_walk(functions: Functions) -> Any:
                             if q == 0.0:
                                 continue
                             put(room, 0, states[k])
-                            return ODD_PROBABILITY, q, nodes, leaves
+                            return ODD_PROBABILITY, q, nodes, leaves, widest
                         phi = reward(self, ends[j])
                         mean += q * phi
                         leaves += 1
                         if is_odd(phi):
                             put(room, 0, ends[j])
-                            return ODD_REWARD, phi, nodes, leaves
+                            return ODD_REWARD, phi, nodes, leaves, widest
                         if most > 0:
                             i = slot_of(keys, phi)
                             if keys[i] < 0.0:
                                 different += 1
                                 if different > most:
-                                    return MANY_REWARDS, 0.0, nodes, leaves
+                                    return MANY_REWARDS, 0.0, nodes, leaves, widest
                                 keys[i] = phi
                             term = here * p * q - lost[i]
                             after = mass[i] + term
@@ -143,11 +143,11 @@ def make_reward_walk(functions: Functions) -> Any:
                             mass[i] = after
                     if not abs(sum_of_steps - 1.0) <= SUM_TOLERANCE:
                         put(room, 0, states[k])
-                        return ODD_SUM, sum_of_steps, nodes, leaves
+                        return ODD_SUM, sum_of_steps, nodes, leaves, widest
                     value += p * mean
                 if not abs(total - 1.0) <= SUM_TOLERANCE:
                     put(room, 0, state)
-                    return ODD_SUM, total, nodes, leaves
+                    return ODD_SUM, total, nodes, leaves, widest
             else:
                 n = 0
                 for k in range(len(states)):
@@ -157,15 +157,15 @@ def make_reward_walk(functions: Functions) -> Any:
                         if p == 0.0:
                             continue
                         put(room, 0, state)
-                        return ODD_PROBABILITY, p, nodes, leaves
+                        return ODD_PROBABILITY, p, nodes, leaves, widest
                     if n == width:
-                        return MANY_CHILDREN, float(len(states)), nodes, leaves
+                        return MANY_CHILDREN, float(len(states)), nodes, leaves, widest
                     put(room, t * width + n, states[k])
                     prob[t, n] = p
                     n += 1
                 if not abs(total - 1.0) <= SUM_TOLERANCE:
                     put(room, 0, state)
-                    return ODD_SUM, total, nodes, leaves
+                    return ODD_SUM, total, nodes, leaves, widest
                 reach[t], twist[t], count[t], at[t] = here, 0.0, n, 0
                 state, here = get(room, t * width, root), here * prob[t, 0]
                 t += 1
@@ -173,7 +173,7 @@ def make_reward_walk(functions: Functions) -> Any:
             # `value` is V* of a node at level t that is done: so may be those above it.
             while True:
                 if t == 0:
-                    return FINE, value, nodes, leaves
+                    return FINE, value, nodes, leaves, widest
                 t -= 1
                 k = at[t]
                 twist[t] += prob[t, k] * value

@@ -22,7 +22,7 @@ from treesim.kernels import kernel
 
 # Kernels that hold a user's functions are made for one class of trees: treesim's own cache does not know them.
 # Of these numba keeps, of each kernel, so many; then it starts anew.
-MOST_KEPT = 64
+MOST_KEPT = 128
 
 OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 walker: Any = njit(**OPTIONS)

@@ -144,12 +144,34 @@ def whole_subtrees(tree) -> int:
     return int(next(n for n in sizes if n >= 32))
 
 
+def test_it_tells_what_it_does(monkeypatch):
+    monkeypatch.setenv("TREESIM_THREADS", "1")
+    told = []
+    Ones(4).stream(subtrees=4, progress=told.append)
+    assert told[0] == "compiling"
+    assert [text.split(", about ")[0] for text in told[1:]] == [
+        f"pass {k} of 2: {i} of 4 subtrees" for k in (1, 2) for i in range(1, 5)
+    ]
+    assert "left" not in told[1]
+    assert told[2].endswith(" s left")
+    assert told[-1] == "pass 2 of 2: 4 of 4 subtrees"
+
+
 def test_a_journal_of_another_tree_is_refused(tmp_path):
     path = tmp_path / "stream.jsonl"
-    Scrambled(6, seed=11).stream(journal=path)
-    for other in (Scrambled(6, seed=12), Scrambled(7, seed=11), Ones(6)):
+    Ones(6).stream(journal=path)
+    for other in (Ones(6, up=0.31), Ones(7), Scrambled(6, seed=11)):
         with pytest.raises(TreesimError, match="is no journal of"):
             other.stream(journal=path)
+    with pytest.raises(TreesimError, match="is no journal of"):
+        Ones(6).stream(journal=path, subtrees=2)
+
+
+def test_the_bound_on_rounding_knows_the_widest_node():
+    """Whatever the threads, and wherever it is."""
+    for subtrees in (1, 4, 1024):
+        assert Wide(6).stream(subtrees=subtrees).rounding == 6 * 7 * 2.0**-53
+        assert Ones(6).stream(subtrees=subtrees).rounding == 6 * 3 * 2.0**-53
 
 
 def test_too_many_rewards_are_told_and_all_else_is_known():
