@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.inputs import file_or_spec
+from treesim.cli.inputs import file_or_spec, load
 from treesim.cli.options import (
     budget_option,
     names_argument,
@@ -97,7 +97,6 @@ def _computed(
     votes: tuple[int, ...] | None, jobs: int, dask: str | None,
 ) -> Comparison:  # fmt: skip
     """What is measured on instances."""
-    from treesim import load
     from treesim.laws.density_ratio import Effort
     from treesim.studies import compare as study
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import load
 from treesim.cli.options import file_argument, json_option, output_option
 from treesim.cli.output import Failure, distinct_output
 
@@ -27,7 +28,7 @@ from treesim.cli.output import Failure, distinct_output
 @json_option
 def export(file: Path, form: str | None, output: Path | None, as_json: bool) -> None:
     """The tree or trellis as a graph: networkx node-link JSON, GraphML or DOT."""
-    from treesim import graph_from_instance, load
+    from treesim import graph_from_instance
     from treesim.instances.graph_files import graph_text
     from treesim.runtime.files import write_whole
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import setting
 from treesim.cli.options import family_argument, output_option, seed_option, table_options
 from treesim.cli.output import Failure, distinct_output, working
 from treesim.cli.saving import instance_output, save_and_tell
@@ -102,18 +103,28 @@ def _list_families(ctx: click.Context, _: click.Parameter, wanted: bool) -> None
 @click.option("--ratio-cap", type=float, metavar="L", help="Keep the ratio bound of V^ at or below this.")
 @click.option("--prob-attribute", metavar="NAME", help="What a graph's edges call their probability; default: prob.")
 @click.option("--reward-attribute", metavar="NAME", help="What a graph's leaves call their reward; default: reward.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other parameter; may be repeated.")
 @seed_option()
 @output_option("The instance file to write.", required=True)
 @table_options()
-def generate(family: str, source: Path | None, seed: int, output: Path, style: str, **options: Any) -> None:
-    """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE)."""
+def generate(
+    family: str, source: Path | None, settings: tuple[str, ...], seed: int, output: Path, style: str, **options: Any
+) -> None:
+    """Build an instance of FAMILY and save it (graph takes the graph's file as SOURCE).
+
+    A compiled tree of your own (docs/compiled-trees.md) is FILE.py:NAME, its fields are the parameters.
+    """
     from treesim.errors import quoted
     from treesim.instances import families
-    from treesim.instances.graph_files import read_graph
+    from treesim.instances.graph_files import read_listed
     from treesim.instances.networkx_io import instance_from_graph
     from treesim.runtime.reading import require_file
 
-    given = {key: value for key, value in options.items() if value not in (None, ())}
+    more = dict(map(setting, settings))
+    for key in more:
+        if key in options or key == "seed":
+            raise Failure(f"--set {key}: expected --{key.replace('_', '-')}")
+    given = {key: value for key, value in options.items() if value not in (None, ())} | more
     instance_output(output)
     if family == "graph":
         if source is None:
@@ -127,7 +138,7 @@ def generate(family: str, source: Path | None, seed: int, output: Path, style: s
         raise Failure(f"family {quoted(family)} takes no file, got {quoted(str(source))}")
     with working("building the instance"):
         if source is not None:
-            instance = instance_from_graph(read_graph(source), seed=seed, source=source.name, **given)
+            instance = instance_from_graph(read_listed(source), seed=seed, source=source.name, **given)
         else:
             instance = families.family(family, seed=seed, **given)
     save_and_tell(instance, output, style)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import load
 from treesim.cli.options import file_argument, plot_option, table_options
 from treesim.cli.output import distinct_output, print_as
 from treesim.tables import escaped
@@ -21,7 +22,6 @@ from treesim.tables import escaped
 @table_options()
 def inspect(file: Path, plot: Path | None, style: str) -> None:
     """Size, log Z, Bellman error by level and ratio bound of an instance."""
-    from treesim import load
 
     found = load(file).inspect()
     document = found.document()

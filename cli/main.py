@@ -24,6 +24,7 @@ from treesim.cli.results import results
 from treesim.cli.sample import sample
 from treesim.cli.scale import scale
 from treesim.cli.score import score
+from treesim.cli.stream import stream
 from treesim.cli.sweep import sweep
 from treesim.cli.tv import tv
 from treesim.cli.unroll import unroll
@@ -61,8 +62,8 @@ def main(modules: tuple[Path, ...]) -> None:
 
 
 for command in (
-    generate, learn, inspect, outcomes, merge, unroll, tv, compare, score, need, sample, measure, plan, verify, scale,
-    sweep, results, experiment, export, audit, demo,
+    generate, learn, inspect, outcomes, merge, unroll, stream, tv, compare, score, need, sample, measure, plan, verify,
+    scale, sweep, results, experiment, export, audit, demo,
 ):  # fmt: skip
     main.add_command(command)
     for each in (command, *getattr(command, "commands", {}).values()):

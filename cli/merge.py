@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import load
 from treesim.cli.options import file_argument, output_option, table_options
 from treesim.cli.output import note, working
 from treesim.cli.saving import instance_output, save_and_tell
@@ -28,7 +29,6 @@ def merge(file: Path, tolerance: float, output: Path, style: str) -> None:
     Every path writes the tokens that it wrote. What a tolerance changes, a bound on the TV between the targets before
     and after, is said on stderr, and how many nodes lost their names.
     """
-    from treesim import load
     from treesim.instances import merging
 
     instance_output(output, file)

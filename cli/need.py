@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.inputs import budget_note
+from treesim.cli.inputs import budget_note, load
 from treesim.cli.options import (
     budget_option,
     delta_option,
@@ -53,7 +53,7 @@ def need(
     It is "none" where even the largest is not enough; its TV is shown then. How the need of a family grows with T is
     told by: treesim scale
     """
-    from treesim import FAMILIES, load
+    from treesim import FAMILIES
     from treesim.laws.density_ratio import Effort
     from treesim.runtime.reading import exists
     from treesim.studies import scaling

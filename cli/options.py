@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from treesim.cli.inputs import spec_of
+from treesim.cli.inputs import family_of, spec_of
 from treesim.cli.output import Failure, later, want_traceback, whole_numbers
 from treesim.tables import FORMS
 
@@ -44,7 +44,9 @@ def _known(ctx: click.Context, _: click.Parameter, given: Any) -> Any:
 
 
 file_argument = click.argument("file", type=PATH)
-family_argument = click.argument("family", shell_complete=_families)
+family_argument = click.argument(
+    "family", callback=lambda ctx, parameter, text: text and family_of(text), shell_complete=_families
+)
 spec_argument = click.argument("spec", callback=_known, shell_complete=_samplers)
 specs_argument = click.argument(
     "specs", nargs=-1, required=True, metavar="SPEC...", callback=_known, shell_complete=_samplers

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import load
 from treesim.cli.options import PATH, file_argument, output_option, table_options
 from treesim.cli.output import Failure, note
 from treesim.cli.saving import instance_output, save_and_tell
@@ -45,7 +46,7 @@ def outcomes(
 
     Samplers see neither. `tv`, `compare` and sweeps then show accuracy, pass@k, votes, win-rates and true rewards, too.
     """
-    from treesim import Scaled, load
+    from treesim import Scaled
     from treesim.errors import quoted
     from treesim.instances.rewards import Given
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import load
 from treesim.cli.options import (
     file_argument,
     output_option,
@@ -62,7 +63,6 @@ def sample(
 
     import numpy as np
 
-    from treesim import load
     from treesim import sampler as sampler_of
     from treesim.runtime.files import write_whole
     from treesim.runtime.memory import require_memory
@@ -208,6 +208,12 @@ def _of_partition(found: Partition) -> list[str]:
                 f"{number(found.one_run_spread)}, {found.coalesced:.0%} of the runs from one ancestor"
             )
         lines.append(line)
+    if (moment := found.moment) is not None:
+        lines.append(
+            f"likeliest last node {moment.node}: {number(moment.prob)} of the target (exact), {number(moment.mean)} in "
+            f"the runs, their variance {number(moment.variance)}; one run's estimate of it "
+            f"{number(moment.one_run_variance)} in the mean, standard deviation {number(moment.one_run_spread)}"
+        )
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from treesim.cli.help import Command
+from treesim.cli.inputs import setting
 from treesim.cli.options import (
     delta_option,
     family_argument,
@@ -72,7 +73,7 @@ def scale(
         raise Failure(f"horizons is {horizons!r}, expected numbers of at least 1")
     if plot is not None:
         figure_path(plot)
-    parameters = dict(_setting(text) for text in settings)
+    parameters = dict(setting(text) for text in settings)
     for key in parameters:
         if key in _OPTIONS:
             raise Failure(f"--set {key}: expected {_OPTIONS[key]}")
@@ -113,19 +114,6 @@ def scale(
 def _cells(row: Any) -> list[Any]:
     return [row.horizon, number(row.epsilon), "none" if row.least is None else row.least,
             distance(row.tv.lo, row.tv.hi), row.tv.kind, number(row.queries)]  # fmt: skip
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """A parameter of a family: a whole number, a number, or a text."""
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise Failure(f"--set {text!r}: expected KEY=VALUE")
-    for kind in (int, float):
-        try:
-            return key, kind(value)
-        except ValueError:
-            continue
-    return key, value
 
 
 def _sentence(growth: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from treesim.cli.help import Command
-from treesim.cli.inputs import budget_note, file_or_spec
+from treesim.cli.inputs import budget_note, file_or_spec, load
 from treesim.cli.options import (
     budget_option,
     file_argument,
@@ -63,7 +63,6 @@ def tv(
     resampled-smc:particles=8,scheme=ssp | entropic-particle-filter:particles=8 | smc-without-replacement:particles=8 |
     lookahead-smc:particles=8,depth=1 | awrs:particles=8 | asap:samples=4 | cars
     """
-    from treesim import load
     from treesim import sampler as sampler_of
     from treesim.empirical.measure import measure
     from treesim.laws.density_ratio import Effort
@@ -111,7 +110,7 @@ def tv(
 
 
 def _target(text: str) -> Target:
-    from treesim import load, sampler
+    from treesim import sampler
     from treesim.empirical.measure import target_of
 
     named = file_or_spec(text)

@@ -65,17 +65,14 @@ def verify(
 
 
 def _battery() -> Iterable[tuple[str, Check]]:
-    from treesim import family
-    from treesim.hard_instances.battery import BATTERY, verify_all
+    from treesim.hard_instances.battery import BATTERY, battery
     from treesim.hard_instances.discoveries import DISCOVERIES
+    from treesim.runtime.threads import n_threads
 
-    for name, parameters in progress(BATTERY, "instances", shown=True):
-        label = f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
-        for check in verify_all(family(name, **parameters)):
-            yield label, check
-    for name, make in progress(list(DISCOVERIES.items()), "discoveries", shown=True):
-        for check in make().checks:
-            yield f"discovery: {name}", check
+    parts = progress(battery(n_threads()), "theorems", shown=True, length=len(BATTERY) + len(DISCOVERIES))
+    for _, name, checks in sorted(parts, key=lambda part: part[0]):
+        for check in checks:
+            yield name, check
 
 
 def _of_file(file: Path, epsilon: float | None, ratio_bound: float | None) -> Iterable[tuple[str, Check]]:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from treesim.empirical.measure import distance
-from treesim.errors import NoExactLaw
+from treesim.errors import NoExactLaw, TreesimError
 from treesim.hard_instances.certificate import CERTIFICATES, WITHIN, Certificate, certificate
+from treesim.instances.families import family
 from treesim.instances.instance import Instance
+from treesim.runtime.processes import Death, process_map
 from treesim.samplers import sampler
 from treesim.theory.verification import Check, verify
+
+if TYPE_CHECKING:
+    from treesim.hard_instances.discoveries import Discovery
 
 BATTERY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("product", {"horizon": 6, "ratio": 1.05}),
@@ -31,9 +36,64 @@ BATTERY: tuple[tuple[str, dict[str, Any]], ...] = (
     ("perfect-value", {"horizon": 100, "ratio": 1.2}),
     ("reward-hacking", {"horizon": 8}),
 )
+# Processes that share the battery: a third would be ready when most is done.
+MOST_JOBS = 2
 # Samplers that are asked what TV 1/3 costs them, by the parameter that grows.
 RIVALS = ("importance:n={}", "smc:particles={}")
 LARGEST = 1 << 12
+
+
+def battery(jobs: int = 1) -> Iterator[tuple[int, str, list[Check]]]:
+    """All checks of the battery and of the discoveries, in parts as they are finished: place, name, checks.
+
+    Parameters
+    ----------
+    jobs : int
+        Processes that share the work, at most two; with 1 all is done in this one.
+
+    Raises
+    ------
+    TreesimError
+        If a process dies.
+
+    Examples
+    --------
+    >>> place, name, checks = next(battery())
+    >>> place, name, all(check.holds for check in checks)
+    (0, 'product(horizon=6, ratio=1.05)', True)
+    """
+    # What takes longest comes last, and is begun first where there is somebody to do the rest.
+    places = range(len(BATTERY) + len(_discoveries()))
+    if jobs < 2:
+        for place in places:
+            yield place, *checks_of(place)
+        return
+    for place, found in process_map(checks_of, places[::-1], min(jobs, MOST_JOBS)):
+        if isinstance(found, Death):
+            raise TreesimError(f"the battery is not complete: {found}")
+        yield place, *found
+
+
+def checks_of(place: int) -> tuple[str, list[Check]]:
+    """One part of the battery: its name and its checks.
+
+    Examples
+    --------
+    >>> checks_of(len(BATTERY))[0]
+    'discovery: exact-guided'
+    """
+    if place >= len(BATTERY):
+        name, make = list(_discoveries().items())[place - len(BATTERY)]
+        return f"discovery: {name}", list(make().checks)
+    name, parameters = BATTERY[place]
+    label = f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
+    return label, verify_all(family(name, **parameters))
+
+
+def _discoveries() -> dict[str, Callable[[], Discovery]]:
+    from treesim.hard_instances.discoveries import DISCOVERIES
+
+    return DISCOVERIES
 
 
 def verify_all(instance: Instance, epsilon: float | None = None, ratio_bound: float | None = None) -> list[Check]:

@@ -9,10 +9,7 @@ from functools import cache
 import numpy as np
 
 from treesim.arrays import Brief, FloatArray
-from treesim.laws.corrected import log_corrected
-from treesim.laws.one_of_n import weighted_pick
 from treesim.laws.selection import bernstein, favoured, programmed_rule, selection, shares
-from treesim.scaled import Scaled
 
 PLAYERS = ("any algorithm", "any that returns a draw", "Chebyshev selection", "race = MH", "importance (SIR)")
 SHARES = 400
@@ -65,17 +62,28 @@ def correction_game(draws: int, bound: float) -> CorrectionGame:
         PLAYERS[0]: bernstein(programmed_rule(draws, low, returns_a_draw=False), share),
         PLAYERS[1]: bernstein(programmed_rule(draws, low), share),
         PLAYERS[2]: bernstein(selection(draws, math.log(bound)).high_chance, share),
-        PLAYERS[3]: np.array([_race(p, low, draws) for p in share.tolist()]),
-        PLAYERS[4]: np.array([_resampling(p, low, draws) for p in share.tolist()]),
+        PLAYERS[3]: bernstein(_race(draws, low), share),
+        PLAYERS[4]: bernstein(_resampling(draws, low), share),
     }
     return CorrectionGame(share, {player: np.abs(high - goal) for player, high in kept.items()})
 
 
-def _race(share: float, low: float, draws: int) -> float:
-    log_mass = np.log([1.0 - share, share])
-    log_ratio = np.log([low, 1.0]) - math.log(share + (1.0 - share) * low)
-    return float(np.exp(log_corrected(log_mass, log_ratio, draws)[1]))
+def _race(draws: int, low: float) -> FloatArray:
+    """The chance that Metropolis-Hastings over all draws ends high, by how many of them are high, shape [N + 1].
+
+    A low draw takes the place of a high one with probability `low`, a high one that of any: so all that counts is how
+    many draws follow the last high one.
+    """
+    chance = np.zeros(draws + 1)
+    for high in range(1, draws + 1):
+        orders = math.comb(draws, high)
+        chance[high] = math.fsum(
+            math.comb(draws - after - 1, high - 1) / orders * (1.0 - low) ** after for after in range(draws - high + 1)
+        )
+    return chance
 
 
-def _resampling(share: float, low: float, draws: int) -> float:
-    return share * float(np.exp(weighted_pick(Scaled.from_float([low, 1.0]), np.array([1.0 - share, share]), draws)[1]))
+def _resampling(draws: int, low: float) -> FloatArray:
+    """The chance that one of the draws, picked by its weight, is high, by how many are, shape [N + 1]."""
+    high = np.arange(draws + 1)
+    return np.asarray(high / (high + (draws - high) * low), np.float64)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
+import numpy as np
+
+from treesim.arrays import FloatArray, read_only
 from treesim.errors import TreeError
 from treesim.spec import require_one_of, require_whole
 
@@ -25,11 +29,13 @@ def check_bits(horizon: int, least: int, ratio: float, form: str) -> None:
 
 def binomial_tv(n: int, p: float, q: float) -> float:
     """TV of Bin(n, p) and Bin(n, q), that is of n independent bits."""
-    logs = [(math.log(chance), math.log1p(-chance)) for chance in (p, q)]
+    ones, ways = np.arange(n + 1), _log_ways(n)
+    one, other = (np.exp(ways + ones * math.log(c) + (n - ones) * math.log1p(-c)) for c in (p, q))
+    return 0.5 * math.fsum(np.abs(one - other).tolist())
 
-    def gap(k: int) -> float:
-        ways = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
-        one, other = (math.exp(ways + k * log_one + (n - k) * log_zero) for log_one, log_zero in logs)
-        return abs(one - other)
 
-    return 0.5 * math.fsum(gap(k) for k in range(n + 1))
+@cache
+def _log_ways(n: int) -> FloatArray:
+    """log of the binomial coefficients of n, shape [n + 1]."""
+    log_factorial = np.array([math.lgamma(k + 1) for k in range(n + 1)])
+    return read_only(log_factorial[n] - log_factorial - log_factorial[::-1])

@@ -22,6 +22,7 @@ from treesim.instances.instance import Instance
 from treesim.instances.perturbations import LogNormal, perturb
 from treesim.laws.by_reward import RewardLaw
 from treesim.laws.law import Law
+from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import BestOfN, GuidedSMC, Importance, SoftBestOfN
 from treesim.scaled import Scaled
 from treesim.tables import number, table
@@ -32,6 +33,8 @@ POOLS = tuple(2**k for k in range(9))
 STRENGTHS = (0.0, 0.125, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
 # Proxy that is given at most.
 CAP = 0.9
+# Draws of InferenceTimePessimism, and pools that estimate it.
+DRAWN, N_POOLS = (1, 4, 16, 64, 256, 1024), 4_000
 OFFERS = (1, 2, 4, 16, 64)
 NOISE = 0.5
 COLOURS = {
@@ -64,6 +67,22 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """InferenceTimePessimism with n draws: true reward of its output, from pools, and the standard error.
+
+    Attributes
+    ----------
+    n : int
+    true, error : float
+        Estimated: the mean over pools of what is expected given the pool.
+    """
+
+    n: int
+    true: float
+    error: float
+
+
+@dataclass(frozen=True)
 class Corrected:
     """Guidance by a noisy value after H offers of Metropolis-Hastings: TV to the proxy's target, and true reward."""
 
@@ -80,6 +99,8 @@ class Story:
     ----------
     instance : Instance
     points : tuple of Point
+    pessimism : tuple of Drawn
+        With the beta that is best for many draws.
     corrections : tuple of Corrected
     target_true : float
         True reward of the proxy's own target.
@@ -87,6 +108,7 @@ class Story:
 
     instance: Instance
     points: tuple[Point, ...]
+    pessimism: tuple[Drawn, ...]
     corrections: tuple[Corrected, ...]
     target_true: float
 
@@ -114,9 +136,11 @@ def run(horizon: int = 10, share: float = 1 / 64, seed: int = 0) -> Story:
     (8, True)
     """
     instance = proxy(horizon, share=share, seed=seed)
+    points = tuple(points_of(instance))
+    beta = max((point for point in points if point.name == "pessimism"), key=lambda point: point.true).size
     return Story(
-        instance, tuple(points_of(instance)), tuple(_corrections(instance, seed)),
-        _mean(instance.target, _true(instance)),
+        instance, points, tuple(pessimistic_draws(instance, n, beta, N_POOLS, seed) for n in DRAWN),
+        tuple(_corrections(instance, seed)), _mean(instance.target, _true(instance)),
     )  # fmt: skip
 
 
@@ -136,6 +160,26 @@ def points_of(instance: Instance) -> Iterator[Point]:
         yield _point("targets", strength * own, _of_density(instance, np.exp(tilt)), instance)
     for beta in np.geomspace(8.0, 1.0 / 64, 19).tolist():
         yield _point("pessimism", beta, _of_density(instance, _pessimism(instance, log_reward / own, beta)), instance)
+
+
+def pessimistic_draws(instance: Instance, n: int, beta: float, pools: int, seed: int = 0) -> Drawn:
+    """The true reward of InferenceTimePessimism with `n` draws, its reward the proxy, from many pools.
+
+    Given the pool, in the order in which its paths are offered, the law of the output is known: nothing is drawn but
+    pools.
+    """
+    rng = generator(seed, Stream.ESTIMATION, n)
+    leaf = rng.choice(instance.graph.n_leaves, (pools, n), p=instance.reference.prob.to_float())
+    reward, true = _proxy(instance)[leaf], _true(instance)[leaf]
+    best = -np.sort(-reward, axis=1)
+    # With the k largest rewards above lambda, the mean weight of a pool is linear in it.
+    offset = (np.cumsum(best, axis=1) - n * beta) / np.arange(1, n + 1)
+    fits = offset >= np.append(best[:, 1:], np.full((pools, 1), -math.inf), axis=1)
+    threshold = offset[np.arange(pools), fits.argmax(axis=1)][:, None]
+    taken = np.clip((reward - threshold) / (best[:, :1] - threshold), 0.0, 1.0)
+    offered = np.cumprod(np.append(np.ones((pools, 1)), 1.0 - taken[:, :-1], axis=1), axis=1)
+    found = (offered * taken * true).sum(axis=1)
+    return Drawn(n, float(found.mean()), float(found.std(ddof=1) / math.sqrt(pools)))
 
 
 def _point(name: str, size: float, law: Law, instance: Instance) -> Point:
@@ -202,6 +246,11 @@ def figure(story: Story) -> Figure:
         points = story.curve(name)
         x, y = [point.size for point in points], [point.true for point in points]
         by_size.plot(x, y, "o-", ms=3, color=COLOURS[name], label=f"{name}: true")
+    by_size.errorbar(
+        [each.n for each in story.pessimism], [each.true for each in story.pessimism],
+        [4 * each.error for each in story.pessimism], fmt="s-", ms=3, lw=1, color="k",
+        label="pessimism of N draws: true (estimated)",
+    )  # fmt: skip
     by_size.plot(SIZES, limit, "k:", lw=2, zorder=5, label="N/(N + 1) − (1 − s) + (1 − s)ᴺ")
     by_size.axvline(best_n(story.share), ymin=0.45, color=GREY, lw=0.8)
     dress(by_size, f"{story.share:.2%} of strings overrated, the best N {best_n(story.share)}", "N, or the pool",
@@ -280,6 +329,7 @@ def document(story: Story, seed: int) -> dict[str, Any]:
         "best_n": best_n(story.share),
         "target_true_reward": story.target_true,
         "points": [vars(point) for point in story.points],
+        "pessimism_estimated": [vars(each) for each in story.pessimism],
         "corrections": [vars(each) for each in story.corrections],
     }
 
@@ -294,6 +344,7 @@ def words(story: Story) -> str:
         for name in COLOURS
         for top in [story.best(name)]
     ]
+    drawn = [[str(each.n), f"{each.true:.3f} ± {4 * each.error:.3f}"] for each in story.pessimism]
     mended = [[str(each.offers), number(each.tv), number(each.true)] for each in story.corrections]
     strings, s = story.instance.graph.n_leaves, story.share
     return (
@@ -302,6 +353,9 @@ def words(story: Story) -> str:
         + table(["N", "E proxy", "E true", "KL", "N/(N+1) - (1-s) + (1-s)^N"], shown)
         + f"\n\nThe best N is {best_n(s)}, about 1/sqrt(s) = {s**-0.5:.1f}. The best of each curve, and where it ends:"
         "\n\n" + table(["", "at", "E true", "KL", "E true at the end"], tops)
+        + "\n\nPessimism is a law that a sampler aims at. With N draws, by the beta that is best for many, estimated:"
+        "\n\n"
+        + table(["N", "E true, 4 standard errors"], drawn)
         + f"\n\nA correction brings a sampler to the target of the proxy, true reward {story.target_true:.4g}, and no "
         "further.\nGuided by a value with noise, H paths offered:\n\n"
         + table(["H", "TV to the target", "E true"], mended)

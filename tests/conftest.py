@@ -1,4 +1,5 @@
 import re
+from functools import cache
 
 import pytest
 from hypothesis import settings
@@ -28,6 +29,7 @@ TOGETHER = {
     "laws": r"treesim/laws/",
     "samplers": r"treesim/samplers/",
     "graphs": r"treesim/graphs/",
+    "compiled": r"treesim/compiled/",
 }
 
 
@@ -56,3 +58,26 @@ def nothing_left_behind():
     for registry, names in known:
         for name in set(registry) - names:
             del registry[name]
+
+
+@pytest.fixture(scope="session")
+def discovered():
+    """Each discovery is computed once in a process, however many tests look at it."""
+    from treesim.hard_instances.discoveries import DISCOVERIES
+
+    yield from _computed_once(DISCOVERIES)
+
+
+@pytest.fixture(scope="session")
+def experimented():
+    """Each experiment is computed once in a process."""
+    from treesim.studies.experiments import EXPERIMENTS
+
+    yield from _computed_once(EXPERIMENTS)
+
+
+def _computed_once(makers):
+    before = dict(makers)
+    makers.update({name: cache(make) for name, make in makers.items()})
+    yield makers
+    makers.update(before)

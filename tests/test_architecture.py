@@ -23,7 +23,7 @@ FLOORS = (
     ("instances",),
     ("samplers", "decoding"),
     ("zoo",),
-    ("empirical", "learning"),
+    ("empirical", "learning", "compiled"),
     ("theory", "testing", "adapters"),
     ("studies", "measure"),
     ("figures",),

@@ -2,6 +2,8 @@
 
 from . import measure as measure
 from ._version import __version__
+from .compiled.definition import compiled_tree
+from .compiled.streamed import Streamed
 from .decoding.constrained import PARTIAL_VALUES
 from .empirical.diagnosis import Diagnosis, diagnose
 from .empirical.estimation import Estimate, estimate
@@ -139,6 +141,7 @@ __all__ = [
     "ScoreCard",
     "SoftBestOfN",
     "SpecError",
+    "Streamed",
     "Tree",
     "TreeError",
     "TreesimError",
@@ -150,6 +153,7 @@ __all__ = [
     "audit",
     "bound_for",
     "compare",
+    "compiled_tree",
     "diagnose",
     "epsilon_schedule",
     "estimate",

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from treesim.arrays import FloatArray, read_only
 from treesim.errors import TreesimError
-from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, exponentials, first_odd
+from treesim.kernels.arithmetic import BLOCK, HIGHEST, LN2, LOWEST, VECTOR, exponentials, first_odd
 from treesim.runtime.threads import chunked
 
 BYTES_A_VALUE = 12
@@ -96,11 +97,7 @@ class Scaled:
             odd = int(np.argmin(log_number < np.inf))
             raise TreesimError(f"log of number {odd} is {log_number[odd]}, expected a finite number or -inf")
         result = cls.empty(len(log_number))
-        chunked(
-            lambda lo, hi: exponentials(lo, hi, log_number, result.room),
-            len(log_number),
-            8 * len(log_number),
-        )
+        put_exponentials(log_number, result)
         return result
 
     @classmethod
@@ -179,6 +176,17 @@ class Scaled:
         return np.array_equal(self.mantissa, other.mantissa) and np.array_equal(self.exponent, other.exponent)
 
 
+def put_exponentials(log_number: FloatArray, out: Scaled) -> None:
+    """Write exp of numbers in nats, finite or -inf, to `out`."""
+    room = out.room
+
+    def put(lo: int, hi: int) -> None:
+        power = np.empty(VECTOR)
+        exponentials(lo, hi, log_number, room, power, power.view(np.int64))
+
+    chunked(put, len(log_number), 3 * len(log_number))
+
+
 def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
     """Logs as a `Scaled` array; a `Scaled` array as it is."""
     return log_number if isinstance(log_number, Scaled) else Scaled.from_log(log_number)
@@ -186,7 +194,7 @@ def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:
 
 def exp_or_inf(log_number: float) -> float:
     """``exp``, infinite where floats end instead of an error."""
-    return math.exp(log_number) if log_number < 709.78 else math.inf
+    return exp(log_number) if log_number < 709.78 else math.inf
 
 
 def expm1_or_inf(log_number: float) -> float:

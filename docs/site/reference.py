@@ -12,6 +12,7 @@ ROOMS = {
     "graphs": ("Graphs and values", "Trees and trellises, what builds them, the optimal twist, the audit of a value."),
     "instances": ("Instances", "A graph, a reward and a value with where they came from: families, rewards, "
                   "perturbations, files, outcomes."),
+    "compiled": ("Compiled trees", "Trees that are defined by compiled functions: built, merged, or streamed."),
     "samplers": ("Samplers", "The built-in samplers, what a sampler of your own sees and returns, and what it costs."),
     "zoo": ("The zoo", "Published samplers in plain Python. [The zoo](../zoo.md) says what each aims at."),
     "laws": ("Laws", "The law of what a sampler returns, and its distance to the target."),

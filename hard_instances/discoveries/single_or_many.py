@@ -7,11 +7,10 @@ from functools import cache
 
 import numpy as np
 
-from treesim.graphs.tree import Tree
 from treesim.hard_instances.discoveries.discovery import ROUNDING, Discovery
 from treesim.instances.families import family
-from treesim.instances.instance import Instance
-from treesim.samplers import GuidedSMC, Importance
+from treesim.laws.one_of_n import weighted_pick
+from treesim.samplers import GuidedSMC
 from treesim.scaled import Scaled
 from treesim.studies.experiment import Experiment, Points, Surface
 from treesim.studies.scaling import least, slope
@@ -73,8 +72,8 @@ def _particles_for(x: float, delta: float, worst: bool = False) -> int:
 
 def resampled(x: float, delta: float, p: float) -> int:
     """Least N of N paths, one drawn by its weight, whose weights are e^x with probability p, and else e^-x."""
-    tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([p, 1 - p]))
-    instance = Instance(tree, Scaled.from_log(np.array([0.0, x, -x])))
-    needed = least(lambda n: Importance(n).law(instance).tv(instance.target).hi <= delta)
+    weight, prob = Scaled.from_log(np.array([-x, x])), np.array([1 - p, p])
+    target = p * math.exp(x) / (p * math.exp(x) + (1 - p) * math.exp(-x))
+    needed = least(lambda n: abs(p * math.exp(weighted_pick(weight, prob, n)[1]) - target) <= delta)
     assert needed is not None
     return needed

@@ -1,11 +1,10 @@
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from treesim.demos import language_model
 from treesim.empirical.measure import distance
-from treesim.hard_instances.discoveries import DISCOVERIES
 
 
 def test_blowup_tells_its_story_and_draws_it(run):
@@ -133,9 +132,7 @@ def test_failures_are_shown_side_by_side(run):
     assert draws == sorted(draws) and draws[-1] > 3 * draws[0]
 
 
-def test_discoveries_are_a_table_and_a_figure_each(run, monkeypatch):
-    for name, make in DISCOVERIES.items():
-        monkeypatch.setitem(DISCOVERIES, name, cache(make))
+def test_discoveries_are_a_table_and_a_figure_each(run, discovered):
     text = run("demo", "discoveries", "-o", "found").stdout
     document = run.json("demo", "discoveries", "-o", "found")
     assert len(document["rows"]) == 11

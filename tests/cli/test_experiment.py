@@ -7,6 +7,8 @@ import pytest
 from treesim.studies.experiments import EXPERIMENTS, Experiment
 from treesim.studies.learned import Trial, learned, trials
 
+pytestmark = pytest.mark.usefixtures("experimented")
+
 # It takes minutes: tests run a part of it.
 SHORT = [name for name in EXPERIMENTS if name != "learned"]
 PART = partial(learned, horizons={"chain, count": (4, 8, 16)}, losses=("ctl", "step"), samples=(100, 1000))

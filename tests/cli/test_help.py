@@ -13,6 +13,21 @@ from treesim import PERTURBATIONS, SAMPLERS
 from treesim.cli.main import main
 from treesim.measure import Recorder
 
+TREE = """
+import treesim
+
+@treesim.compiled_tree
+class Ones:
+    horizon: int = 4
+    def root(self):
+        return 0
+    def children(self, state):
+        return (state, state + 1), (0.5, 0.5)
+    def reward(self, state):
+        return 1.5**state
+    def value(self, state):
+        return 1.4**state
+"""
 MINE = """
 import treesim
 
@@ -86,6 +101,7 @@ def shared(run_here, tmp_path_factory):
     folder = tmp_path_factory.mktemp("shared")
     with contextlib.chdir(folder):
         Path("mine.py").write_text(MINE)
+        Path("tree.py").write_text(TREE)
         Path("grid.toml").write_text(GRID)
         run_here("generate", "dirichlet", "--horizon", 4, "--perturbation", "random-sign", "--epsilon", "0.5/T",
                  "-o", "tree.safetensors")  # fmt: skip

@@ -328,7 +328,7 @@ def test_pages_hold_what_was_computed():
     assert dict(curve.points)[size] == expected
 
 
-def test_every_figure_of_the_discoveries_is_on_their_page():
+def test_every_figure_of_the_discoveries_is_on_their_page(discovered):
     panels, [state] = page("discoveries").panels, page("discoveries").states
     shown = dict(zip((panel.title for panel in panels), state.panels, strict=True))
     for name, make in DISCOVERIES.items():

@@ -39,7 +39,7 @@ from treesim.theory.verification import Check
 
 
 @pytest.mark.parametrize("name", DISCOVERIES)
-def test_every_check_holds(name):
+def test_every_check_holds(name, discovered):
     found = DISCOVERIES[name]()
     assert found.name == name and found.checks and found.experiment.curves
     assert [check for check in found.checks if not check.holds] == []
@@ -162,7 +162,7 @@ def test_given_a_leaf_a_law_is_normalised_without_its_failures():
     assert _given_a_leaf(law, target) == pytest.approx(0.25)
 
 
-def test_one_guided_particle_is_held_against_its_sharp_bound():
+def test_one_guided_particle_is_held_against_its_sharp_bound(discovered):
     rows = [check for check in DISCOVERIES["single-or-many"]().checks if check.claim == "TV of one guided particle"]
     for seed, check in enumerate(rows):
         instance = family("dirichlet", horizon=6, perturbation="adversarial", epsilon="1/T", seed=seed)

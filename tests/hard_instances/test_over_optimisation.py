@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from treesim import Importance, SoftBestOfN, family
+from treesim import Importance, Instance, SoftBestOfN, exact_law, family, optimal_twist
 from treesim.empirical.measure import measure
 from treesim.hard_instances import over_optimisation as story
-from treesim.hard_instances.proxy import best_of_n_true_reward
+from treesim.hard_instances.proxy import best_of_n_true_reward, proxy
+from treesim.zoo.inference_time_pessimism import InferenceTimePessimism
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +90,23 @@ def test_every_state_of_the_page_is_an_instance_of_the_family():
         curve = next(curve for curve in state.panels[0] if curve.label == "best-of-N (exact)")
         exact = measure("best-of-n:n=16", instance, votes=()).worth.true_reward.mid
         assert dict(curve.points)[16] == pytest.approx(exact, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "beta"), [(1, 0.5), (2, 0.1), (2, 1.0), (3, 0.3)])
+def test_pessimism_of_some_draws_is_that_of_the_sampler_within_its_error(n, beta):
+    """All runs of the sampler whose reward is the proxy; false alarms 6e-7 each, at five standard errors."""
+    world = proxy(3, share=1 / 8, seed=2)
+    reward = np.maximum(world.log_reward / world.parameters["strength"], 0.0)
+    seen = Instance(world.graph, optimal_twist(world.graph, np.log(np.maximum(reward, 1e-300))))
+    law = exact_law(InferenceTimePessimism(n, beta), seen).law.prob.to_float()
+    expected = float(law @ world.outcomes.true_reward.to_float())
+    found = story.pessimistic_draws(world, n, beta, 40_000)
+    assert found.error < 0.002
+    assert abs(found.true - expected) < 5 * found.error
+
+
+def test_pessimism_of_many_draws_is_near_the_law_that_it_aims_at(told):
+    best = told.best("pessimism")
+    assert abs(told.pessimism[-1].true - best.true) < 0.02
+    assert told.pessimism[0].true == pytest.approx(0.5, abs=5 * told.pessimism[0].error)
+    assert [each.n for each in told.pessimism] == list(story.DRAWN)

@@ -1,3 +1,4 @@
+import math
 from decimal import Decimal, localcontext
 
 import numpy as np
@@ -117,13 +118,33 @@ def test_numbers_are_equal_if_mantissas_and_exponents_are():
     assert not x.equals(Scaled(np.array([1.0, 0.25]), np.array([0, 512], np.int32)))
 
 
-@pytest.mark.parametrize("log_number", [-4e7, -1e6, -709.0, 709.0, 1e6, 3e7])
-def test_logs_have_the_digits_of_a_float(log_number):
-    """exp with ln 2 to 60 digits: where products with the exponent are exact only the rest is rounded."""
-    x = Scaled.from_log([log_number])
+def ulps_from_exp(x: Scaled, log_number) -> float:
+    """How far numbers are from exp, taken with ln 2 to 60 digits, in units of the last place of 1."""
+    far = Decimal(0)
     with localcontext(prec=60):
-        mantissa = (Decimal(log_number) - int(x.exponent[0]) * Decimal(2).ln()).exp()
-        assert abs(Decimal(float(x.mantissa[0])) / mantissa - 1) < Decimal("4e-14")
+        for m, e, log in zip(x.mantissa.tolist(), x.exponent.tolist(), log_number, strict=True):
+            far = max(far, abs(Decimal(m) / (Decimal(log) - e * Decimal(2).ln()).exp() - 1))
+    return float(far) * 2.0**52
+
+
+@pytest.mark.parametrize("size", [1.0, 200.0, 709.0, 1e6, 3e7])
+def test_exponentials_have_the_digits_of_a_float(size):
+    log_number = np.random.default_rng(0).uniform(-size, size, 1_000).tolist()
+    x = Scaled.from_log(log_number)
+    assert is_canonical(x)
+    assert ulps_from_exp(x, log_number) < 1.2
+    one_by_one = [arithmetic.exponential(log) for log in log_number]
+    assert one_by_one == list(zip(x.mantissa.tolist(), x.exponent.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("power", [-769, -257, 255, 767])
+def test_exponentials_are_canonical_on_both_sides_of_the_border(power):
+    border = power * math.log(2.0)
+    log_number = [border + i * math.ulp(border) for i in range(-40, 41)]
+    x = Scaled.from_log(log_number)
+    assert is_canonical(x)
+    assert ulps_from_exp(x, log_number) < 1.2
+    assert np.diff(x.exponent).tolist().count(arithmetic.BLOCK) == 1
 
 
 def test_what_is_below_the_range_of_exponents_is_zero():

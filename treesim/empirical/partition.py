@@ -10,7 +10,9 @@ particle of the first step that the last one i descends from, and multinomial re
 
     V = 1 - (N / (N - 1))^T N^-2 sum_{E_i != E_j} w_i w_j
 
-has E[Z^^2 V] = Var(Z^), exactly. When all last particles descend from one, V = 1 whatever the truth is.
+has E[Z^^2 V] = Var(Z^), exactly. When all last particles descend from one, V = 1 whatever the truth is. Of a mean f^
+that the last particles estimate, such as the target mass of one last node,
+N^-2 sum_e (sum_{E_i = e} w_i (f_i - f^))^2 tends to the variance as N grows, and is zero when all descend from one.
 
 Source: Grosse, Ghahramani & Adams (2015); Zhao et al. (2024), proposition 5.1; Chan & Lai (2013); Lee & Whiteley
 (2018), "Variance estimation in the particle filter".
@@ -24,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from treesim.arrays import Brief, FloatArray
+from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import NoExactLaw
+from treesim.graphs.potentials import forward_mass, mass_below
 from treesim.instances.instance import Instance
 from treesim.laws.partition import relative_variance
 from treesim.laws.smc import expected_log_estimates
@@ -33,6 +36,30 @@ from treesim.laws.walks import GuidedSteps
 from treesim.samplers import SMC
 from treesim.samplers.draws import draw_guided
 from treesim.samplers.smc import Clouds, covers
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Moment(Brief):
+    """A mean under the target as runs of SMC estimate it: how likely its likeliest last node is.
+
+    Attributes
+    ----------
+    node : int
+        Numbered from 0 within level T.
+    prob : float
+        Its mass under the target, exact.
+    mean, variance : float
+        Of the runs' estimates; the variance is that of runs, not a law's.
+    one_run_variance, one_run_spread : float
+        Mean over runs of what each tells of the variance by its genealogy, and standard deviation from run to run.
+    """
+
+    node: int
+    prob: float
+    mean: float
+    variance: float
+    one_run_variance: float
+    one_run_spread: float
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,6 +83,8 @@ class Partition(Brief):
         from run to run. None where the estimate is not for these runs.
     coalesced : float or None
         Share of the runs whose last particles descend from one of the first step: V = 1 says nothing there.
+    moment : Moment or None
+        None where `one_run_variance` is.
     """
 
     log_partition: float
@@ -67,6 +96,7 @@ class Partition(Brief):
     one_run_variance: float | None
     one_run_spread: float | None
     coalesced: float | None
+    moment: Moment | None
 
     def document(self) -> dict[str, Any]:
         """What JSON documents say of it."""
@@ -78,6 +108,7 @@ class Partition(Brief):
             "one_run": None if self.one_run_variance is None else {
                 "mean": self.one_run_variance, "spread": self.one_run_spread, "coalesced": self.coalesced,
             },
+            "moment": None if self.moment is None else vars(self.moment),
         }  # fmt: skip
 
 
@@ -100,18 +131,37 @@ def partition_of_runs(sampler: SMC, instance: Instance, clouds: Clouds, rng: np.
         pinned = instance.graph.path_edges(*path)
         upper, upper_error = _mean(sampler.clouds(instance, n, rng, pinned=pinned).log_partition)
     lower, lower_error = _mean(clouds.log_partition)
-    one_run = spread = coalesced = variance = None
+    one_run = spread = coalesced = variance = moment = None
     is_multinomial = sampler.resampling == "multinomial" and sampler.threshold == 1.0
     if is_multinomial and sampler.proposal != "pool":
         root = float(instance.value.log()[0])
         variance = relative_variance(sampler.mechanism(instance), sampler.particles, root, log_z)
     if is_multinomial and sampler.particles > 1:
+        moment = moment_of_runs(instance, clouds)
         found, has_one = one_run_variances(clouds)
         alive = np.isfinite(clouds.log_partition)
         square = np.exp(2.0 * (clouds.log_partition[alive] - log_z))
         one_run = float((square * found[alive]).sum() / n)
         spread, coalesced = float(found[alive].std()) if alive.any() else math.nan, float(has_one.mean())
-    return Partition(log_z, lower, lower_error, upper, upper_error, variance, one_run, spread, coalesced)
+    return Partition(log_z, lower, lower_error, upper, upper_error, variance, one_run, spread, coalesced, moment)
+
+
+def moment_of_runs(instance: Instance, clouds: Clouds) -> Moment:
+    """What runs say of the mass of the target's likeliest last node, those that lost all their particles left out."""
+    graph = instance.graph
+    mass = mass_below(graph, graph.horizon - 1, forward_mass(graph)[-1])
+    log_mass = (mass * instance.twist[graph.leaves]).log() - instance.audit.log_partition
+    node = int(np.argmax(log_mass))
+    alive = np.isfinite(clouds.log_partition)
+    weight = clouds.weight[alive] / clouds.weight.shape[1]
+    is_there = clouds.leaf[alive] == node
+    estimate = (weight * is_there).sum(axis=1)
+    apart = _by_ancestor(weight * (is_there - estimate[:, None]), _ancestors(clouds)[alive])
+    told = (apart**2).sum(axis=1)
+    return Moment(
+        node, math.exp(float(log_mass[node])), float(estimate.mean()), float(estimate.var(ddof=1)), float(told.mean()),
+        float(told.std()),
+    )  # fmt: skip
 
 
 def one_run_variances(clouds: Clouds) -> tuple[FloatArray, FloatArray]:
@@ -128,16 +178,28 @@ def one_run_variances(clouds: Clouds) -> tuple[FloatArray, FloatArray]:
     ndarray, shape [n]
     """
     weight, horizon = clouds.weight, len(clouds.history)
-    n, size = weight.shape
-    eve = np.tile(np.arange(size), (n, 1))
-    for _, origin in clouds.history[1:]:
-        eve = np.take_along_axis(eve, origin.astype(np.int64), axis=1)
-    slot = eve + size * np.arange(n)[:, None]
-    held = np.bincount(slot.ravel(), weight.ravel(), n * size).reshape(n, size) / size
+    size, eve = weight.shape[1], _ancestors(clouds)
+    held = _by_ancestor(weight, eve) / size
     # What is held by different ancestors: 1 less the sum of squares, without cancelling where one holds nearly all.
     apart = (held * (1.0 - held)).sum(axis=1)
     has_one = (eve == eve[:, :1]).all(axis=1).astype(np.float64)
     return 1.0 - (size / (size - 1.0)) ** horizon * np.where(has_one > 0, 0.0, apart), has_one
+
+
+def _ancestors(clouds: Clouds) -> IntArray:
+    """Which particle of the first step each last one descends from, shape [n, particles]."""
+    n, size = clouds.weight.shape
+    eve = np.tile(np.arange(size), (n, 1))
+    for _, origin in clouds.history[1:]:
+        eve = np.take_along_axis(eve, origin.astype(np.int64), axis=1)
+    return eve
+
+
+def _by_ancestor(number: FloatArray, eve: IntArray) -> FloatArray:
+    """Sums over the particles of each ancestor, shape [n, particles]."""
+    n, size = number.shape
+    slot = eve + size * np.arange(n)[:, None]
+    return np.bincount(slot.ravel(), number.ravel(), n * size).reshape(n, size).astype(np.float64, copy=False)
 
 
 def exact_means(sampler: SMC, instance: Instance) -> tuple[float, float] | None:

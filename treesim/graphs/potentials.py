@@ -172,13 +172,18 @@ def forward_mass(graph: LayeredGraph) -> list[Scaled]:
     """For each level but the last, pi_ref times the potentials of all ways to each of its nodes."""
     masses = [Scaled.from_float([1.0])]
     for t in range(graph.horizon - 1):
-        layer, below = graph.layer(t), Scaled.zeros(graph.n_level(t + 1))
-        edge, potential = Scaled.from_float(layer.prob), graph.potential(t)
-        if potential is not None:
-            edge *= potential
-        push_mass(tuple(layer), masses[-1].numbers, edge.numbers, below.room)
-        masses.append(below)
+        masses.append(mass_below(graph, t, masses[-1]))
     return masses
+
+
+def mass_below(graph: LayeredGraph, t: int, mass: Scaled) -> Scaled:
+    """What the mass of the nodes of level t becomes at level t + 1, by pi_ref times the potentials."""
+    layer, below = graph.layer(t), Scaled.zeros(graph.n_level(t + 1))
+    edge, potential = Scaled.from_float(layer.prob), graph.potential(t)
+    if potential is not None:
+        edge *= potential
+    push_mass(tuple(layer), mass.numbers, edge.numbers, below.room)
+    return below
 
 
 def checked_potentials(potentials: Sequence[Scaled] | None, layers: Sequence[Layer]) -> tuple[Scaled, ...] | None:

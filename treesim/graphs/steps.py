@@ -16,6 +16,7 @@ from treesim.arrays import Brief, FloatArray, IntArray
 from treesim.errors import TreeError, listed, quoted
 from treesim.graphs.distributions import SUM_TOLERANCE, Normaliser
 from treesim.graphs.layered import SMALLEST_PROBABILITY
+from treesim.graphs.listed import ListedGraph
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -49,7 +50,7 @@ class StepGraph(Brief):
         return len(self.child) == len(self.nodes) - 1
 
 
-def step_graph(graph: nx.DiGraph, prob_attribute: str = "prob") -> StepGraph:
+def step_graph(graph: nx.DiGraph | ListedGraph, prob_attribute: str = "prob") -> StepGraph:
     """The arrays of a graph whose edges carry probabilities.
 
     Raises
@@ -58,27 +59,27 @@ def step_graph(graph: nx.DiGraph, prob_attribute: str = "prob") -> StepGraph:
         If the graph has a cycle or several roots, an edge lacks its probability, or those of a node are none; the
         message names node or edge.
     """
-    nodes = [_root(graph)]
+    listed = ListedGraph.of(graph)
+    out: dict[Hashable, list[_Edge]] = {}
+    for edge in listed.edges:
+        out.setdefault(edge[0], []).append(edge)
+    nodes = [_root(listed)]
     number = {nodes[0]: 0}
-    degrees: list[int] = []
-    child: list[int] = []
-    prob: list[float] = []
-    ends: list[tuple[Hashable, Hashable, dict[str, Any]]] = []
     for node in nodes:
-        before = len(child)
-        for _, end, attributes in graph.out_edges(node, data=True):
+        for _, end, _ in out.get(node, ()):
             if end not in number:
                 number[end] = len(nodes)
                 nodes.append(end)
-            child.append(number[end])
-            prob.append(_probability(node, end, attributes, prob_attribute))
-            ends.append((node, end, attributes))
-        degrees.append(len(child) - before)
+    ends = [edge for node in nodes for edge in out.get(node, ())]
+    _require_no_cycle(listed, len(nodes))
+    degrees = [len(out.get(node, ())) for node in nodes]
+    child = [number[end] for _, end, _ in ends]
+    prob = _probabilities(ends, prob_attribute)
     normaliser = Normaliser()
     inner = [node for node, degree in zip(nodes, degrees, strict=True) if degree]
     checked = normaliser.groups(
         np.cumsum([0, *filter(None, degrees)]),
-        np.array(prob),
+        prob,
         lambda v: f"edge probabilities of node {quoted(inner[v])}",
     )
     normaliser.say()
@@ -93,8 +94,10 @@ def is_given(attribute: Any) -> bool:
     >>> is_given(0.0), is_given(None), is_given(float("nan"))
     (True, False, False)
     """
+    if attribute is None:
+        return False
     try:
-        return attribute is not None and bool(attribute == attribute)
+        return bool(attribute == attribute)
     except (TypeError, ValueError):
         return False
 
@@ -121,22 +124,47 @@ def attributes_there(attributes: dict[str, Any]) -> str:
     return f"it has {listed(names)}" if names else "it has no attributes"
 
 
-def _root(graph: nx.DiGraph) -> Hashable:
-    if not graph.is_directed():
-        raise TreeError("the graph is undirected, expected a directed one")
-    if len(graph) < 2:
-        raise TreeError(f"the graph has {len(graph)} nodes, expected a root and at least one child")
-    roots = [node for node, degree in graph.in_degree() if degree == 0]
+_Edge = tuple[Hashable, Hashable, dict[str, Any]]
+
+
+def _root(graph: ListedGraph) -> Hashable:
+    if len(graph.nodes) < 2:
+        raise TreeError(f"the graph has {len(graph.nodes)} nodes, expected a root and at least one child")
+    met = {end for _, end, _ in graph.edges}
+    roots = [node for node in graph.nodes if node not in met]
     if len(roots) != 1:
         raise TreeError(
             f"the graph has {len(roots)} nodes without a parent, expected one root"
             + (f" (two of them: {quoted(roots[0])}, {quoted(roots[1])})" if roots else "")
         )
+    return roots[0]
+
+
+def _require_no_cycle(graph: ListedGraph, reached: int) -> None:
+    """Raise `TreeError` unless the graph has no cycle.
+
+    There is none where edges are one less than the nodes that the root reaches: those have one parent each, and the
+    others, of which each would have one, are none.
+    """
+    if len(graph.edges) == reached - 1:
+        return
     import networkx as nx
 
-    if not nx.is_directed_acyclic_graph(graph):
+    if not nx.is_directed_acyclic_graph(graph.to_networkx()):
         raise TreeError("the graph has a cycle, expected a tree, or a graph without cycles")
-    return roots[0]
+
+
+def _probabilities(ends: list[_Edge], name: str) -> FloatArray:
+    """The probabilities of edges, shape [m]."""
+    given = [attributes.get(name) for _, _, attributes in ends]
+    if not set(map(type, given)) <= {float}:
+        return np.array([_probability(start, end, attributes, name) for start, end, attributes in ends])
+    prob = np.array(given, np.float64)
+    odd = ~((prob == 0) | ((prob >= SMALLEST_PROBABILITY) & (prob <= 1 + SUM_TOLERANCE)))
+    for e in np.flatnonzero(odd)[:1].tolist():
+        start, end, attributes = ends[e]
+        _probability(start, end, attributes, name)
+    return prob
 
 
 def _probability(node: Hashable, end: Hashable, attributes: dict[str, Any], name: str) -> float:

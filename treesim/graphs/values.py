@@ -24,12 +24,15 @@ from treesim.errors import RewardError
 from treesim.graphs.layered import Layer, LayeredGraph
 from treesim.graphs.potentials import ahead, forward_mass, has_potentials, live_reach
 from treesim.kernels.arithmetic import LN2
-from treesim.kernels.backward import common_exponent, expect_children, expect_shared
+from treesim.kernels.backward import common_exponent, expect_children, expect_pairs, expect_shared, has_pairs
 from treesim.kernels.forward import audit_parents, look_ahead, look_ahead_shared
 from treesim.notebook import bars, card
 from treesim.runtime.threads import chunked, parts_of, thread_map
-from treesim.scaled import Scaled, as_scaled, exp_or_inf
+from treesim.scaled import Scaled, exp_or_inf, put_exponentials
 from treesim.tables import number
+
+# Of a reward, in nats.
+LARGEST_LOG = 1e8
 
 
 def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
@@ -63,8 +66,7 @@ def optimal_twist(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled
     array([0.693, 0.   , 1.099])
     """
     twist = Scaled.empty(graph.n_nodes)
-    reward = checked_reward(graph, log_reward)
-    twist.mantissa[graph.leaves], twist.exponent[graph.leaves] = reward.mantissa, reward.exponent
+    put_reward(graph, log_reward, twist[graph.leaves])
     for t in reversed(range(graph.horizon)):
         expect_level(graph, t, twist)
     if twist.mantissa[0] == 0.0:
@@ -99,9 +101,12 @@ def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scal
         out = Scaled.empty(len(layer.ptr) - 1)
     arrays, numbers, out_numbers = tuple(layer), below.numbers, out.room
     is_uniform, common = common_exponent(below.numbers[1]) if len(layer.child) else (False, 0)
+    is_paired = has_pairs(arrays)
 
     def expect(lo: int, hi: int) -> None:
-        if is_uniform:
+        if is_paired:
+            expect_pairs(lo, hi, arrays, numbers, out_numbers)
+        elif is_uniform:
             expect_shared(lo, hi, arrays, numbers, common, out_numbers)
         else:
             expect_children(lo, hi, arrays, numbers, out_numbers)
@@ -110,24 +115,27 @@ def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scal
     return out
 
 
-def checked_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled) -> Scaled:
-    """The reward of every leaf as a `Scaled` array, shape [n_leaves]; raises `RewardError` on bad numbers."""
+def put_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled, room: Scaled) -> None:
+    """Write the reward of every leaf to its place; raises `RewardError` on bad numbers."""
     if not isinstance(log_reward, Scaled):
         log_reward = np.asarray(log_reward, np.float64)
-        if np.shape(log_reward) == (graph.n_leaves,):
-            bad = np.flatnonzero(np.isnan(log_reward) | np.isposinf(log_reward))
-            if len(bad):
-                raise RewardError(f"log reward of leaf {bad[0]} is {log_reward[bad[0]]}, expected a number or -inf")
-            huge = np.flatnonzero(np.abs(log_reward) > 1e8)
-            huge = huge[np.isfinite(log_reward[huge])]
-            if len(huge):
-                raise RewardError(
-                    f"log reward of leaf {huge[0]} is {log_reward[huge[0]]}, expected at most 1e8 in size"
-                )
     size = len(log_reward) if isinstance(log_reward, Scaled) else np.shape(log_reward)
     if size not in (graph.n_leaves, (graph.n_leaves,)):
         raise RewardError(f"log reward has shape {size}, expected one number for each of {graph.n_leaves} leaves")
-    return as_scaled(log_reward)
+    if isinstance(log_reward, Scaled):
+        room.mantissa[:], room.exponent[:] = log_reward.mantissa, log_reward.exponent
+        return
+    # A maximum with NaN among its numbers is NaN.
+    if not log_reward.max() <= LARGEST_LOG:
+        bad = int(np.argmin(log_reward <= LARGEST_LOG))
+        if not log_reward[bad] < np.inf:
+            raise RewardError(f"log reward of leaf {bad} is {log_reward[bad]}, expected a number or -inf")
+        raise RewardError(f"log reward of leaf {bad} is {log_reward[bad]}, expected at most 1e8 in size")
+    if log_reward.min() < -LARGEST_LOG:
+        small = np.flatnonzero((log_reward < -LARGEST_LOG) & (log_reward > -np.inf))
+        if len(small):
+            raise RewardError(f"log reward of leaf {small[0]} is {log_reward[small[0]]}, expected at most 1e8 in size")
+    put_exponentials(log_reward, room)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from treesim.errors import TreeError, quoted
-from treesim.instances.graphml import graph_of_xml
-from treesim.instances.json_graphs import graph_of_document
+from treesim.graphs.listed import ListedGraph
+from treesim.instances.graphml import listed_xml
+from treesim.instances.json_graphs import listed_document
 from treesim.instances.names import distinct, is_text
+from treesim.runtime.collection import without_collector
 from treesim.runtime.reading import reason, require_file
 
 if TYPE_CHECKING:
@@ -38,16 +40,30 @@ def read_graph(path: str | Path) -> nx.DiGraph:
     >>> instance_from_graph(read_graph("graph.json")).target.prob.to_float().round(3).tolist()
     [0.1, 0.9]
     """
+    with without_collector():
+        return read_listed(path).to_networkx()
+
+
+def read_listed(path: str | Path) -> ListedGraph:
+    """The nodes and edges that a graph file lists, read as `read_graph` does: for `instance_from_graph`, which needs no
+    more and has it in half of the time.
+
+    Raises
+    ------
+    TreeError
+        As `read_graph`.
+    """
     path = Path(path)
     form = path.suffix.lower()
     if form not in (".json", ".graphml", ".xml"):
         raise TreeError(f"{path} ends in {quoted(path.suffix)}, expected .json (node-link or nested) or .graphml")
     require_file(path, TreeError)
     try:
-        if form == ".json":
-            text = path.read_text(encoding="utf-8-sig")
-            return graph_of_document(json.loads(text, object_pairs_hook=_without_repeats))
-        return graph_of_xml(path)
+        with without_collector():
+            if form == ".json":
+                text = path.read_text(encoding="utf-8-sig")
+                return listed_document(json.loads(text, object_pairs_hook=_without_repeats))
+            return listed_xml(path)
     except RecursionError:
         problem = "it is nested too deeply"
     except OSError as error:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
+from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from treesim.errors import TreeError, quoted
-from treesim.instances.json_graphs import Attributes, Edge, listed_graph
+from treesim.graphs.listed import Attributes, ListedGraph
+from treesim.instances.json_graphs import Edge, listed_graph
 
 if TYPE_CHECKING:
-    import networkx as nx
+    pass
 
 _TYPES: dict[str, Callable[[str], Any]] = {
     "int": int, "integer": int, "long": int, "float": float, "double": float, "real": float,
@@ -34,33 +37,37 @@ class _Keys:
             for default in _children(element, "default"):
                 for kind in self.defaults:
                     if element.get("for", "all") in (kind, "all"):
-                        self.defaults[kind][name] = self._value(key, default, f"default of {quoted(name)}")
+                        self.defaults[kind][name] = self._value(key, default, lambda name: f"default of {quoted(name)}")
 
-    def attributes(self, element: Element, kind: str, what: str) -> Attributes:
-        """The attributes of a node or an edge, defaults where it says nothing."""
-        attributes = dict(self.defaults[kind])
-        for data in _children(element, "data"):
+    def attributes(self, element: Element, kind: str, what: Callable[[Element], str]) -> Attributes:
+        """The attributes of a node or an edge, defaults where it says nothing; `what` says how messages call it."""
+        attributes = self.defaults[kind].copy()
+        for data in element:
+            if _local(data.tag) != "data":
+                continue
             key = data.get("key", "")
             if key not in self.declared:
-                raise TreeError(f"{what} has data with key {quoted(key)}, which the file does not declare")
+                raise TreeError(f"{what(element)} has data with key {quoted(key)}, which the file does not declare")
             name, _ = self.declared[key]
-            label = next((part.text for part in data.iter() if _tag(part) in ("NodeLabel", "EdgeLabel")), None)
             if len(data) == 0:
-                attributes[name] = self._value(key, data, f"{quoted(name)} of {what}")
-            elif label is not None:
+                attributes[name] = self._value(key, data, lambda name: f"{quoted(name)} of {what(element)}")
+                continue
+            label = next((part.text for part in data.iter() if _tag(part) in ("NodeLabel", "EdgeLabel")), None)
+            if label is not None:
                 attributes["label"] = label.strip()
         return attributes
 
-    def _value(self, key: str, element: Element, what: str) -> Any:
-        text, kind = element.text or "", self.declared[key][1]
+    def _value(self, key: str, element: Element, what: Callable[[str], str]) -> Any:
+        text, (name, kind) = element.text or "", self.declared[key]
         try:
             return _TYPES.get(kind, str)(text)
         except (ValueError, KeyError):
-            raise TreeError(f"{what} is {quoted(text)}, expected {'an' if kind[0] == 'i' else 'a'} {kind}") from None
+            article = "an" if kind[0] == "i" else "a"
+            raise TreeError(f"{what(name)} is {quoted(text)}, expected {article} {kind}") from None
 
 
-def graph_of_xml(path: Path) -> nx.DiGraph:
-    """The graph of a GraphML file.
+def listed_xml(path: Path) -> ListedGraph:
+    """The nodes and edges of a GraphML file.
 
     Raises
     ------
@@ -71,7 +78,9 @@ def graph_of_xml(path: Path) -> nx.DiGraph:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
         raise TreeError(f"it is no XML ({error})") from None
-    count = Counter(_tag(element) for element in root.iter())
+    count: Counter[str] = Counter()
+    for name, times in Counter(map(attrgetter("tag"), root.iter())).items():
+        count[_local(name)] += times
     if _tag(root) != "graphml" or count["graph"] != 1:
         raise TreeError(f"it is {quoted(_tag(root))} with {count['graph']} graphs, expected GraphML with one")
     if count["hyperedge"]:
@@ -79,24 +88,36 @@ def graph_of_xml(path: Path) -> nx.DiGraph:
     graph = _children(root, "graph")[0]
     keys = _Keys(root)
     nodes: list[tuple[Hashable, Attributes]] = [
-        (node.get("id"), keys.attributes(node, "node", f"node {quoted(node.get('id'))}"))
-        for node in _children(graph, "node")
+        (node.get("id"), keys.attributes(node, "node", _node_text)) for node in _children(graph, "node")
     ]
     edges = [_edge(edge, keys, graph.get("edgedefault") == "directed") for edge in _children(graph, "edge")]
     return listed_graph(nodes, edges, parallel=True)
 
 
 def _edge(element: Element, keys: _Keys, is_directed: bool) -> Edge:
-    source, target = element.get("source"), element.get("target")
-    what = f"edge {quoted(source)} -> {quoted(target)}"
-    if element.get("directed", str(is_directed).lower()) != "true":
-        raise TreeError(f"{what} is undirected, expected a directed one")
-    return Edge(source, target, keys.attributes(element, "edge", what), element.get("id"))
+    if element.get("directed", "true" if is_directed else "false") != "true":
+        raise TreeError(f"{_edge_text(element)} is undirected, expected a directed one")
+    attributes = keys.attributes(element, "edge", _edge_text)
+    return Edge(element.get("source"), element.get("target"), attributes, element.get("id"))
+
+
+def _node_text(element: Element) -> str:
+    return f"node {quoted(element.get('id'))}"
+
+
+def _edge_text(element: Element) -> str:
+    return f"edge {quoted(element.get('source'))} -> {quoted(element.get('target'))}"
 
 
 def _children(element: Element, tag: str) -> list[Element]:
-    return [child for child in element if _tag(child) == tag]
+    return [child for child in element if _local(child.tag) == tag]
 
 
 def _tag(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+    return _local(element.tag)
+
+
+@cache
+def _local(name: Any) -> str:
+    """A name of XML without its namespace."""
+    return str(name).rpartition("}")[2]

@@ -11,6 +11,7 @@ from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from treesim.errors import TreeError, quoted
+from treesim.graphs.listed import Attributes, ListedGraph
 from treesim.instances.names import is_text
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ EXPECTED = (
     'or nested {"name": ..., "children": [...]}'
 )
 _ENDS = (("source", "target"), ("from", "to"))
-
-Attributes = dict[str, Any]
 
 
 class Edge(NamedTuple):
@@ -39,7 +38,19 @@ class Edge(NamedTuple):
 
 
 def graph_of_document(document: Any) -> nx.DiGraph:
-    """The graph of a JSON document.
+    """The graph of a JSON document, as `listed_document` reads it.
+
+    Examples
+    --------
+    >>> graph = graph_of_document({"name": "a", "children": [{"name": "b", "prob": 1.0, "reward": 2.0}]})
+    >>> list(graph.edges(data="prob"))
+    [('a', 'b', 1.0)]
+    """
+    return listed_document(document).to_networkx()
+
+
+def listed_document(document: Any) -> ListedGraph:
+    """The nodes and edges of a JSON document.
 
     Raises
     ------
@@ -48,8 +59,8 @@ def graph_of_document(document: Any) -> nx.DiGraph:
 
     Examples
     --------
-    >>> graph = graph_of_document({"name": "a", "children": [{"name": "b", "prob": 1.0, "reward": 2.0}]})
-    >>> list(graph.edges(data="prob"))
+    >>> graph = listed_document({"name": "a", "children": [{"name": "b", "prob": 1.0, "reward": 2.0}]})
+    >>> [(start, end, about["prob"]) for start, end, about in graph.edges]
     [('a', 'b', 1.0)]
     """
     if isinstance(document, list) and len(document) == 1 and _is_nested(document[0]):
@@ -71,7 +82,7 @@ def graph_of_document(document: Any) -> nx.DiGraph:
     return listed_graph(*_node_link(nodes, links[0]), parallel)
 
 
-def listed_graph(nodes: list[tuple[Hashable, Attributes]], edges: list[Edge], parallel: bool) -> nx.DiGraph:
+def listed_graph(nodes: list[tuple[Hashable, Attributes]], edges: list[Edge], parallel: bool) -> ListedGraph:
     """The graph of the nodes and edges that a file lists, each once.
 
     Raises
@@ -82,27 +93,24 @@ def listed_graph(nodes: list[tuple[Hashable, Attributes]], edges: list[Edge], pa
     for name, _ in nodes:
         if name is None or not is_text(name):
             raise TreeError(f"a node is called {quoted(name)}, expected a text or a number")
-    listed = Counter(name for name, _ in nodes)
-    twice = next((name for name, count in listed.items() if count > 1), None)
-    if twice is not None:
-        raise TreeError(f"node {quoted(twice)} is listed {listed[twice]} times, expected once: names tell nodes apart")
+    listed = {name for name, _ in nodes}
+    if len(listed) < len(nodes):
+        counted = Counter(name for name, _ in nodes).items()
+        twice, count = next((name, count) for name, count in counted if count > 1)
+        raise TreeError(f"node {quoted(twice)} is listed {count} times, expected once: names tell nodes apart")
     for edge in edges:
-        odd = next((name for name in edge[:2] if name not in listed), None)
-        if odd is not None:
+        if edge.source not in listed or edge.target not in listed:
+            odd = edge.target if edge.source in listed else edge.source
             raise TreeError(f"edge {edge} names node {quoted(odd)}, which is not listed")
+    if len({edge[:2] for edge in edges}) == len(edges):
+        return ListedGraph(dict(nodes), [edge[:3] for edge in edges])
     import networkx as nx
 
-    pairs = Counter((edge.source, edge.target) for edge in edges)
-    graph = nx.DiGraph() if len(pairs) == len(edges) else nx.MultiDiGraph()
-    if graph.is_multigraph():
-        _check_parallel(edges, pairs, parallel)
+    _check_parallel(edges, Counter(edge[:2] for edge in edges), parallel)
+    graph = nx.MultiDiGraph()
     graph.add_nodes_from(nodes)
-    for edge in edges:
-        if graph.is_multigraph():
-            graph.add_edges_from([(edge.source, edge.target, edge.key, edge.attributes)])
-        else:
-            graph.add_edges_from([(edge.source, edge.target, edge.attributes)])
-    return graph
+    graph.add_edges_from((edge.source, edge.target, edge.key, edge.attributes) for edge in edges)
+    return ListedGraph.of(graph)
 
 
 def _check_parallel(edges: list[Edge], pairs: Counter[tuple[Hashable, Hashable]], parallel: bool) -> None:
@@ -167,22 +175,17 @@ def _title(entry: Attributes) -> Hashable:
 
 
 def _node_link(nodes: list[Any], links: list[Any]) -> tuple[list[tuple[Hashable, Attributes]], list[Edge]]:
-    ends = []
+    edges = []
     for entry in links:
-        keys = next((keys for keys in _ENDS if isinstance(entry, dict) and all(key in entry for key in keys)), None)
-        if keys is None:
+        for start, end in _ENDS:
+            if isinstance(entry, dict) and start in entry and end in entry:
+                break
+        else:
             raise TreeError(f"an edge is {quoted(_looks(entry))[1:-1]}, expected an object with source and target")
-        ends.append(keys)
-    edges = [
-        Edge(
-            _name(entry[source]),
-            _name(entry[target]),
-            {key: value for key, value in entry.items() if key not in (source, target, "key")},
-            _name(entry.get("key")),
-        )
-        for entry, (source, target) in zip(links, ends, strict=True)
-    ]
-    return _listed_nodes(nodes, {name for edge in edges for name in edge[:2]}), edges
+        rest = entry.copy()
+        source, target, key = rest.pop(start), rest.pop(end), rest.pop("key", None)
+        edges.append(Edge(_name(source), _name(target), rest, _name(key)))
+    return _listed_nodes(nodes, (name for edge in edges for name in edge[:2])), edges
 
 
 def _listed_nodes(nodes: list[Any], named: Iterable[Hashable] = ()) -> list[tuple[Hashable, Attributes]]:
@@ -198,7 +201,13 @@ def _listed_nodes(nodes: list[Any], named: Iterable[Hashable] = ()) -> list[tupl
     for place, entry in enumerate(entries):
         if key not in entry:
             raise TreeError(f"node number {place} of the list has no {key}, which others have")
-    return [(_name(e[key]), {k: value for k, value in e.items() if k != "id"}) for e in entries]
+    return [(_name(entry[key]), _without_id(entry)) for entry in entries]
+
+
+def _without_id(entry: Attributes) -> Attributes:
+    attributes = entry.copy()
+    attributes.pop("id", None)
+    return attributes
 
 
 def _adjacency(nodes: list[Any], adjacency: list[Any]) -> tuple[list[tuple[Hashable, Attributes]], list[Edge]]:
@@ -238,6 +247,8 @@ def _data(element: Any) -> Attributes:
 
 def _name(value: Any) -> Hashable:
     """A JSON value as a name: lists become tuples."""
+    if type(value) is str:
+        return value
     if isinstance(value, list):
         return tuple(map(_name, value))
     if isinstance(value, dict):

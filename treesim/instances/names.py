@@ -111,7 +111,7 @@ def is_text(name: Any) -> bool:
     """Whether texts can be written: a lone surrogate cannot."""
     if isinstance(name, tuple | list):
         return all(map(is_text, name))
-    if isinstance(name, str):
+    if isinstance(name, str) and not name.isascii():
         try:
             name.encode()
         except UnicodeEncodeError:

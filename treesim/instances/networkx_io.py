@@ -19,6 +19,7 @@ from treesim.arrays import BoolArray, FloatArray
 from treesim.errors import RewardError, listed, quoted
 from treesim.graphs.from_networkx import edges_of_layers, unfold_tree, unfold_trellis
 from treesim.graphs.layered import LayeredGraph
+from treesim.graphs.listed import ListedGraph
 from treesim.graphs.potentials import with_potentials
 from treesim.graphs.steps import StepGraph, attributes_there, is_given, number_of, step_graph
 from treesim.graphs.tree import Tree
@@ -28,6 +29,7 @@ from treesim.instances.instance import Instance
 from treesim.instances.names import distinct
 from treesim.instances.outcome_attributes import outcome_attributes, read_outcomes
 from treesim.instances.perturbations import perturb
+from treesim.runtime.collection import without_collector
 from treesim.runtime.notes import note
 from treesim.scaled import Scaled
 
@@ -39,7 +41,7 @@ _LARGEST_LOG = 1e8
 
 
 def instance_from_graph(
-    graph: nx.DiGraph,
+    graph: nx.DiGraph | ListedGraph,
     perturbation: str | None = None,
     epsilon: str | float | None = None,
     ratio_cap: float | None = None,
@@ -55,7 +57,7 @@ def instance_from_graph(
 
     Parameters
     ----------
-    graph : networkx.DiGraph
+    graph : networkx.DiGraph or ListedGraph
     perturbation, epsilon, ratio_cap : optional
         See `treesim.perturb`.
     seed : int
@@ -79,6 +81,22 @@ def instance_from_graph(
     >>> np.exp(instance_from_graph(graph).target.log_prob)
     array([0.5, 0.5])
     """
+    with without_collector():
+        return _instance_from_graph(
+            ListedGraph.of(graph), perturbation, epsilon, ratio_cap, seed, source, prob_attribute, reward_attribute
+        )
+
+
+def _instance_from_graph(
+    graph: ListedGraph,
+    perturbation: str | None,
+    epsilon: str | float | None,
+    ratio_cap: float | None,
+    seed: int,
+    source: str,
+    prob_attribute: str,
+    reward_attribute: str,
+) -> Instance:
     steps = step_graph(graph, prob_attribute)
     potentials = _read_potentials(steps)
     built: LayeredGraph
@@ -92,8 +110,7 @@ def instance_from_graph(
             built = with_potentials(built, potentials)
     nodes, is_inner = steps.nodes, np.diff(steps.ptr) > 0
     log_number = np.full(len(nodes), np.nan)
-    for v in np.flatnonzero(~is_inner).tolist():
-        log_number[v] = _log_reward(graph, nodes[v], reward_attribute)
+    log_number[~is_inner] = _logs(graph, [nodes[v] for v in np.flatnonzero(~is_inner).tolist()], reward_attribute, True)
     ways = _ways(built, potentials) if steps.is_tree and potentials is not None else np.zeros(built.n_nodes)
     twist = optimal_twist(built, log_number[places.origin[built.leaves]] + ways[built.leaves])
     given = perturbation is None and epsilon is None and _read_values(graph, nodes, is_inner, log_number)
@@ -225,10 +242,11 @@ def _ways(tree: LayeredGraph, potentials: list[FloatArray]) -> FloatArray:
     return np.concatenate(ways)
 
 
-def _read_values(graph: nx.DiGraph, nodes: list[Hashable], is_inner: BoolArray, log_number: FloatArray) -> bool:
+def _read_values(graph: ListedGraph, nodes: list[Hashable], is_inner: BoolArray, log_number: FloatArray) -> bool:
     """Write log V^ of inner nodes; whether there is any. The root's may be missing, NaN then."""
     inner = np.flatnonzero(is_inner).tolist()
-    has = [_given_key(graph, nodes[v], "value") is not None for v in inner]
+    about = graph.nodes
+    has = [_key_of(about[nodes[v]], "value") is not None for v in inner]
     if not any(has):
         return False
     lacking = [nodes[v] for v, is_there in zip(inner, has, strict=True) if not is_there and v]
@@ -237,42 +255,46 @@ def _read_values(graph: nx.DiGraph, nodes: list[Hashable], is_inner: BoolArray, 
             f"{len(lacking)} of {len(inner)} inner nodes have no 'value' although others have one: {listed(lacking)}; "
             "expected one for each but the root, or none at all"
         )
-    for v, is_there in zip(inner, has, strict=True):
-        if is_there:
-            log_number[v] = _log_number(graph, nodes[v], "value")
-    odd = [
-        nodes[v] for v in np.flatnonzero(~is_inner).tolist()
-        if _given_key(graph, nodes[v], "value") is not None
-        and not np.isclose(_log_number(graph, nodes[v], "value"), log_number[v], rtol=1e-6, atol=1e-6)
-    ]  # fmt: skip
+    there = [v for v, is_there in zip(inner, has, strict=True) if is_there]
+    log_number[there] = _logs(graph, [nodes[v] for v in there], "value")
+    leaves = [v for v in np.flatnonzero(~is_inner).tolist() if _key_of(about[nodes[v]], "value") is not None]
+    said = _logs(graph, [nodes[v] for v in leaves], "value")
+    is_odd = ~np.isclose(said, log_number[leaves], rtol=1e-6, atol=1e-6)
+    odd = [nodes[v] for v, is_other in zip(leaves, is_odd.tolist(), strict=True) if is_other]
     if odd:
         note(f"values of {len(odd)} leaves are not their rewards and were not used, V^ = phi there: {listed(odd)}")
     return True
 
 
-def _given_key(graph: nx.DiGraph, node: Hashable, name: str) -> str | None:
-    """Under which name a node gives a number: as it is, or its log; None if it does not."""
-    return _key_of(graph.nodes[node], name)
+def _logs(graph: ListedGraph, nodes: list[Hashable], name: str, is_reward: bool = False) -> FloatArray:
+    """log of the attribute ``name`` of nodes, given as it is or as ``log_name``, shape [n]."""
+    about = graph.nodes
+    given = [about[node].get(name) for node in nodes]
+    if set(map(type, given)) <= {float}:
+        numbers = np.array(given, np.float64)
+        if ((numbers >= 0) & (numbers < np.inf)).all():
+            with np.errstate(divide="ignore"):
+                return np.asarray(np.log(numbers), np.float64)
+    return np.array([_log_number(node, about[node], name, is_reward) for node in nodes])
+
+
+def _log_number(node: Hashable, attributes: dict[str, Any], name: str, is_reward: bool) -> float:
+    key = _key_of(attributes, name)
+    if key is None:
+        assert is_reward
+        raise RewardError(
+            f"node {quoted(node)} has no {quoted(name)} or {quoted(f'log_{name}')}, expected one of them, as it is a "
+            f"leaf; {attributes_there(attributes)} (--reward-attribute, or reward_attribute, takes another name)"
+        )
+    return _log_of(attributes[key], key, key == name, f"node {quoted(node)}")
 
 
 def _key_of(attributes: dict[str, Any], name: str) -> str | None:
-    return next((key for key in (name, f"log_{name}") if is_given(attributes.get(key))), None)
-
-
-def _log_reward(graph: nx.DiGraph, node: Hashable, name: str) -> float:
-    if _given_key(graph, node, name) is None:
-        raise RewardError(
-            f"node {quoted(node)} has no {quoted(name)} or {quoted(f'log_{name}')}, expected one of them, as it is a "
-            f"leaf; {attributes_there(graph.nodes[node])} (--reward-attribute, or reward_attribute, takes another name)"
-        )
-    return _log_number(graph, node, name)
-
-
-def _log_number(graph: nx.DiGraph, node: Hashable, name: str) -> float:
-    """log of a node's attribute ``name``, given as it is or as ``log_name``."""
-    key = _given_key(graph, node, name)
-    assert key is not None
-    return _log_of(graph.nodes[node][key], key, key == name, f"node {quoted(node)}")
+    """Under which name attributes give a number: as it is, or its log; None if they do not."""
+    if is_given(attributes.get(name)):
+        return name
+    log_name = f"log_{name}"
+    return log_name if is_given(attributes.get(log_name)) else None
 
 
 def _log_of(given: Any, key: str, is_linear: bool, what: str) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from treesim.errors import OutcomeError, quoted
+from treesim.graphs.listed import ListedGraph
 from treesim.graphs.steps import is_given, number_of
 from treesim.instances.instance import Instance
 from treesim.instances.outcomes import NO_ANSWER, Outcomes, numbered
@@ -20,7 +21,7 @@ _TRUTHS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.
 _LEAST, _MOST = float(np.finfo(np.float64).tiny), float(np.finfo(np.float64).max)
 
 
-def read_outcomes(graph: nx.DiGraph, leaves: Sequence[Hashable]) -> Outcomes | None:
+def read_outcomes(graph: nx.DiGraph | ListedGraph, leaves: Sequence[Hashable]) -> Outcomes | None:
     """The outcomes that nodes of a graph carry, in this order; None if they carry none.
 
     An answer is correct if a leaf that has it says so. Leaves need no answer; a true reward has each or none.
@@ -101,7 +102,11 @@ def _leaf_below(instance: Instance) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _true_reward(leaves: Sequence[Hashable], attributes: Sequence[dict[str, Any]]) -> Scaled | None:
-    given = [next((k for k in ("true_reward", "log_true_reward") if is_given(a.get(k))), None) for a in attributes]
+    given = [
+        "true_reward" if is_given(about.get("true_reward"))
+        else "log_true_reward" if is_given(about.get("log_true_reward")) else None
+        for about in attributes
+    ]  # fmt: skip
     if not any(given):
         return None
     numbers = np.empty(len(leaves))

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from treesim.kernels import kernel
 
 BLOCK = 512
@@ -14,6 +16,11 @@ NO_EXPONENT = -(2**40)
 # ln 2 in two parts: the first has few enough bits for exact products with the exponents.
 LN2_HIGH = float.fromhex("0x1.62e42fefap-1")
 LN2_LOW = float.fromhex("0x1.cf79abc9e3b3ap-40")
+POWERS_A_NAT = 1.0 / LN2
+BLOCKS_A_NAT = 1.0 / (BLOCK * LN2)
+
+# Numbers that a kernel works on together: few enough for the fastest cache.
+VECTOR = 512
 
 # Exponents are 32-bit: what is smaller than this, in nats, becomes zero.
 LOWEST_LOG = -5e8
@@ -77,19 +84,56 @@ def total(mantissa_a, exponent_a, mantissa_b, exponent_b):
 @kernel
 def exponential(x):
     """exp of a number in nats, as a scaled number."""
-    if x < LOWEST_LOG:
-        return 0.0, 0
-    block = int(BLOCK * math.floor(x / (BLOCK * LN2) + 0.5))
-    number = math.exp((x - block * LN2_HIGH) - block * LN2_LOW)
-    return (number, block) if LOWEST <= number < HIGHEST else canonical(number, block)
+    number, power, block = exponential_parts(x)
+    return math.ldexp(number, int(power)), int(block)
 
 
 @kernel
-def exponentials(lo, hi, log_number, out):
-    """exp of the numbers ``lo..hi``."""
+def exponential_parts(x):
+    """exp of a number in nats as ``number * 2**(power + block)``, the canonical form but for ``2**power``.
+
+    All three are floats, and nothing branches: loops over it run on vectors. What is left of the number after whole
+    powers of two is at most ln 2 / 2 in size, where the Taylor series of 14 terms has all the digits of a float.
+    """
+    is_positive = x >= LOWEST_LOG
+    rest = x if is_positive else 0.0
+    block = np.floor(rest * BLOCKS_A_NAT + 0.5) * BLOCK
+    rest -= block * LN2_HIGH
+    power = np.floor(rest * POWERS_A_NAT + 0.5)
+    rest = (rest - power * LN2_HIGH) - (block + power) * LN2_LOW
+    series = 1 / 6227020800 * rest + 1 / 479001600
+    series = series * rest + 1 / 39916800
+    series = series * rest + 1 / 3628800
+    series = series * rest + 1 / 362880
+    series = series * rest + 1 / 40320
+    series = series * rest + 1 / 5040
+    series = series * rest + 1 / 720
+    series = series * rest + 1 / 120
+    series = series * rest + 1 / 24
+    series = series * rest + 1 / 6
+    series = series * rest + 0.5
+    number = 1.0 + (rest + rest * rest * series)
+    # Canonical numbers are below 2**255.
+    up = BLOCK if power + (1.0 if number >= 1.0 else 0.0) > BLOCK // 2 - 1 else 0.0
+    return number if is_positive else 0.0, power - up, block + up
+
+
+@kernel
+def exponentials(lo, hi, log_number, out, power, bits):
+    """exp of the numbers ``lo..hi``, some at a time: powers of two are made of bits, in room for `VECTOR` floats."""
     mantissa, exponent = out
-    for i in range(lo, hi):
-        mantissa[i], exponent[i] = exponential(log_number[i])
+    for start in range(lo, hi, VECTOR):
+        stop = min(start + VECTOR, hi)
+        x, number, block = log_number[start:stop], mantissa[start:stop], exponent[start:stop]
+        for i in range(stop - start):
+            number[i], shift, blocks = exponential_parts(x[i])
+            block[i] = np.int32(blocks)
+            # The last bits of a float of this size are a whole number: shifted, the exponent of a power of two.
+            power[i] = (shift + 1023.0) + 2.0**52
+        for i in range(stop - start):
+            bits[i] <<= 52
+        for i in range(stop - start):
+            number[i] *= power[i]
 
 
 @kernel

@@ -3,7 +3,21 @@
 import numpy as np
 
 from treesim.kernels import kernel
-from treesim.kernels.arithmetic import HIGHEST, LOWEST, canonical, careful_expectation, product, shifted
+from treesim.kernels.arithmetic import (
+    BLOCK,
+    HIGHEST,
+    LOWEST,
+    ONE_BLOCK_DOWN,
+    canonical,
+    careful_expectation,
+    product,
+    shifted,
+)
+
+# Parents that are worked on together: few, as one that leaves the range has all of them looked at again.
+PAIRS = 64
+# An exponent below all.
+NOWHERE = -1e18
 
 
 @kernel
@@ -11,8 +25,8 @@ def expect_children(lo, hi, layer, ahead, out):
     """(P V)(v) = sum_c p(c|v) V(c) for parents ``lo..hi``.
 
     Nearly always the children share one exponent and the plain sum stays in range: that costs what linear arithmetic
-    costs. Everything else goes the careful way. The loop is written out, and two children apart: arrays handed to
-    an inner function are counted in and out at every call.
+    costs. Everything else goes the careful way. The loop is written out: arrays handed to an inner function are
+    counted in and out at every call.
     """
     ptr, prob, child = layer
     mantissa, exponent = ahead
@@ -26,19 +40,62 @@ def expect_children(lo, hi, layer, ahead, out):
         common = exponent[first]
         differs = common ^ common
         total = prob[start] * mantissa[first]
-        if stop - start == 2:
-            second = start + 1 if is_tree else child[start + 1]
-            total += prob[start + 1] * mantissa[second]
-            differs = exponent[second] ^ common
-        else:
-            for k in range(start + 1, stop):
-                c = k if is_tree else child[k]
-                total += prob[k] * mantissa[c]
-                differs |= exponent[c] ^ common
+        for k in range(start + 1, stop):
+            c = k if is_tree else child[k]
+            total += prob[k] * mantissa[c]
+            differs |= exponent[c] ^ common
         if differs == 0 and LOWEST <= total < HIGHEST:
             out_mantissa[v], out_exponent[v] = total, common
         else:
             out_mantissa[v], out_exponent[v] = careful_expectation(start, stop, prob, child, mantissa, exponent)
+
+
+@kernel
+def has_pairs(layer):
+    """Whether every parent of a tree's layer has two children."""
+    ptr, prob, child = layer
+    if child.shape[0] > 0 or prob.shape[0] != 2 * (ptr.shape[0] - 1):
+        return False
+    odd = 0
+    for v in range(ptr.shape[0] - 1):
+        odd |= (ptr[v + 1] - ptr[v]) ^ 2
+    return odd == 0
+
+
+@kernel
+def expect_pairs(lo, hi, layer, ahead, out):
+    """The same where every parent has two children: without branches, on vectors, as fast for exponents that differ.
+
+    Exponents are aligned as in `careful_expectation`, which takes what leaves the range: also where the larger is that
+    of a step of probability zero, as then nothing is left of the other. Unsigned indices need no check for counting
+    from the end.
+    """
+    _, prob, child = layer
+    mantissa, exponent = ahead
+    out_mantissa, out_exponent = out
+    for start in range(lo, hi, PAIRS):
+        stop = min(start + PAIRS, hi)
+        for v in range(start, stop):
+            a, b = np.uint64(2 * v), np.uint64(2 * v + 1)
+            p, q, x, y = prob[a], prob[b], mantissa[a], mantissa[b]
+            level_x, level_y = float(exponent[a]), float(exponent[b])
+            level_x = level_x if x > 0.0 else NOWHERE
+            level_y = level_y if y > 0.0 else NOWHERE
+            top = level_x if level_x > level_y else level_y
+            apart = abs(level_x - level_y)
+            lower = 1.0 if apart == 0.0 else (ONE_BLOCK_DOWN if apart == BLOCK else 0.0)
+            x = x if level_x == top else x * lower
+            y = y if level_y == top else y * lower
+            out_mantissa[v] = p * x + q * y
+            out_exponent[v] = np.int32(top)
+        strange = 0
+        for v in range(start, stop):
+            strange += 0 if LOWEST <= out_mantissa[v] < HIGHEST else 1
+        if strange > 0:
+            for v in range(start, stop):
+                if not LOWEST <= out_mantissa[v] < HIGHEST:
+                    pair = careful_expectation(2 * v, 2 * v + 2, prob, child, mantissa, exponent)
+                    out_mantissa[v], out_exponent[v] = pair
 
 
 @kernel

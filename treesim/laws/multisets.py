@@ -40,9 +40,12 @@ def rank(counts: IntArray) -> IntArray:
     n, kinds = counts.shape
     place = np.zeros(n, np.int64)
     left = counts.sum(axis=1)
+    # Multisets of r things of k + 1 kinds, C(r + k, k): sums over smaller r of those of k kinds.
+    ways_of = [np.ones(int(left.max(initial=0)) + 1, np.int64)]
+    for _ in range(kinds - 1):
+        ways_of.append(np.cumsum(ways_of[-1]))
     for j in range(kinds - 1):
-        after = kinds - j - 1
-        ways = np.array([math.comb(r + after, after) for r in range(int(left.max(initial=0)) + 1)], np.int64)
+        ways = ways_of[kinds - j - 1]
         place += ways[left] - ways[left - counts[:, j]]
         left = left - counts[:, j]
     return place

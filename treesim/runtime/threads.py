@@ -14,6 +14,8 @@ from treesim.errors import TreesimError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+# Asked once: the system takes as long to tell as a small kernel to run.
+_CORES = str(os.cpu_count() or 1)
 # Below this many steps of work a thread costs more than it saves.
 SMALLEST_CHUNK = 1 << 17
 CHUNKS_A_THREAD = 4
@@ -25,7 +27,7 @@ TURN = 0.1
 
 def n_threads() -> int:
     """Threads in use: ``TREESIM_THREADS`` from the environment, or one a core."""
-    text = os.environ.get("TREESIM_THREADS", str(os.cpu_count() or 1))
+    text = os.environ.get("TREESIM_THREADS", _CORES)
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise TreesimError(f"TREESIM_THREADS is {text!r}, expected a whole number of at least 1")
     return int(text)

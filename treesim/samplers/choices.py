@@ -8,8 +8,11 @@ without an end to its choices, such as one that tries until it succeeds, is know
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
+from math import frexp
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
@@ -32,9 +35,8 @@ PROBES = 100
 _SOMETHING_ELSE = "something besides rng and the oracle decides, such as another generator, or what earlier runs left"
 
 Outcome = TypeVar("Outcome")
-# What waits, in the order in which it is taken: how small its mass is, minus when it was met; the branch before, which
-# branch it is of which choice, and its mass.
-Branch = tuple[int, int, Any, int, tuple[float, ...], float]
+# The branch before, which branch it is of which choice, and its mass.
+Branch = tuple[Any, int, tuple[float, ...], float]
 
 
 class Run(NamedTuple):
@@ -51,6 +53,52 @@ class Run(NamedTuple):
     mass: float
     exponent: int
     outcome: Any
+
+
+class _Waiting:
+    """Branches that wait: those of the largest mass come first, and of masses that are alike the latest."""
+
+    def __init__(self) -> None:
+        self._alike: dict[int, deque[Branch]] = {}
+        self._order: list[int] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
+    def __iter__(self) -> Iterator[Branch]:
+        return itertools.chain.from_iterable(self._alike.values())
+
+    def push(self, branch: Branch) -> None:
+        """Let it wait."""
+        alike = self._alike.get(-frexp(branch[3])[1] // GRAIN)
+        if alike is None:
+            alike = self._like(branch)
+        alike.append(branch)
+
+    def push_last(self, branch: Branch) -> None:
+        """Let it be taken after all that are like it."""
+        self._like(branch).appendleft(branch)
+
+    def pop(self) -> Branch:
+        """The one that comes next, which waits no longer."""
+        most = self._alike[self._order[0]]
+        branch = most.pop()
+        if not most:
+            del self._alike[heapq.heappop(self._order)]
+        return branch
+
+    def bound(self) -> float:
+        """The mass of all that wait is below it."""
+        count = sum(map(len, self._alike.values()))
+        return math.ldexp(float(count), -GRAIN * self._order[0])
+
+    def _like(self, branch: Branch) -> deque[Branch]:
+        size = -frexp(branch[3])[1] // GRAIN
+        alike = self._alike.get(size)
+        if alike is None:
+            alike = self._alike[size] = deque()
+            heapq.heappush(self._order, size)
+        return alike
 
 
 class LeftOff(BaseException):
@@ -72,8 +120,7 @@ class Choices:
         self.spent = self.met = self._at = self._exponent = 0
         self._allowed = LONGEST
         self._mass = 1.0
-        self._waiting: list[Branch] = []
-        self._serial = 0
+        self._waiting = _Waiting()
         self._refused: NoExactLaw | None = None
         self._begin(None)
 
@@ -82,7 +129,7 @@ class Choices:
         at = self._at
         self._at = at + 1
         if at < self._known:
-            index, known = self._script[at]
+            _, index, known, _ = self._script[at]
             if known is not prob and known != prob:
                 self.refuse(f"choice {at + 1} of a run has other branches when it is met again: {_SOMETHING_ELSE}")
             return index
@@ -135,11 +182,11 @@ class Choices:
                 yield Run(self._mass, self._exponent, outcome)
             if not self._waiting:
                 return
-            if enough == math.inf and 2.0**GRAIN * self._waiting[0][5] * len(self._waiting) < NEGLIGIBLE:
+            if enough == math.inf and self._waiting.bound() < NEGLIGIBLE:
                 enough = self.met + max(self.met, AT_LEAST)
-            waits = heapq.heappop(self._waiting)
+            waits = self._waiting.pop()
         if waits is not None:
-            heapq.heappush(self._waiting, waits)
+            self._waiting.push(waits)
 
     @property
     def mass(self) -> float:
@@ -149,22 +196,22 @@ class Choices:
     @property
     def left(self) -> float:
         """The mass of all branches that have not been taken."""
-        return math.fsum(branch[5] for branch in self._waiting)
+        return math.fsum(branch[3] for branch in self._waiting)
 
     def _begin(self, branch: Branch | None) -> None:
         """A run that takes this branch first."""
         self._node, self._at, self._is_left_off = branch, 0, False
         script = []
         while branch is not None:
-            script.append(branch[3:5])
-            branch = branch[2]
+            script.append(branch)
+            branch = branch[0]
         script.reverse()
         self._script, self._known = script, len(script)
-        self._mass, self._exponent = 1.0 if self._node is None else self._node[5], 0
+        self._mass, self._exponent = 1.0 if self._node is None else self._node[3], 0
         if self._mass < LOWEST:
             # What waits is in the order of its mass, which floats may not tell from nothing.
             self._mass = 1.0
-            for index, prob in script:
+            for _, index, prob, _ in script:
                 self._times(prob[index])
 
     def _times(self, p: float) -> None:
@@ -176,21 +223,16 @@ class Choices:
 
     def _first(self, prob: tuple[float, ...]) -> int:
         """The most probable branch of a choice that is met for the first time; the others have to wait."""
-        best, node, mass = prob.index(max(prob)), self._node, self.mass
+        best, node, mass, push = prob.index(max(prob)), self._node, self.mass, self._waiting.push
         for index, p in enumerate(prob):
-            if p > 0.0:
-                self._serial -= 1
-                waits = mass * p
-                branch = (-math.frexp(waits)[1] // GRAIN, self._serial, node, index, prob, waits)
-                if index == best:
-                    self._node = branch
-                else:
-                    heapq.heappush(self._waiting, branch)
+            if p > 0.0 and index != best:
+                push((node, index, prob, mass * p))
+        self._node = (node, best, prob, mass * prob[best])
         return best
 
     def _leave_off(self) -> NoReturn:
         if not self._is_left_off and self._node is not None:
-            heapq.heappush(self._waiting, self._node)
+            self._waiting.push_last(self._node)
         self._is_left_off = True
         raise LeftOff
 

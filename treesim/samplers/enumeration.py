@@ -19,7 +19,7 @@ from treesim.laws.law import Law, LeafLaw, PathListLaw
 from treesim.samplers.base import Cost
 from treesim.samplers.choices import PROBES, Choices, expected_runs
 from treesim.samplers.lazy_generator import LazyGenerator
-from treesim.samplers.oracle import Oracle, Prefix
+from treesim.samplers.oracle import Oracle, Prefix, never_reached
 from treesim.samplers.stand_ins import StandIns
 from treesim.scaled import Scaled
 
@@ -98,8 +98,23 @@ class Enumeration(Brief):
         return self.missing <= COMPLETE
 
 
-# Children of prefixes that can be drawn, with their probabilities.
-_Children = dict[tuple[int, ...], tuple[list[Prefix], tuple[float, ...]]]
+class KnownPrefix(Prefix):
+    """A prefix that all runs share.
+
+    Attributes
+    ----------
+    run : int
+        The latest in which it was handed out, numbered from 1; of the root, the latest of all.
+    children, prob : tuple
+        Those of its children that can be drawn, and their probabilities; empty until one asks for them.
+    """
+
+    run: int = 0
+    children: tuple[KnownPrefix, ...] = ()
+    prob: tuple[float, ...] = ()
+
+    def __reduce__(self) -> tuple[type[Prefix], tuple[Any, ...]]:
+        return Prefix, tuple(self)
 
 
 class LazyOracle(Oracle):
@@ -109,38 +124,58 @@ class LazyOracle(Oracle):
     ----------
     instance : Instance
     rng : LazyGenerator
-    known : dict
-        The children that oracles of earlier runs have looked up.
+    root : KnownPrefix
+        With all below it that oracles of earlier runs have looked up.
     """
 
-    def __init__(self, instance: Instance, rng: LazyGenerator, known: _Children) -> None:
+    def __init__(self, instance: Instance, rng: LazyGenerator, root: KnownPrefix) -> None:
         super().__init__(instance, rng)
-        self._choose, self._children = rng.choices.choose, known
+        self._choose, self._root = rng.choices.choose, root
+        root.run = self._run = root.run + 1
+
+    @property
+    def root(self) -> Prefix:
+        return self._root
 
     def draw(self, prefix: Prefix) -> Prefix:
-        children, prob = self._children.get(prefix[0]) or self._look_up(prefix)
-        if prefix[0] not in self._reached:
-            self.require_reached(prefix, "going on from it")
-        child = children[self._choose(prob) if len(prob) > 1 else 0]
-        self._reached.add(child[0])
+        if type(prefix) is KnownPrefix and prefix.run == self._run:
+            at = prefix
+        else:
+            at = self._shared(prefix, "going on from it")
+        prob = at.prob or self._look_up(at)
+        child = at.children[self._choose(prob) if len(prob) > 1 else 0]
+        child.run = self._run
         self._drawn[len(child[0])] += 1
         return child
 
     def children(self, prefix: Prefix) -> list[tuple[Prefix, float]]:
-        children, prob = self._children.get(prefix[0]) or self._look_up(prefix)
-        if prefix[0] not in self._reached:
-            self.require_reached(prefix, "going on from it")
-        self._reached.update([child[0] for child in children])
-        self._drawn[len(prefix[0]) + 1] += len(children)
-        return list(zip(children, prob, strict=True))
+        at = self._shared(prefix, "going on from it")
+        prob = at.prob or self._look_up(at)
+        for child in at.children:
+            child.run = self._run
+        self._drawn[len(prefix[0]) + 1] += len(prob)
+        return list(zip(at.children, prob, strict=True))
 
-    def _look_up(self, prefix: Prefix) -> tuple[list[Prefix], tuple[float, ...]]:
-        """The children of a prefix that can be drawn, and their probabilities."""
+    def require_reached(self, prefix: Prefix, purpose: str) -> None:
+        if type(prefix) is not KnownPrefix or prefix.run != self._run:
+            self._shared(prefix, purpose)
+
+    def _shared(self, prefix: Prefix, purpose: str) -> KnownPrefix:
+        """The prefix that runs share, where this run reached it."""
+        at: KnownPrefix | None = self._root
+        for choice in prefix.choices:
+            at = next((child for child in at.children if child[0][-1] == choice), None) if at else None
+        if at is None or at.run != self._run:
+            raise never_reached(prefix, purpose)
+        return at
+
+    def _look_up(self, prefix: KnownPrefix) -> tuple[float, ...]:
+        """The probabilities of the children of a prefix, which it knows from now on."""
         edges = self._edges(prefix)
         live = [k for k, p in enumerate(edges.prob) if p > 0]
-        found = [edges.child(prefix, k) for k in live], tuple([edges.prob[k] for k in live])
-        self._children[prefix[0]] = found
-        return found
+        prefix.children = tuple([KnownPrefix(*edges.child(prefix, k)) for k in live])
+        prefix.prob = tuple([edges.prob[k] for k in live])
+        return prefix.prob
 
 
 def enumerate_runs(instance: Instance, make: Callable[[], OneRun], budget: float) -> Enumeration:
@@ -191,12 +226,14 @@ def foresee_runs(instance: Instance, make: Callable[[], OneRun], probes: int = P
 
 def _program(instance: Instance, make: Callable[[], OneRun], stand_ins: StandIns) -> Callable[[Choices], _Key]:
     """One run by its choices: where its output lies, and what it cost."""
-    known: _Children = {}
+    root = KnownPrefix((), 0, ())
     at = 2 if instance.graph.keeps_edges else 1
 
     def program(choices: Choices) -> _Key:
-        stand_ins.rng = rng = LazyGenerator(choices)
-        oracle = LazyOracle(instance, rng, known)
+        if stand_ins.rng.choices is not choices:
+            stand_ins.rng = LazyGenerator(choices)
+        rng = stand_ins.rng
+        oracle = LazyOracle(instance, rng, root)
         try:
             output = make()(oracle, rng)
         except TreesimError:

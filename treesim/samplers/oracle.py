@@ -257,4 +257,9 @@ class Oracle:
     def require_reached(self, prefix: Prefix, purpose: str) -> None:
         """Raise `OracleError` unless a prefix was reached."""
         if prefix.choices not in self._reached:
-            raise OracleError(f"prefix {prefix.choices} was never reached: draw it or list it before {purpose}")
+            raise never_reached(prefix, purpose)
+
+
+def never_reached(prefix: Prefix, purpose: str) -> OracleError:
+    """What tells a sampler that it guesses."""
+    return OracleError(f"prefix {prefix.choices} was never reached: draw it or list it before {purpose}")

@@ -173,7 +173,8 @@ class SMC(Sampler):
         """The exact law of the output, for multinomial resampling at every step.
 
         It is a walk if N = 1, or if all nodes of a level offer the same weights with the same probabilities; else it
-        is known on small trees, and on trellises of few nodes a level and not too many paths.
+        is known where there are few kinds of prefixes on a level, those of the same weights to come being one, and not
+        too many paths; and on trees for few particles.
 
         Raises
         ------
@@ -269,6 +270,7 @@ class SMC(Sampler):
         keeps_ancestry: bool = False,
         apart: bool = False,
         pinned: NDArray[np.int32] | None = None,
+        watch: Callable[[int, Runs, FloatArray], None] | None = None,
     ) -> Clouds:
         """`n` runs: their last populations.
 
@@ -283,6 +285,8 @@ class SMC(Sampler):
             Whether to list every particle by itself; else those that share their past are one entry.
         pinned : ndarray of int32, shape [n, horizon], optional
             The edges of a path in every run that one particle takes and that survives (conditional SMC).
+        watch : callable (t, populations, log Z^ so far), optional
+            Called after each step, before the populations are resampled; what it is given is changed afterwards.
         """
         graph, value = instance.graph, instance.value
         # Weights of one step between plain values stay in the range of floats, unless chances are tiny; all others have
@@ -319,6 +323,8 @@ class SMC(Sampler):
             if keeps_ancestry:
                 width = int(below.size.max())
                 history.append((below.place[:, :width].copy(), below.origin[:, :width].copy()))
+            if watch is not None:
+                watch(t, below, log_z)
             is_last = t + 1 == graph.horizon
             child, least_here = graph.layer(t).child, 0.0 if is_last else least
             resample(child, below, least_here, scheme, log_z, ess, largest, here, pin, state, rng)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from treesim.samplers.choices import Choices
 from treesim.samplers.lazy_generator import LazyGenerator
 from treesim.samplers.lazy_number import LazyNumber
 
@@ -35,11 +36,10 @@ class StandIns:
     Attributes
     ----------
     rng : LazyGenerator
-        To be set before each run.
+        To be set before the first run.
 
     Examples
     --------
-    >>> from treesim.samplers.choices import Choices
     >>> with StandIns() as stand_ins:
     ...     def program(choices):
     ...         stand_ins.rng = LazyGenerator(choices)
@@ -49,9 +49,8 @@ class StandIns:
     [(('a', False), 0.158), (('a', True), 0.092), (('b', False), 0.4741), (('b', True), 0.2759)]
     """
 
-    rng: LazyGenerator
-
     def __init__(self) -> None:
+        self.rng = LazyGenerator(Choices())
         self._before: list[tuple[ModuleType, str, Any]] = []
 
     def __enter__(self) -> StandIns:

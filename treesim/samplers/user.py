@@ -130,9 +130,10 @@ class UserSampler(Sampler):
 
     def built(self) -> OracleSampler:
         """An object for a block of runs, so that what one block leaves in it does not reach another."""
-        given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
         try:
-            return self.kind(**given) if self._given is None else copy.copy(self._given)
+            if self._given is not None:
+                return copy.copy(self._given)
+            return self.kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})  # type: ignore[arg-type]
         except TreesimError:
             raise
         except (Exception, SystemExit) as error:

@@ -11,12 +11,13 @@ import re
 import reprlib
 import stat
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from treesim._version import __version__
+from treesim.empirical.outcomes import DEFAULT_VOTES
 from treesim.errors import TreesimError
 from treesim.instances.families import FAMILIES
 from treesim.laws.density_ratio import Effort
@@ -31,11 +32,15 @@ LARGEST_SEED = 2**63 - 1
 LARGEST_GRID = 1 << 24
 DEFAULT_RUNS = 20_000
 
-_KEYS = ("family", "samplers", "seeds", "parameters", "runs", "width", "budget")
+_KEYS = ("family", "samplers", "seeds", "parameters", "runs", "width", "budget", "outcomes")
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,), "float": (int, float), "str": (str,), "bool": (bool,), "None": ()
 }  # fmt: skip
+
+
+def _texts(outcomes: Iterable[int]) -> str:
+    return ",".join(map(str, outcomes))
 
 
 class SweepError(TreesimError):
@@ -58,6 +63,8 @@ class Cell:
         That estimate the TV where there is no exact law.
     width, budget : float
         How near bounds on a TV must be, and what they may cost.
+    outcomes : str
+        k of pass@k and of votes, where the instance has outcomes: whole numbers, with commas between them.
     code : str
         Digest of the code and of the files of the user's that take part; empty if there are none.
     version : str
@@ -71,13 +78,21 @@ class Cell:
     runs: int = DEFAULT_RUNS
     width: float = Effort().width
     budget: float = Effort().budget
+    outcomes: str = _texts(DEFAULT_VOTES)
     code: str = ""
     version: str = __version__
 
     @property
     def identity(self) -> str:
         """A digest of what is asked: a store has one row for it."""
-        return self._digest(self.family, self.parameters, self.seed, self.sampler, self.runs, self.width, self.budget)
+        return self._digest(
+            self.family, self.parameters, self.seed, self.sampler, self.runs, self.width, self.budget, self.outcomes
+        )
+
+    @property
+    def votes(self) -> tuple[int, ...]:
+        """Its outcomes as numbers."""
+        return tuple(map(int, self.outcomes.split(",")))
 
     @property
     def key(self) -> str:
@@ -93,8 +108,8 @@ def read_grid(path: Path) -> list[Cell]:
     """The cells of a grid, each once, in an order that keeps an instance's samplers together.
 
     A grid is TOML: one table ``[[grid]]`` or more, each with ``family``, ``samplers`` (specs), ``seeds`` (default
-    ``[0]``), ``runs`` (default 20000), ``width`` and ``budget`` (of TVs that can only be enclosed) and ``parameters``,
-    where a list stands for each of its values.
+    ``[0]``), ``runs`` (default 20000), ``width`` and ``budget`` (of TVs that can only be enclosed), ``outcomes``
+    (default ``[8]``, the k of pass@k and votes) and ``parameters``, where a list stands for each of its values.
 
     Raises
     ------
@@ -132,6 +147,7 @@ class _Part:
     runs: int
     width: float
     budget: float
+    outcomes: str
 
     @classmethod
     def checked(cls, path: Path, table: Any) -> _Part:
@@ -158,9 +174,12 @@ class _Part:
         effort = Effort()
         width = _positive(path, "width", table.get("width", effort.width))
         budget = _positive(path, "budget", table.get("budget", effort.budget))
+        outcomes = table.get("outcomes", list(DEFAULT_VOTES))
+        if not isinstance(outcomes, list) or not outcomes or not all(_is_whole(k, 1, LARGEST_SEED) for k in outcomes):
+            raise SweepError(f"{path}: outcomes is {reprlib.repr(outcomes)}, expected a list of whole numbers from 1")
         parameters = _parameters(path, family, table.get("parameters", {}))
         codes = {spec: digest([FAMILIES[family], open_sampler(spec).author]) for spec in spelled}
-        return cls(family, codes, seeds, parameters, runs, width, budget)
+        return cls(family, codes, seeds, parameters, runs, width, budget, _texts(outcomes))
 
     @property
     def count(self) -> int:
@@ -174,7 +193,9 @@ class _Part:
             text = json.dumps(settings, sort_keys=True)
             read = _files_read(settings)
             for seed, (spec, code) in itertools.product(self.seeds, self.samplers.items()):
-                yield Cell(self.family, text, seed, spec, self.runs, self.width, self.budget, code + read)
+                yield Cell(
+                    self.family, text, seed, spec, self.runs, self.width, self.budget, self.outcomes, code + read
+                )  # fmt: skip
 
 
 def _files_read(settings: Mapping[str, Any]) -> str:

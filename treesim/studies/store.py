@@ -19,15 +19,16 @@ from treesim.tables import Records
 # "tree" in ASCII: marks a SQLite file as a store of ours.
 APPLICATION = 0x74726565
 
-FORMAT = 2
+FORMAT = 3
 
 _MAGIC = b"SQLite format 3\0"
 
 COLUMNS = (
-    "cell", "key", "family", "parameters", "seed", "sampler", "runs", "width", "budget", "version", "code", "result",
-    "error",
+    "cell", "key", "family", "parameters", "seed", "sampler", "runs", "width", "budget", "outcomes", "version", "code",
+    "result", "error",
 )  # fmt: skip
-_FIRST_FORMAT = ("key", "family", "parameters", "seed", "sampler", "runs", "version", "result", "error")
+# What rows of older formats do not say.
+_LACK = {1: ("cell", "width", "budget", "outcomes", "code"), 2: ("outcomes",), FORMAT: ()}
 
 # Seconds: of one attempt at a locked store, between two, until a person is told, until it is given up.
 ATTEMPT, PAUSE, QUIET, PATIENCE = 1.0, 0.05, 2.0, 600.0
@@ -288,14 +289,14 @@ def _checked(store: Store, create: bool) -> Store:
     application, version, _ = _state(store)
     if application != APPLICATION:
         raise SweepError(f"{path} is a SQLite file, but no store of treesim; it was left as it is")
-    if version not in (1, FORMAT):
+    if version not in _LACK:
         raise SweepError(f"{path} is a store of format {version}, expected {FORMAT}; it was left as it is")
-    if version == 1 and create:
+    if version != FORMAT and create:
         raise SweepError(
-            f"{path} is a store of format 1, whose rows do not say which code gave them: choose a new name "
+            f"{path} is a store of format {version}, whose rows do not say all that gave them: choose a new name "
             "(treesim results still reads it); it was left as it is"
         )
-    columns = COLUMNS if version == FORMAT else _FIRST_FORMAT
+    columns = tuple(name for name in COLUMNS if name not in _LACK[version])
     ((state,),) = store.execute("PRAGMA quick_check(1)")
     if state != "ok":
         raise SweepError(f"{path} is damaged: {state.splitlines()[-1]}; it was left as it is")

@@ -13,12 +13,13 @@ from dataclasses import astuple
 from functools import lru_cache
 
 from treesim._version import __version__
+from treesim.empirical.measure import measure
 from treesim.errors import TreesimError
 from treesim.instances.families import family
 from treesim.instances.instance import Instance
 from treesim.laws.density_ratio import Effort
 from treesim.samplers import sampler
-from treesim.studies.describe import describe_sampler
+from treesim.studies.describe import described
 from treesim.studies.grid import Cell, SweepError, read_grid
 from treesim.studies.spread import Failed, SpreadError, said, spread
 from treesim.studies.store import Store, commit, failures, missing, open_store, rows
@@ -84,7 +85,9 @@ def compute(cell: Cell) -> Row:
     try:
         instance = _instance(cell.family, cell.parameters, cell.seed, cell.code)
         effort = Effort(cell.width, cell.budget)
-        result = describe_sampler(sampler(cell.sampler), instance, effort, runs=cell.runs, seed=cell.seed)
+        votes = None if instance.outcomes is None else cell.votes
+        found = measure(sampler(cell.sampler), instance, effort, cell.runs, cell.seed, votes=votes)
+        result = described(found, sampler(cell.sampler), instance)
         audit = instance.audit
         result |= {
             "bellman_error": audit.bellman_error, "ratio_bound": audit.ratio_bound,

@@ -100,7 +100,7 @@ def compare_laws(law: Law, claimed: Law, runs: int, graph: LayeredGraph) -> Exac
     >>> instance = family("product", horizon=1, ratio=3.0)
     >>> verdict = compare_laws(instance.reference, instance.target, 2, instance.graph)
     >>> verdict.passed, str(verdict.differences[0])
-    (False, 'leaf 1 1: probability 0.5, expected 0.75')
+    (False, 'leaf 0 0: probability 0.5, expected 0.25')
     """
     tv = law.tv(claimed)
     if tv.lo <= TOLERANCE < tv.hi:

@@ -249,7 +249,7 @@ def goodness_of_fit(
     >>> goodness_of_fit(np.array([0] * 240 + [1] * 760), instance.target).passed
     True
     >>> print(goodness_of_fit(np.array([0] * 300 + [1] * 700), instance.target, alpha=0.05).surprises[0])
-    leaf 1: drawn 700 times, expected 750.0 (p <= 1.0e-02)
+    leaf 0: drawn 300 times, expected 250.0 (p <= 1.0e-02)
     """
     leaf = outputs.leaf if isinstance(outputs, Draws) else np.asarray(outputs, np.int64)
     n = len(leaf)

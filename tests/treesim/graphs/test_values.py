@@ -7,7 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests import naive
+from tests.treesim.test_scaled import is_canonical
 from treesim import Instance, RewardError, Scaled, Tree, Trellis, audit, family, optimal_twist
+from treesim.graphs.layered import Layer
+from treesim.graphs.values import expect_ahead
 from treesim.runtime import threads
 from treesim.testing.strategies import instances, problems, trees
 
@@ -265,3 +268,33 @@ def test_a_step_beside_smaller_ones_of_its_level_counts_up_or_down(last, ratio):
     found = audit(tree, value, optimal_twist(tree, value[tree.leaves]))
     assert found.ratio_bound == ratio
     assert found.ratio_bound_step == ((2, 6) if ratio > 2 else (0, 2))
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize(
+    ("prob", "logs"),
+    [
+        # A step so rare that its term is below floats, to a value so large that nothing else counts.
+        ([1e-300, 1.0], [-150.0 + 10 * 512 * math.log(2.0), 0.0]),
+        ([1e-320, 1.0], [400.0, -340.0]),
+        # A step that pi_ref never takes, to the largest value there is.
+        ([0.0, 1.0], [5_000.0, 1.0]),
+        ([0.5, 0.5], [0.0, -355.0]),
+        ([0.5, 0.5], [0.0, -700.0]),
+        ([1e-200, 1e-200], [-300.0, -100.0]),
+    ],
+)
+def test_pairs_of_children_far_apart(prob, logs, swapped):
+    """Many pairs alike, so that all but the last are taken together."""
+    if swapped:
+        prob, logs = prob[::-1], logs[::-1]
+    n = 101
+    layer = Layer(np.arange(0, 2 * n + 1, 2), np.array(prob * n), np.empty(0, np.int32))
+    below = Scaled.from_log(logs * n)
+    found = expect_ahead(layer, below)
+    terms = zip(prob, below.mantissa[:2].tolist(), below.exponent[:2].tolist(), strict=True)
+    expected = sum(Fraction(p) * Fraction(m) * Fraction(2) ** e for p, m, e in terms)
+    assert len({*found.mantissa.tolist()}) == len({*found.exponent.tolist()}) == 1
+    exact = Fraction(float(found.mantissa[0])) * Fraction(2) ** int(found.exponent[0])
+    assert abs(exact - expected) <= Fraction(1, 10**15) * expected
+    assert is_canonical(found)

@@ -18,7 +18,7 @@ from treesim import (
     optimal_twist,
     read_graph,
 )
-from treesim.instances.graph_files import graph_text
+from treesim.instances.graph_files import graph_text, read_listed
 
 NODES = [{"id": "r"}, {"id": "a", "reward": 1.0}, {"id": "b", "reward": 3.0}]
 EDGES = [{"source": "r", "target": "a", "prob": 0.25}, {"source": "r", "target": "b", "prob": 0.75}]
@@ -281,3 +281,15 @@ def test_an_instance_without_names_goes_by_numbers(write):
     instance = family("random-branching", horizon=3, seed=1)
     back = instance_from_graph(read_graph(write(graph_text(graph_from_instance(instance), "json"))))
     assert back.graph.names == tuple(range(instance.graph.n_nodes))
+
+
+@pytest.mark.parametrize("form", ["json", "graphml"])
+def test_listed_files_make_the_instance_that_their_networkx_graph_makes(tmp_path, form):
+    instance = family("random-branching", horizon=5, branching=3, perturbation="log-normal:sigma=0.5", seed=2)
+    path = tmp_path / f"g.{form}"
+    path.write_text(graph_text(graph_from_instance(instance), form))
+    listed, made = instance_from_graph(read_listed(path)), instance_from_graph(read_graph(path))
+    assert listed.graph.same_as(made.graph)
+    assert (listed.value.mantissa == made.value.mantissa).all()
+    assert (listed.value.exponent == made.value.exponent).all()
+    np.testing.assert_allclose(listed.value.log(), instance.value.log(), rtol=1e-12, atol=1e-15)

@@ -44,6 +44,14 @@ def test_names_are_kept_and_early_ends_padded():
     np.testing.assert_allclose(instance.target.prob.to_float(), np.array([1.0, 0.0, 0.3, 0.0]) / 1.3)
 
 
+@pytest.mark.parametrize("odd", [float("inf"), -1.0, float("nan")])
+def test_a_reward_that_is_none_is_told_among_floats(odd):
+    graph = example()
+    graph.nodes["stop"]["reward"] = odd
+    with pytest.raises(RewardError, match="node 'stop'"):
+        instance_from_graph(graph)
+
+
 def same_graph(a: nx.DiGraph, b: nx.DiGraph) -> bool:
     return set(a.edges(data="prob")) == set(b.edges(data="prob"))
 

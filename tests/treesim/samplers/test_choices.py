@@ -192,3 +192,15 @@ def test_a_run_that_is_left_off_goes_on_where_it_was(monkeypatch):
 
     found = Counter(run.outcome for run in Choices().runs(program, math.inf))
     assert found == Counter(itertools.product((0, 1), repeat=8))
+
+
+def test_a_branch_without_end_lets_the_others_come_first():
+    def program(choices):
+        while not choices.choose((0.5, 0.5)):
+            while True:
+                choices.choose((1.0,))
+        return "done"
+
+    choices = Choices()
+    assert [run.outcome for run in choices.runs(program, budget=30)] == ["done"]
+    assert choices.left == 0.5

@@ -1,5 +1,6 @@
 """Laws and costs of users' samplers from all their runs, and what is said where that cannot be."""
 
+import copy
 import itertools
 import math
 import random
@@ -31,6 +32,7 @@ from treesim import (
 from treesim.empirical.measure import measure
 from treesim.laws.enclosed import EnclosedLaw
 from treesim.samplers import user as user_module
+from treesim.samplers.base import Cost
 from treesim.samplers.exact_law import expected_runs
 from treesim.testing.strategies import instances, tame_numbers
 
@@ -373,3 +375,36 @@ def test_a_sampler_of_several_draws_is_enumerated_by_its_branches():
 
     exact_law(mine, INSTANCE)
     assert outcomes == dict.fromkeys(itertools.product(range(8), range(8), range(2)), 1)
+
+
+def test_a_prefix_made_by_hand_goes_on_where_the_run_has_been():
+    """As with the oracle of runs: what counts are the choices, whoever wrote them down."""
+
+    def by_hand(oracle, rng):
+        children = [child for child, _ in oracle.children(oracle.root)]
+        copied = copy.deepcopy(children[rng.integers(2)])
+        assert oracle.value(copied) == oracle.value(children[copied.choices[0]])
+        again = oracle.draw(Prefix((*copied.choices,), copied.node, copied.edges))
+        return oracle.draw(again._replace(choices=again.choices))
+
+    found = exact_law(by_hand, INSTANCE)
+    assert found.law.prob.to_float().sum() == pytest.approx(1.0, abs=1e-14)
+    assert found.runs == 8
+    assert found.cost.mean == Cost(4.0, 2.0)
+
+
+@pytest.mark.parametrize("look", [lambda prefix: prefix, lambda prefix: Prefix(*prefix)])
+def test_what_another_run_reached_is_unknown(look):
+    """Prefixes are shared between runs; who reached them is not."""
+    stolen = []
+
+    def thief(oracle, rng):
+        first, second = (oracle.draw(oracle.root) for _ in range(2))
+        if first.choices != second.choices:
+            stolen.append(first)
+        if stolen and stolen[0].choices not in (first.choices, second.choices):
+            oracle.draw(look(stolen[0]))
+        return oracle.draw(oracle.draw(first))
+
+    with pytest.raises(OracleError, match=r"prefix \(\d,\) was never reached: draw it or list it before going on"):
+        exact_law(thief, INSTANCE)

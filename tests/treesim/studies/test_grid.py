@@ -70,6 +70,9 @@ NO_TABLES = [
     (HEAD + "width = 'small'", "width is 'small'"),
     (HEAD + "budget = inf", "budget is inf"),
     (HEAD + "budget = false", "budget is False"),
+    (HEAD + "outcomes = 8", "outcomes is 8, expected a list of whole numbers from 1"),
+    (HEAD + "outcomes = []", "outcomes is"),
+    (HEAD + "outcomes = [8, 0]", "outcomes is"),
     (HEAD + "parameters = 3", "parameters is 3, expected a table"),
     (HEAD + "parameters = [{horizon = 2}]", "expected a table"),
 ]
@@ -177,7 +180,7 @@ def test_each_cell_comes_once(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [{"family": "uniform"}, {"parameters": '{"horizon": 3}'}, {"seed": 1}, {"sampler": "beam:width=2"}, {"runs": 21},
-     {"width": 1e-3}, {"budget": 1e9}, {"code": "1"}, {"version": "0"}],
+     {"width": 1e-3}, {"budget": 1e9}, {"outcomes": "8,64"}, {"code": "1"}, {"version": "0"}],
 )  # fmt: skip
 def test_whatever_decides_a_result_is_in_the_key(change):
     cell = {"family": "product", "parameters": '{"horizon": 2}', "seed": 0, "sampler": "base", "runs": 20}
@@ -186,9 +189,11 @@ def test_whatever_decides_a_result_is_in_the_key(change):
     assert (Cell(**cell).identity == Cell(**{**cell, **change}).identity) == same
 
 
-def test_width_budget_and_runs_are_read(tmp_path):
-    (cell,) = read(tmp_path, HEAD + "runs = 100\nwidth = 1e-3\nbudget = 1000\n[grid.parameters]\nhorizon = 2")
-    assert (cell.runs, cell.width, cell.budget) == (100, 1e-3, 1000.0)
+def test_width_budget_runs_and_outcomes_are_read(tmp_path):
+    asked = "runs = 100\nwidth = 1e-3\nbudget = 1000\noutcomes = [8, 64]\n"
+    (cell,) = read(tmp_path, HEAD + asked + "[grid.parameters]\nhorizon = 2")
+    assert (cell.runs, cell.width, cell.budget, cell.votes) == (100, 1e-3, 1000.0, (8, 64))
+    assert read(tmp_path, with_parameters("horizon = 2"))[0].votes == (8,)
 
 
 def test_a_text_that_is_edited_gives_other_cells(tmp_path):

@@ -33,7 +33,7 @@ def names(folder):
 
 
 def row(cell, result='{"tv": {"lo": 0.5, "hi": 0.5, "kind": "exact"}}', error=None):
-    asked = (cell.family, cell.parameters, cell.seed, cell.sampler, cell.runs, cell.width, cell.budget)
+    asked = (cell.family, cell.parameters, cell.seed, cell.sampler, cell.runs, cell.width, cell.budget, cell.outcomes)
     return (cell.identity, cell.key, *map(str, asked), cell.version, cell.code, result, error)
 
 
@@ -228,12 +228,28 @@ def test_stores_of_the_first_format_are_read_and_not_written(first_format):
     assert first_format.read_bytes() == before
 
 
+def test_stores_of_the_second_format_are_read_and_not_written(full):
+    """They lack what votes were asked."""
+    execute(full, "ALTER TABLE cells DROP COLUMN outcomes", "PRAGMA user_version = 2")
+    with open_store(full) as store:
+        (record,) = rows(store)
+    assert (record["tv.lo"], record["width"], record["code"]) == (0.5, CELL.width, "")
+    with pytest.raises(SweepError, match=r"format 2, .*choose a new name"), open_store(full, create=True):
+        pass
+
+
 FOREIGN = [
     (["CREATE TABLE mine (x)"], "no store of treesim"),
     (["PRAGMA user_version = 7"], "no store of treesim"),
     ([f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 99"], "format 99"),
-    ([f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 2", "CREATE TABLE mine (x)"], "not that of"),
-    ([f"PRAGMA application_id = {APPLICATION}", "PRAGMA user_version = 2", "CREATE TABLE cells (x)"], "not that of"),
+    (
+        [f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {FORMAT}", "CREATE TABLE mine (x)"],
+        "not that of",
+    ),
+    (
+        [f"PRAGMA application_id = {APPLICATION}", f"PRAGMA user_version = {FORMAT}", "CREATE TABLE cells (x)"],
+        "not that of",
+    ),
 ]
 
 

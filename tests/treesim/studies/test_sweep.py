@@ -14,6 +14,7 @@ import time
 import pytest
 
 from treesim import FAMILIES, estimate, family, sampler
+from treesim.empirical.measure import measure
 from treesim.runtime import user_code
 from treesim.studies import spread as spreading
 from treesim.studies.grid import Cell, SweepError, read_grid
@@ -341,3 +342,21 @@ def test_runs_have_the_seed_of_their_cell(seed):
     done = dict(zip(COLUMNS, compute(Cell("dirichlet", '{"horizon": 3}', seed, spec, 300)), strict=True))
     expected = estimate(spec, family("dirichlet", horizon=3, seed=seed), 300, seed).tv
     assert json.loads(done["result"])["tv"] == expected.document()
+
+
+def test_votes_are_those_of_the_grid(tmp_path, monkeypatch):
+    """Of an instance that has answers, by a family of one's own."""
+
+    def asked(horizon: int, seed: int = 0):
+        plain = family("dirichlet", horizon=horizon, seed=seed)
+        return plain.with_outcomes([str(leaf % 2) for leaf in range(plain.graph.n_leaves)], correct="1")
+
+    monkeypatch.setitem(FAMILIES, "asked", asked)
+    grid = tmp_path / "grid.toml"
+    table = "[[grid]]\nfamily = 'asked'\nsamplers = ['best-of-n:n=2']\n{}parameters = {{horizon = 3}}\n"
+    for line, votes in (("outcomes = [2, 5]\n", (2, 5)), ("", (8,))):
+        grid.write_text(table.format(line))
+        (cell,) = read_grid(grid)
+        found = json.loads(dict(zip(COLUMNS, compute(cell), strict=True))["result"])["outcomes"]
+        assert found == measure("best-of-n:n=2", asked(3), votes=votes).worth.document()
+        assert [name for name in found if name.startswith("pass")] == [f"pass_at.{k}" for k in votes]

@@ -144,6 +144,18 @@ def test_the_game_is_what_samplers_do():
     assert 2 * worst[1] < worst[2] < 4 * worst[0]
 
 
+@pytest.mark.parametrize(("draws", "k"), [(1, 2.0), (2, 1.1), (7, 2.0), (24, 4.0), (40, 1.5)])
+def test_a_race_and_resampling_of_two_kinds_of_draws_are_laws_of_two_outcomes(draws, k):
+    game = correction_game(draws, k)
+    for i in range(20, len(game.share), 150):
+        p = float(game.share[i])
+        tree = Tree(np.array([0, 1, 3]), np.array([0, 2]), np.array([1 - p, p]))
+        instance = Instance(tree, Scaled.from_float([1.0, 1 / k, k]))
+        for player, kind in ((PLAYERS[3], Race(draws)), (PLAYERS[4], Importance(draws))):
+            found = kind.law(instance).tv(instance.target).hi
+            assert found == pytest.approx(game.distance[player][i], rel=1e-9, abs=1e-13)
+
+
 def test_what_selection_promises():
     """2 rho^N / (1 + rho^(2N - 2)) at rho = 1/3 and 1/5, N = 2 and 4."""
     assert selection_bound(2, 2.0) == pytest.approx(2 / 9 / (1 + 1 / 9), rel=1e-14)
