@@ -69,8 +69,8 @@ class CountChain(Brief):
             before = 1 if t == 0 else len(ways.kind[t - 1])
             work += self._dense_work(t)
             if t + 1 < len(self.kinds):
-                fastened = self.states(t) * self.states(t + 1) * before
-                work += fastened * (1.0 if len(self.kinds[t].node) == 2 else 1 / 16)
+                each = self._binomial if len(self.kinds[t].node) == 2 else self.states(t + 1) / 64
+                work += self.states(t) * each * before
                 work += 10.0 * len(ways.kind[t]) * self.states(t + 1)
         return work
 
@@ -221,7 +221,12 @@ class CountChain(Brief):
         n_kinds, states = len(self.kinds[t].node), self.states(t)
         if t + 1 == len(self.kinds):
             return states * n_kinds * QUADRATURE_NODES
-        return states * self.states(t + 1) * (1.0 if n_kinds == 2 else n_kinds)
+        return states * (self._binomial if n_kinds == 2 else self.states(t + 1) * n_kinds)
+
+    @property
+    def _binomial(self) -> float:
+        """How many counts of a binomial law are not negligible: nine standard deviations on either side."""
+        return min(self.particles + 1.0, 9.0 * math.sqrt(self.particles) + 2.0)
 
     def _single_work(self, t: int) -> float:
         """Of following populations one by one: those that resampling makes, and those that come of these."""
