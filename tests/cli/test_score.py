@@ -155,7 +155,7 @@ def test_figures_show_every_axis_and_the_rivals():
 
 
 def test_a_page_has_a_panel_for_every_axis_and_a_rival_for_every_stop():
-    card, rivals = shipped()["smc"], shipped()
+    card, rivals = shipped()["rebase"], shipped()
     page = score_page([card], rivals)
     assert [panel.title for panel in page.panels[1:]] == [f"{n}. {each.name}" for n, each in enumerate(BATTERY, 1)]
     assert len(page.states) == len(page.sliders[0].values) == len(rivals) + 1
@@ -170,5 +170,5 @@ def test_a_page_has_a_panel_for_every_axis_and_a_rival_for_every_stop():
                 assert tv == min(one.hi for one in known if one is not None)
     # An estimate has its two ends.
     sparse = {curve.label: curve for curve in page.states[0].panels[2]}
-    assert [tv for _, tv in sparse["smc, at most"].points] == [mark.tv.hi for mark in card.marks["sparse reward"]]
-    assert [tv for _, tv in sparse["smc, at least"].points] == [mark.tv.lo for mark in card.marks["sparse reward"]]
+    assert [tv for _, tv in sparse["rebase, at most"].points] == [mark.tv.hi for mark in card.marks["sparse reward"]]
+    assert [tv for _, tv in sparse["rebase, at least"].points] == [mark.tv.lo for mark in card.marks["sparse reward"]]

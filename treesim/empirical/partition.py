@@ -21,7 +21,7 @@ Source: Grosse, Ghahramani & Adams (2015); Zhao et al. (2024), proposition 5.1; 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ class Partition(Brief):
     one_run_variance: float | None
     one_run_spread: float | None
     coalesced: float | None
-    moment: Moment | None
+    moment: Moment | None = field(repr=False)
 
     def document(self) -> dict[str, Any]:
         """What JSON documents say of it."""
