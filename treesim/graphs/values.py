@@ -101,7 +101,7 @@ def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scal
         out = Scaled.empty(len(layer.ptr) - 1)
     arrays, numbers, out_numbers = tuple(layer), below.numbers, out.room
     is_uniform, common = common_exponent(below.numbers[1]) if len(layer.child) else (False, 0)
-    is_paired = has_pairs(arrays)
+    is_paired = not len(layer.child) and len(layer.prob) == 2 * len(out) and has_pairs(layer.ptr)
 
     def expect(lo: int, hi: int) -> None:
         if is_paired:
