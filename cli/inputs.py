@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +34,8 @@ def tree_of(text: str) -> CompiledTree | None:
     if found is None:
         return None
     from treesim.compiled.families import compiled, offer
-    from treesim.runtime.user_code import run_file
 
-    path, name, rest = found.groups()
-    run_file(Path(path), (name, offer))
-    return compiled(f"{name}{rest or ''}")
+    return compiled(_offered(found, offer))
 
 
 def family_of(text: str) -> str:
@@ -47,13 +44,11 @@ def family_of(text: str) -> str:
     if found is None:
         return text
     from treesim.compiled.families import offer
-    from treesim.runtime.user_code import run_file
 
     path, name, rest = found.groups()
     if rest:
         raise Failure(f"parameters of a family are options, or --set KEY=VALUE; expected {path}:{name}")
-    run_file(Path(path), (name, offer))
-    return name
+    return _offered(found, offer)
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -74,12 +69,9 @@ def spec_of(text: str) -> str:
     found = _CLASS.fullmatch(text)
     if found is None:
         return text
-    from treesim.runtime.user_code import run_file
     from treesim.samplers.registry import offer
 
-    path, name, rest = found.groups()
-    run_file(Path(path), (name, offer))
-    return f"{name}{rest or ''}"
+    return _offered(found, offer)
 
 
 def file_or_spec(text: str) -> Path | str:
@@ -116,10 +108,18 @@ def _is_tree(text: str) -> bool:
     if found is None:
         return False
     from treesim.compiled.families import TREES, offer_if_tree
+
+    _offered(found, offer_if_tree)
+    return found[2] in TREES
+
+
+def _offered(found: re.Match[str], offer: Callable[[str, Any], None]) -> str:
+    """The spec, once the file is run and what it has under the name is offered."""
     from treesim.runtime.user_code import run_file
 
-    run_file(Path(found[1]), (found[2], offer_if_tree))
-    return found[2] in TREES
+    path, name, rest = found.groups()
+    run_file(Path(path), (name, offer))
+    return f"{name}{rest or ''}"
 
 
 def budget_note(spec: str, tv: Mapping[str, Any], width: float) -> None:

@@ -172,10 +172,7 @@ def pessimistic_draws(instance: Instance, n: int, beta: float, pools: int, seed:
     leaf = rng.choice(instance.graph.n_leaves, (pools, n), p=instance.reference.prob.to_float())
     reward, true = _proxy(instance)[leaf], _true(instance)[leaf]
     best = -np.sort(-reward, axis=1)
-    # With the k largest rewards above lambda, the mean weight of a pool is linear in it.
-    offset = (np.cumsum(best, axis=1) - n * beta) / np.arange(1, n + 1)
-    fits = offset >= np.append(best[:, 1:], np.full((pools, 1), -math.inf), axis=1)
-    threshold = offset[np.arange(pools), fits.argmax(axis=1)][:, None]
+    threshold = _threshold(best, np.ones_like(best), n * beta)
     taken = np.clip((reward - threshold) / (best[:, :1] - threshold), 0.0, 1.0)
     offered = np.cumprod(np.append(np.ones((pools, 1)), 1.0 - taken[:, :-1], axis=1), axis=1)
     found = (offered * taken * true).sum(axis=1)
@@ -215,11 +212,16 @@ def _of_density(instance: Instance, density: FloatArray) -> RewardLaw:
 def _pessimism(instance: Instance, reward: FloatArray, beta: float) -> FloatArray:
     """(r - lambda)_+ / beta with mean one under pi_ref, by levels: what InferenceTimePessimism aims at."""
     mass = instance.rewarded_leaves.levels.mass.to_float()
-    # With the k largest rewards above lambda, mean one is linear in it; rewards ascend.
-    above, weighted = np.cumsum(mass[::-1]), np.cumsum((mass * reward)[::-1])
-    offset = (weighted - beta) / above
-    fits = offset >= np.append(reward[::-1][1:], -math.inf)
-    return np.maximum(reward - offset[np.argmax(fits)], 0.0) / beta
+    return np.maximum(reward - _threshold(reward[::-1], mass[::-1], beta), 0.0) / beta
+
+
+def _threshold(reward: FloatArray, mass: FloatArray, total: float) -> FloatArray:
+    """The lambda at which sums of mass (r - lambda)_+ are `total`, of rows whose rewards descend; one entry a row."""
+    # With the k largest rewards above lambda the sum is linear in it.
+    offset = (np.cumsum(mass * reward, axis=-1) - total) / np.cumsum(mass, axis=-1)
+    fits = np.ones(offset.shape, bool)
+    fits[..., :-1] = offset[..., :-1] >= reward[..., 1:]
+    return np.take_along_axis(offset, fits.argmax(axis=-1)[..., None], axis=-1)
 
 
 def _capped(instance: Instance, cap: float) -> Instance:

@@ -6,7 +6,6 @@ Where mkdocs is missing (`pip install '.[docs]'`), or a browser, those tests are
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from tests.browser import chromium
 
 ROOT = Path(__file__).parent.parent
 PHONE, DESK = 360, 1300
@@ -107,25 +108,11 @@ def test_the_figures_and_pages_of_the_gallery_are_there(site):
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("needs Chromium and chromedriver")
-    webdriver = pytest.importorskip("selenium.webdriver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    # The theme lets the keyboard scroll code where there is a mouse, and a browser without a screen has none.
-    mouse = "const all = matchMedia; matchMedia = (text) => text === '(hover)' ? all('all') : all(text)"
-    opened.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": mouse})
-    yield opened
-    opened.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        # The theme lets the keyboard scroll code where there is a mouse, and a browser without a screen has none.
+        mouse = "const all = matchMedia; matchMedia = (text) => text === '(hover)' ? all('all') : all(text)"
+        opened.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": mouse})
+        yield opened
 
 
 def look(browser, path, width, scheme):

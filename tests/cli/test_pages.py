@@ -2,12 +2,12 @@
 
 import itertools
 import json
-import shutil
 from functools import cache, partial
 from pathlib import Path
 
 import pytest
 
+from tests.browser import chromium
 from treesim.decoding.constrained import pose
 from treesim.demos import blowup, constrained, failures, guidance, language_model
 from treesim.errors import TreesimError
@@ -43,23 +43,8 @@ page = cache(lambda name: PAGES[name]())
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    driver = shutil.which("chromedriver")
-    if not (binary and driver):
-        pytest.skip("needs Chromium and chromedriver")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = binary
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync", f"user-data-dir={tmp_path_factory.mktemp('profile')}",
-    ):  # fmt: skip
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    opened = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield opened
-    opened.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ FINE, ODD_PROBABILITY, ODD_SUM, ODD_REWARD, ODD_VALUE, MANY_REWARDS, MANY_CHILDR
 LEAST, MOST = 1e-150, 1e150
 SUM_TOLERANCE = 1e-12
 
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_ONE = np.uint64(1)
-_HIGH_BITS = np.uint64(32)
+# Of tables with open places: what spreads their keys.
+MIX = np.uint64(0x9E3779B97F4A7C15)
+ONE = np.uint64(1)
+HIGH_BITS = np.uint64(32)
 
 # Columns of the figures of a level: sup of the error; its mean under pi_ref and what rounding lost of it; the same
 # under pi~; whether that is infinite.
@@ -56,9 +57,9 @@ def is_odd(number):
 def slot_of(keys, number):
     """Where a number stands in a table, or would stand: an empty place is negative."""
     mask = np.uint64(keys.shape[0] - 1)
-    i = ((np.float64(number).view(np.uint64) * _MIX) >> _HIGH_BITS) & mask
+    i = ((np.float64(number).view(np.uint64) * MIX) >> HIGH_BITS) & mask
     while keys[i] != number and keys[i] >= 0.0:
-        i = (i + _ONE) & mask
+        i = (i + ONE) & mask
     return i
 
 

@@ -7,21 +7,20 @@ import numpy as np
 from treesim.kernels import kernel
 from treesim.kernels.compiled import (
     FINE,
+    HIGH_BITS,
     LEAST,
     MANY_CHILDREN,
+    MIX,
     ODD_LENGTH,
     ODD_PROBABILITY,
     ODD_REWARD,
     ODD_SUM,
+    ONE,
     SUM_TOLERANCE,
     Functions,
     is_odd,
 )
 from treesim.kernels.states import get, kept, put, walker
-
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_ONE = np.uint64(1)
-_HIGH_BITS = np.uint64(32)
 
 
 def make_growth(functions: Functions) -> Any:
@@ -97,9 +96,9 @@ def merge_equal(n, like, room, table, child):
     # Places 0..kept of the room hold the different states among those before i.
     for i in range(n):
         state = get(room, i, like)
-        place = ((np.uint64(hash(state)) * _MIX) >> _HIGH_BITS) & mask
+        place = ((np.uint64(hash(state)) * MIX) >> HIGH_BITS) & mask
         while table[place] >= 0 and get(room, table[place], like) != state:
-            place = (place + _ONE) & mask
+            place = (place + ONE) & mask
         if table[place] < 0:
             table[place] = kept
             put(room, kept, state)

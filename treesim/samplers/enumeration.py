@@ -138,10 +138,7 @@ class LazyOracle(Oracle):
         return self._root
 
     def draw(self, prefix: Prefix) -> Prefix:
-        if type(prefix) is KnownPrefix and prefix.run == self._run:
-            at = prefix
-        else:
-            at = self._shared(prefix, "going on from it")
+        at = self._shared(prefix, "going on from it")
         prob = at.prob or self._look_up(at)
         child = at.children[self._choose(prob) if len(prob) > 1 else 0]
         child.run = self._run
@@ -157,11 +154,13 @@ class LazyOracle(Oracle):
         return list(zip(at.children, prob, strict=True))
 
     def require_reached(self, prefix: Prefix, purpose: str) -> None:
-        if type(prefix) is not KnownPrefix or prefix.run != self._run:
-            self._shared(prefix, purpose)
+        self._shared(prefix, purpose)
 
     def _shared(self, prefix: Prefix, purpose: str) -> KnownPrefix:
         """The prefix that runs share, where this run reached it."""
+        if type(prefix) is KnownPrefix and prefix.run == self._run:
+            return prefix
+        # One that was made by hand, or that another run reached.
         at: KnownPrefix | None = self._root
         for choice in prefix.choices:
             at = next((child for child in at.children if child[0][-1] == choice), None) if at else None
