@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,8 +25,8 @@ from treesim.errors import RewardError
 from treesim.graphs.layered import Layer, LayeredGraph
 from treesim.graphs.potentials import ahead, forward_mass, has_potentials, live_reach
 from treesim.kernels.arithmetic import LN2
+from treesim.kernels.audit import NOTHING_FOUND, PAIRS, audit_pairs, audit_parents, look_ahead, look_ahead_shared
 from treesim.kernels.backward import common_exponent, expect_children, expect_pairs, expect_shared, has_pairs
-from treesim.kernels.forward import audit_parents, look_ahead, look_ahead_shared
 from treesim.notebook import bars, card
 from treesim.runtime.threads import chunked, parts_of, thread_map
 from treesim.scaled import Scaled, exp_or_inf, put_exponentials
@@ -101,7 +102,7 @@ def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scal
         out = Scaled.empty(len(layer.ptr) - 1)
     arrays, numbers, out_numbers = tuple(layer), below.numbers, out.room
     is_uniform, common = common_exponent(below.numbers[1]) if len(layer.child) else (False, 0)
-    is_paired = not len(layer.child) and len(layer.prob) == 2 * len(out) and has_pairs(layer.ptr)
+    is_paired = _is_paired(layer)
 
     def expect(lo: int, hi: int) -> None:
         if is_paired:
@@ -113,6 +114,11 @@ def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scal
 
     chunked(expect, len(out), len(layer.prob))
     return out
+
+
+def _is_paired(layer: Layer) -> bool:
+    """Whether it is a tree's, and every parent has two children."""
+    return not len(layer.child) and len(layer.prob) == 2 * len(layer.ptr) - 2 and bool(has_pairs(layer.ptr))
 
 
 def put_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled, room: Scaled) -> None:
@@ -226,10 +232,11 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     sup, mean_reference, mean_target = np.zeros(horizon), np.zeros(horizon), np.zeros(horizon)
     worst, worst_node = (-1.0, 0.0), 0
     log_ratio, ratio_step = -1.0, (0, 1)
-    parts = [(t, part) for t in range(horizon) for part in itertools.pairwise(_parts(graph, t))]
     reach = live_reach(graph)
     ways = _weights_of_ways(graph, reach)
-    audited = thread_map(lambda part: _audit_part(graph, reach[part[0]], ways[part[0]], value, twist, *part), parts)
+    levels = [_level(graph, t, value, twist, reach[t], ways[t]) for t in range(horizon)]
+    parts = [(t, part) for t in range(horizon) for part in itertools.pairwise(_parts(graph, t))]
+    audited = thread_map(lambda part: _audit_part(levels[part[0]], *part[1]), parts)
     for (t, _), part in zip(parts, audited, strict=True):
         sup[t] = max(sup[t], part.error)
         if (part.error, part.log_error) > worst:
@@ -256,7 +263,7 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
 
 class _Part(NamedTuple):
     """What some parents of a level find: sup error, its log where it is beyond floats, and its parent, mean errors,
-    largest log ratio and its edge."""
+    log of the largest ratio, the ratio and its edge."""
 
     error: float
     log_error: float
@@ -264,6 +271,7 @@ class _Part(NamedTuple):
     mean_reference: float
     mean_target: float
     log_ratio: float
+    ratio: float
     edge: int
 
 
@@ -283,21 +291,40 @@ def _weights_of_ways(graph: LayeredGraph, reach: list[FloatArray]) -> list[Scale
     ]
 
 
-def _audit_part(
-    graph: LayeredGraph, reach: FloatArray, ways: Scaled | None, value: Scaled, twist: Scaled, t: int,
-    part: tuple[int, int],
-) -> _Part:  # fmt: skip
-    """What the parents ``part`` of level `t` find."""
+class _Level(NamedTuple):
+    """What the parents of a level compare: the kernel that looks ahead, arrays of the layer, V^ of the children, and
+    for `audit_parents` reach, V^, V* and log Z."""
+
+    look: Callable[..., Any]
+    layer: tuple[Any, ...]
+    below: tuple[Any, Any]
+    compared: tuple[Any, ...]
+
+
+def _level(graph: LayeredGraph, t: int, value: Scaled, twist: Scaled, reach: FloatArray, ways: Scaled | None) -> _Level:
+    """What the parents of level `t` compare."""
     (layer, below), here, here_twist = ahead(graph, t, value), value[graph.level(t)], twist[graph.level(t)]
     if ways is not None:
         here_twist *= ways
-    is_shared = len(layer.child) > 0 and graph.smallest_step(t) > 0 and common_exponent(below.numbers[1])[0]
-    look = look_ahead_shared if is_shared else look_ahead
-    size = part[1] - part[0]
-    arrays, root = tuple(layer), (twist.mantissa[0], twist.exponent[0])
-    seen = (*Scaled.empty(size).room, np.empty(size), np.empty(size))
-    look(*part, arrays, below.numbers, seen)
-    return _Part(*audit_parents(*part, arrays, reach, here.numbers, here_twist.numbers, root, seen, below.numbers))
+    if _is_paired(layer):
+        look = audit_pairs
+    elif len(layer.child) and graph.smallest_step(t) > 0 and common_exponent(below.numbers[1])[0]:
+        look = look_ahead_shared
+    else:
+        look = look_ahead
+    root = (twist.mantissa[0], twist.exponent[0])
+    return _Level(look, tuple(layer), below.numbers, (reach, here.numbers, here_twist.numbers, root))
+
+
+def _audit_part(level: _Level, start: int, stop: int) -> _Part:
+    """What the parents ``start..stop`` of a level find."""
+    look, layer, below, compared = level
+    if look is audit_pairs:
+        room = (*Scaled.empty(PAIRS).room, *np.empty((4, PAIRS)))
+        return _Part(*audit_pairs(start, stop, layer, *compared, room, below, NOTHING_FOUND))
+    seen = (*Scaled.empty(stop - start).room, *np.empty((2, stop - start)))
+    look(start, stop, layer, below, seen)
+    return _Part(*audit_parents(start, stop, layer, *compared, seen, below, NOTHING_FOUND))
 
 
 def _linear_ratio(value: Scaled, step: tuple[int, int], log_ratio: float) -> float:

@@ -15,5 +15,5 @@ from typing import Any
 from numba import njit
 
 # No kernel is called back from C: an entry for that would be a tenth of what compiling costs.
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "no_cfunc_wrapper": True}
+OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 kernel: Any = njit(**OPTIONS)

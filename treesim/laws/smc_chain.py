@@ -16,6 +16,7 @@ from treesim.kernels.populations import keep_of_populations, move_populations, p
 from treesim.kernels.race import race_kinds
 from treesim.kernels.smc_counts import binomial_step, keep_one
 from treesim.laws.multisets import multisets, rank
+from treesim.laws.one_of_few import are_few, keep_one_of_few
 from treesim.laws.particle_kinds import Kinds, Ways
 from treesim.runtime.threads import chunked
 
@@ -167,6 +168,8 @@ class CountChain(Brief):
         if self.by_race:
             race_kinds(rho, log_weight, float(draws), kept)
             return kept
+        if are_few(log_weight, draws):
+            return keep_one_of_few(rho, log_weight, draws, log_beside)
         beside, has_one_beside = (-np.inf, False) if log_beside is None else (log_beside, True)
         chunked(
             lambda lo, hi: keep_one(lo, hi, rho, log_weight, float(draws), beside, has_one_beside, kept),

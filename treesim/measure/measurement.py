@@ -207,7 +207,7 @@ def measure_log(
     >>> from treesim.measure.simulation import guided_log
     >>> instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.2, seed=1)
     >>> found = measure_log(guided_log(instance, pool=8, runs=1000))
-    >>> found.bellman_error_lower <= 0.2, found.ratio_bound_seen <= instance.audit.ratio_bound
+    >>> found.bellman_error_lower <= 0.2, found.ratio_bound_seen <= instance.audit.ratio_bound * (1 + 1e-12)
     (True, True)
     >>> found.average_case_bound.lo < instance.guidance.average_case_bound < found.average_case_bound.hi
     True

@@ -251,7 +251,7 @@ def test_a_width_below_rounding_is_said_to_be_out_of_reach():
     assert near.hi - near.lo <= 3 * rounding
     below = law.tv(instance.target, width=rounding, budget=1e12)
     assert below.wanted == math.inf
-    assert 2 * rounding <= below.hi - below.lo <= 4 * rounding
+    assert 1.999 * rounding <= below.hi - below.lo <= 4 * rounding
     # On a lattice there is nothing to refine.
     lattice = family("product", horizon=1000, ratio=1.001, form="trellis")
     found = GuidedSMC().law(lattice).tv(lattice.target, width=1e-13)

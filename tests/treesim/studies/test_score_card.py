@@ -94,7 +94,7 @@ def test_what_grows_can_be_chosen():
     assert len({mark.tv for mark in marks}) == 1 and [mark.budget for mark in marks] == list(BUDGETS)
 
 
-def test_sizes_of_which_some_are_none_are_rounded_down():
+def test_sizes_of_which_some_are_none_are_rounded_down(monkeypatch):
     """A beam of pairs, and a search of two simulations at the least: nothing is asked of them that they refuse."""
     marks = play(Game("lookahead-beam", None, "unknown root", 0))
     sizes = [sampler(mark.sampler).beams for mark in marks if mark.tv is not None]
@@ -106,6 +106,8 @@ def test_sizes_of_which_some_are_none_are_rounded_down():
             dearer = larger.cost(field("unknown root"))
             assert max(vars(mark.cost).values()) <= paid
             assert max(vars(dearer).values()) > paid or larger.beams > 2 * mark.budget
+    # What is played, not how near it comes.
+    monkeypatch.setattr(score_card, "_measured", lambda *played: (TV(0.0, 1.0, "certified"), None, Cost(0.0, 0.0)))
     played = (mark for mark in play(Game("puct", None, "unknown root", 0)) if mark.tv is not None)
     assert sampler(next(played).sampler).simulations >= 2
 
