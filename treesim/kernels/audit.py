@@ -202,7 +202,6 @@ def audit_pairs(lo, hi, layer, reach, here, here_twist, root, room, below, found
             i, u = np.uint64(v - start), np.uint64(v)
             tilted[i] = reach[u] * (twist[u] * per_partition) * errors[i]
             errors[i] *= reach[u]
-            strange |= reach[u] == 0.0
         if differs != 0 or strange:
             seen = (ahead, ahead_exp, lowest, highest)
             look_ahead(start, stop, layer, below, seen)

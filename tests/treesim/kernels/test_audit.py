@@ -5,7 +5,7 @@ import pytest
 
 from treesim.kernels.audit import NOTHING_FOUND, PAIRS, audit_pairs, audit_parents, look_ahead
 
-PARENTS = 3 * PAIRS + 5
+PARENTS = 3 * PAIRS + 8
 FROM, TO = 7, PARENTS - 2
 SUMS = slice(3, 5)
 
@@ -66,6 +66,23 @@ def test_one_number_that_is_special(name, number, at):
         same(found, expected)
         plain, _ = Level().audited()
         assert found != plain
+
+
+@pytest.mark.parametrize("number", [100.0, 0.005])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_child_that_is_far_though_the_mean_is_near(side, number):
+    """A rare one counts for the ratio, and one that pi_ref never draws does not."""
+    at, ratios = 2 * PAIRS + 90, {}
+    for rare in (1e-6, 0.0):
+        level = Level()
+        pair = slice(2 * at, 2 * at + 2)
+        level.prob[pair] = (rare, 1 - rare)[:: 1 if side == 0 else -1]
+        level.below[2 * at + side] = number
+        level.value[at] = (level.prob * level.below)[pair].sum()
+        found, expected = level.audited()
+        same(found, expected)
+        ratios[rare] = found[6]
+    assert ratios[1e-6] > 10 * ratios[0.0]
 
 
 def test_ordinary_numbers_and_numbers_outside():
