@@ -16,7 +16,7 @@ def read_only(array):
 
 
 class Level:
-    """A level of ordinary numbers, one of which a test may change."""
+    """A level of ordinary numbers, one of which a test may change: the first parent has the largest error and ratio."""
 
     def __init__(self, seed=0):
         rng = np.random.default_rng(seed)
@@ -25,6 +25,8 @@ class Level:
         self.below, self.below_exp = rng.uniform(0.5, 2.0, 2 * PARENTS), np.zeros(2 * PARENTS, np.int32)
         mean = (self.prob * self.below).reshape(-1, 2).sum(axis=1)
         self.value, self.value_exp = mean * rng.uniform(0.9, 1.1, PARENTS), np.zeros(PARENTS, np.int32)
+        self.value[FROM], self.below[2 * FROM], self.below[2 * FROM + 1] = 10.0, 10.0, 1.0
+        self.prob[2 * FROM], self.prob[2 * FROM + 1] = 0.63, 0.37
         self.twist, self.twist_exp = mean.copy(), np.zeros(PARENTS, np.int32)
         self.reach = rng.dirichlet(np.ones(PARENTS))
         self.root_exp = np.int32(0)
@@ -83,6 +85,17 @@ def test_a_child_that_is_far_though_the_mean_is_near(side, number):
         same(found, expected)
         ratios[rare] = found[6]
     assert ratios[1e-6] > 10 * ratios[0.0]
+
+
+@pytest.mark.parametrize("factor", [1.8, 1 / 1.8])
+def test_an_error_that_is_larger_though_no_ratio_is(factor):
+    level = Level()
+    level.value[TO - 9] = factor * (level.prob * level.below)[2 * TO - 18 : 2 * TO - 16].sum()
+    found, expected = level.audited()
+    same(found, expected)
+    plain, _ = Level().audited()
+    assert found[0] == pytest.approx(0.8) and plain[0] == pytest.approx(0.5, abs=0.01)
+    assert found[5:] == plain[5:]
 
 
 def test_ordinary_numbers_and_numbers_outside():
