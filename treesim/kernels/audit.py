@@ -167,7 +167,8 @@ def audit_pairs(lo, hi, layer, reach, here, here_twist, root, room, below, found
     """The same, look ahead included, where every parent has two children; `room` is for `PAIRS` parents.
 
     Nearly always no number among those of some parents in a row is special: all share their exponent, none is zero,
-    none has a larger error or ratio than those before. Then nothing branches, and the loops run on vectors.
+    none makes an error or ratio larger than those before, not even towards a child that is never drawn. Then nothing
+    branches, and the loops run on vectors.
     """
     _, prob, _ = layer
     value, value_exp = here
@@ -189,13 +190,12 @@ def audit_pairs(lo, hi, layer, reach, here, here_twist, root, room, below, found
         strange = False
         for v in range(start, stop):
             i, u, a, b = np.uint64(v - start), np.uint64(v), np.uint64(2 * v), np.uint64(2 * v + 1)
-            p, q, x, y, own = prob[a], prob[b], next_value[a], next_value[b], value[u]
-            mean = p * x + q * y
+            x, y, own = next_value[a], next_value[b], value[u]
+            mean = prob[a] * x + prob[b] * y
             larger, smaller = (mean if mean >= own else own), (own if mean >= own else mean)
             error = larger / smaller - 1.0
             errors[i] = error
             least, most = (x if x < y else y), (y if x < y else x)
-            strange |= (p == 0.0) | (q == 0.0)
             strange |= (smaller < LOWEST) | (larger >= HIGHEST) | (least < LOWEST)
             strange |= (error > worst) | (most > ratio * own) | (own > ratio * least)
         for v in range(start, stop):
