@@ -1,5 +1,9 @@
+import os
 import re
 from functools import cache
+
+# Before numpy is loaded, here and in processes that tests start: there is one of them a core already.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings

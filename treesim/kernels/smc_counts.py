@@ -55,3 +55,35 @@ def keep_one(lo, hi, rho, log_weight, draws, log_beside, has_one_beside, kept):
                 # Among nothing but zeros the pick is uniform, the one beside them included.
                 chance *= draws / (draws + 1.0) if log_beside == -math.inf else 0.0
             kept[s, live[j]] = chance
+
+
+@kernel
+def keep_on_a_grid(lo, hi, rho, zero, decay, share, others, kept):
+    """The same for a few draws: psi on a grid that all states share, to a whole power, and sums with it.
+
+    ``decay [kinds, points]`` is exp(-s w), ``share [points, kinds]`` what the sum over the grid is taken with; `zero`
+    is the probability of a weight of zero, beside the kinds of `rho`.
+    """
+    kinds, points = decay.shape
+    square, power, total = np.empty(points), np.empty(points), np.empty(kinds)
+    for s in range(lo, hi):
+        square[:], power[:], total[:] = zero[s], 1.0, 0.0
+        for k in range(kinds):
+            chance, row = rho[s, k], decay[k]
+            for q in range(points):
+                square[q] += chance * row[q]
+        left = others
+        # psi to the power of `others` is power * square**left.
+        while left > 0:
+            if left % 2 == 1:
+                for q in range(points):
+                    power[q] *= square[q]
+            for q in range(points):
+                square[q] *= square[q]
+            left //= 2
+        for q in range(points):
+            number, row = power[q], share[q]
+            for k in range(kinds):
+                total[k] += number * row[k]
+        for k in range(kinds):
+            kept[s, k] = rho[s, k] * total[k]

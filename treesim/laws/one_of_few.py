@@ -1,7 +1,6 @@
 """Keep one of a few draws in proportion to its weight, where the law of a draw differs and the weights do not.
 
-The integral of `treesim.kernels.one_of_n`, on one grid for all laws: two products of matrices. With few draws its
-integrand needs no logs.
+The integral of `treesim.kernels.one_of_n`, on one grid for all laws. With few draws its integrand needs no logs.
 """
 
 from __future__ import annotations
@@ -12,14 +11,12 @@ import numpy as np
 
 from treesim.arrays import FloatArray
 from treesim.kernels.one_of_n import LEFT_TAIL, RIGHT_TAIL, STEPS_A_NAT
-from treesim.runtime.threads import thread_map
+from treesim.kernels.smc_counts import keep_on_a_grid
+from treesim.runtime.threads import chunked
 
 # With so many draws, and weights that near, kept draws have a relative error below 1e-13.
 MOST_DRAWS = 64
 FARTHEST_WEIGHTS = 50.0  # nats
-
-# Laws that are worked on together: by their number alone, so that sums keep their order.
-ROWS = 256
 
 
 def keep_one_of_few(rho: FloatArray, log_weight: FloatArray, draws: int, log_beside: float | None = None) -> FloatArray:
@@ -54,12 +51,14 @@ def keep_one_of_few(rho: FloatArray, log_weight: FloatArray, draws: int, log_bes
         return kept
     decay, share = _grid(log_weight[live], draws, -np.inf if log_beside is None else log_beside)
 
-    def keep(start: int) -> None:
-        part = slice(start, start + ROWS)
-        of_live = rho[part][:, live]
-        kept[part, live] = of_live * (whole_power(of_live @ decay + zero[part, None], draws - 1) @ share)
-
-    thread_map(keep, range(0, len(rho), ROWS))
+    of_live = np.ascontiguousarray(rho[:, live])
+    found = np.empty_like(of_live)
+    chunked(
+        lambda lo, hi: keep_on_a_grid(lo, hi, of_live, zero, decay, share, draws - 1, found),
+        len(rho),
+        of_live.size * len(share),
+    )
+    kept[:, live] = found
     return kept
 
 
@@ -75,22 +74,6 @@ def are_few(log_weight: FloatArray, draws: int) -> bool:
     return draws <= MOST_DRAWS and (not len(finite) or float(np.ptp(finite)) <= FARTHEST_WEIGHTS)
 
 
-def whole_power(numbers: FloatArray, power: int) -> FloatArray:
-    """Numbers to a whole power, by squaring.
-
-    Examples
-    --------
-    >>> whole_power(np.array([1.5, 2.0]), 5).tolist()
-    [7.59375, 32.0]
-    """
-    result = np.ones_like(numbers)
-    while power:
-        if power % 2:
-            result = result * numbers
-        numbers, power = numbers * numbers, power // 2
-    return result
-
-
 def _grid(log_weight: FloatArray, draws: int, log_beside: float) -> tuple[FloatArray, FloatArray]:
     """exp(-s w) for all weights and points s of the grid, and what the product with psi(s)^(N-1) is summed with."""
     heaviest = max(float(log_weight.max()), log_beside)
@@ -100,4 +83,4 @@ def _grid(log_weight: FloatArray, draws: int, log_beside: float) -> tuple[FloatA
     seen = np.exp(log_s[:, None] + log_weight)
     decay = np.exp(-seen)
     beside = np.exp(-np.exp(log_s + log_beside))
-    return decay.T, draws / STEPS_A_NAT * seen * decay * beside[:, None]
+    return np.ascontiguousarray(decay.T), draws / STEPS_A_NAT * seen * decay * beside[:, None]

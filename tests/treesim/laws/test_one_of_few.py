@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from treesim.kernels.smc_counts import keep_one
-from treesim.laws.one_of_few import FARTHEST_WEIGHTS, MOST_DRAWS, ROWS, are_few, keep_one_of_few
+from treesim.laws.one_of_few import FARTHEST_WEIGHTS, MOST_DRAWS, are_few, keep_one_of_few
 
 
 @pytest.mark.parametrize("beside", [None, -np.inf, 0.3, -20.0, 26.0])
@@ -14,7 +14,7 @@ def test_kept_draws_are_those_of_the_integral_one_law_at_a_time(spread, draws, b
     log_weight = spread * np.array([0.5, -0.5, 0.1, -0.2, 0.4])
     log_weight[:zeros] = -np.inf
     assert are_few(log_weight, draws)
-    rho = np.vstack([np.eye(5), rng.dirichlet(np.full(5, 0.3), size=ROWS + 44)])
+    rho = np.vstack([np.eye(5), rng.dirichlet(np.full(5, 0.3), size=300)])
     kept = np.zeros_like(rho)
     keep_one(
         0, len(rho), rho, log_weight, float(draws), -np.inf if beside is None else beside, beside is not None, kept

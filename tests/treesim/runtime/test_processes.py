@@ -8,6 +8,7 @@ import time
 import pytest
 
 from treesim import TreesimError
+from treesim.runtime import processes
 from treesim.runtime.processes import Death, process_map
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
@@ -39,6 +40,10 @@ def stay_or_go(stays):
         time.sleep(1000)
 
 
+def told(name):
+    return os.environ.get(name)
+
+
 def ids_left():
     return [child.pid for child in multiprocessing.active_children()]
 
@@ -47,6 +52,19 @@ def ids_left():
 def test_every_item_has_its_answer(jobs):
     assert sorted(process_map(square, range(6), jobs)) == [(n, n * n) for n in range(6)]
     assert ids_left() == []
+
+
+def test_cores_are_shared_where_nobody_said_how(monkeypatch):
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TREESIM_THREADS")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(processes, "n_threads", lambda: 8)
+    assert dict(process_map(told, names, 3)) == dict.fromkeys(names, "2")
+    assert dict(process_map(told, names, 9)) == dict.fromkeys(names, "1")
+    assert not any(name in os.environ for name in names)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    assert dict(process_map(told, names, 1)) == dict.fromkeys(names, "8") | {"OMP_NUM_THREADS": "5"}
+    assert os.environ["OMP_NUM_THREADS"] == "5"
 
 
 def test_no_items_need_no_processes():
