@@ -1,4 +1,3 @@
-import json
 from functools import partial
 from pathlib import Path
 
@@ -70,22 +69,27 @@ def test_every_row_has_the_heights_of_its_place(run, monkeypatch):
 def test_a_long_experiment_goes_on_where_it_stopped(run, monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "learned", PART)
     monkeypatch.setattr("treesim.studies.learned.SEEDS", 2)
+    real, done = Trial("chain, count", "diffusive", "ctl", 4).measure(), []
+
+    def measure(trial):
+        done.append(trial)
+        return real | {"sup": real["sup"] * (1 + trial.horizon + trial.seed)}
+
+    monkeypatch.setattr(Trial, "measure", measure)
     first = run.json("experiment", "learned")
     lines = Path("learned.jsonl").read_text().splitlines()
     wanted = trials(PART.keywords["horizons"], ("ctl", "step"), (100, 1000))
     assert len(lines) == 1 + len(wanted) == 1 + 18 + 8 + 4
     # The last line was being written when it was interrupted.
     Path("learned.jsonl").write_text("\n".join(lines[:-3]) + "\n" + lines[-3][:40])
-    done = []
-    measure = Trial.measure
-    monkeypatch.setattr(Trial, "measure", lambda trial: done.append(trial) or measure(trial))
+    assert done == wanted
+    done.clear()
     assert run.json("experiment", "learned") == first
     assert done == wanted[-3:]
     assert Path("learned.jsonl").read_text().splitlines()[:-3] == lines[:-3]
     # Another file starts anew.
-    monkeypatch.setattr(Trial, "measure", lambda trial: json.loads(lines[1])["result"])
     run("experiment", "learned", "--store", "other.jsonl")
-    assert len(Path("other.jsonl").read_text().splitlines()) == len(lines)
+    assert len(Path("other.jsonl").read_text().splitlines()) == len(lines) and done == wanted[-3:] + wanted
 
 
 def test_only_long_experiments_keep_results(run):
