@@ -290,21 +290,26 @@ def leaves(outputs: Draws | Sequence[Any] | IntArray, instance: Instance) -> Int
     if isinstance(outputs, Draws):
         return outputs.leaf
     numbers = isinstance(outputs, np.ndarray) and outputs.ndim == 1 and np.issubdtype(outputs.dtype, np.integer)
-    numbered = np.asarray(outputs if numbers else [_leaf(output, instance) for output in outputs], np.int64)
+    known: dict[tuple[int, ...], int] = {}
+    numbered = np.asarray(outputs if numbers else [_leaf(output, instance, known) for output in outputs], np.int64)
     odd = numbered[(numbered < -1) | (numbered >= instance.graph.n_leaves)]
     if len(odd):
         raise SpecError(f"the sampler returned leaf {odd[0]}, expected -1 to {instance.graph.n_leaves - 1}")
     return numbered
 
 
-def _leaf(output: Any, instance: Instance) -> int:
+def _leaf(output: Any, instance: Instance, known: dict[tuple[int, ...], int]) -> int:
+    """The leaf of one output; those of paths are kept in `known`."""
     if output is None:
         return -1
     if np.ndim(output) == 0:
         return int(output)
-    if len(output) != instance.graph.horizon:
-        raise SpecError(f"the sampler returned {len(output)} steps, expected {instance.graph.horizon}")
-    return instance.graph.follow(output)
+    path = tuple(output)
+    if path not in known:
+        if len(path) != instance.graph.horizon:
+            raise SpecError(f"the sampler returned {len(path)} steps, expected {instance.graph.horizon}")
+        known[path] = instance.graph.follow(path)
+    return known[path]
 
 
 def _law(target: Law | ArrayLike | str, instance: Instance) -> LeafLaw | WalkLaw:

@@ -118,7 +118,9 @@ def test_draws_follow_the_law_on_the_unrolled_tree(spec):
 
     def draw(n, rng):
         draws = sampler(spec).simulate(WEIGHTED, n, seed=5)
-        return [draws.choices(WEIGHTED.graph, i) for i in range(n)]
+        _, first, kind = np.unique(draws.edges, axis=0, return_index=True, return_inverse=True)
+        choices = [draws.choices(WEIGHTED.graph, i) for i in first]
+        return [None if leaf < 0 else choices[k] for leaf, k in zip(draws.leaf, kind.ravel(), strict=True)]
 
     try:
         law = sampler(spec).law(TREE)
