@@ -144,7 +144,7 @@ def learned(
 
     Examples
     --------
-    >>> found = learned(horizons={"chain, count": (4, 8, 16)}, losses=("ctl",), samples=())
+    >>> found = learned(horizons={"chain, count": (4, 8, 12)}, losses=("ctl",), samples=())
     >>> -1.1 < found.figures["mean error, chain, count, intensive, ctl"] < -0.7
     True
     """

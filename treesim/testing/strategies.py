@@ -118,9 +118,12 @@ def instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = wild_numbe
 
     Examples
     --------
-    >>> from hypothesis import find
-    >>> find(instances(), lambda instance: instance.audit.bellman_error > 0).horizon
-    1
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5)
+    ... @given(instances(max_leaves=5))
+    ... def there_is_something_to_aim_at(instance):
+    ...     assert instance.audit.log_partition > -np.inf
+    >>> there_is_something_to_aim_at()
     """
     tree, reward = draw(problems(numbers, **size))
     n_inner = tree.n_nodes - tree.n_leaves
@@ -134,9 +137,12 @@ def trellis_instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = ta
 
     Examples
     --------
-    >>> from hypothesis import find
-    >>> find(trellis_instances(), lambda instance: instance.horizon == 2).graph.keeps_edges
-    True
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5)
+    ... @given(trellis_instances())
+    ... def paths_are_more_than_their_last_node(instance):
+    ...     assert instance.graph.keeps_edges
+    >>> paths_are_more_than_their_last_node()
     """
     trellis = draw(trellises(**size))
     value = np.array(draw(st.lists(numbers, min_size=trellis.n_nodes, max_size=trellis.n_nodes)))
@@ -153,9 +159,12 @@ def weighted_instances(draw: st.DrawFn, /, numbers: st.SearchStrategy[float] = t
 
     Examples
     --------
-    >>> from hypothesis import find
-    >>> find(weighted_instances(), lambda instance: instance.graph.horizon > 1).graph.potential(0)
-    Scaled(1 numbers, logs 0)
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5)
+    ... @given(weighted_instances())
+    ... def edges_have_potentials(instance):
+    ...     assert len(instance.graph.potential(0)) == len(instance.graph.layer(0).prob)
+    >>> edges_have_potentials()
     """
     trellis = draw(trellises(**size))
     potentials = []
@@ -189,10 +198,12 @@ def bounded_instances(draw: st.DrawFn, /, epsilon: float, ratio: float | None = 
 
     Examples
     --------
-    >>> from hypothesis import find
-    >>> small = bounded_instances(epsilon=0.5, ratio=3.0, max_leaves=3)
-    >>> find(small, lambda instance: True).audit.bellman_error <= 0.5 + 1e-12
-    True
+    >>> from hypothesis import given, settings
+    >>> @settings(max_examples=5)
+    ... @given(bounded_instances(epsilon=0.5, ratio=3.0))
+    ... def the_bound_holds(instance):
+    ...     assert instance.audit.bellman_error <= 0.5 + 1e-12
+    >>> the_bound_holds()
     """
     ratio = 4.0 * (1.0 + epsilon) ** 2 if ratio is None else ratio
     if not (epsilon >= 0 and ratio >= 1 + epsilon):

@@ -6,15 +6,15 @@ from treesim.laws.one_of_few import FARTHEST_WEIGHTS, MOST_DRAWS, are_few, keep_
 
 
 @pytest.mark.parametrize("beside", [None, -np.inf, 0.3, -20.0, 26.0])
-@pytest.mark.parametrize("draws", [1, 2, 3, 16, MOST_DRAWS])
+@pytest.mark.parametrize("draws", [1, 2, 7, MOST_DRAWS])
 @pytest.mark.parametrize("spread", [0.0, 1.0, FARTHEST_WEIGHTS])
-@pytest.mark.parametrize("zeros", [0, 1, 5])
+@pytest.mark.parametrize("zeros", [0, 2, 5])
 def test_kept_draws_are_those_of_the_integral_one_law_at_a_time(spread, draws, beside, zeros):
     rng = np.random.default_rng(0)
     log_weight = spread * np.array([0.5, -0.5, 0.1, -0.2, 0.4])
     log_weight[:zeros] = -np.inf
     assert are_few(log_weight, draws)
-    rho = np.vstack([np.eye(5), rng.dirichlet(np.full(5, 0.3), size=300)])
+    rho = np.vstack([np.eye(5), rng.dirichlet(np.full(5, 0.3), size=20)])
     kept = np.zeros_like(rho)
     keep_one(
         0, len(rho), rho, log_weight, float(draws), -np.inf if beside is None else beside, beside is not None, kept
