@@ -11,6 +11,7 @@ arithmetic, a few 1e-16, whether it stands for 1 or for exp(-50000). Logs appear
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from math import exp
 
@@ -92,12 +93,10 @@ class Scaled:
     def from_log(cls, log_number: ArrayLike) -> Scaled:
         """From natural logs, shape [n]; ``-inf`` is zero, and so is what lies below -5e8."""
         log_number = np.asarray(log_number, np.float64)
-        # The maximum of anything and NaN is NaN.
-        if not np.max(log_number, initial=-np.inf) < np.inf:
+        result = cls.empty(len(log_number))
+        if not put_exponentials(log_number, result):
             odd = int(np.argmin(log_number < np.inf))
             raise TreesimError(f"log of number {odd} is {log_number[odd]}, expected a finite number or -inf")
-        result = cls.empty(len(log_number))
-        put_exponentials(log_number, result)
         return result
 
     @classmethod
@@ -176,15 +175,16 @@ class Scaled:
         return np.array_equal(self.mantissa, other.mantissa) and np.array_equal(self.exponent, other.exponent)
 
 
-def put_exponentials(log_number: FloatArray, out: Scaled) -> None:
-    """Write exp of numbers in nats, finite or -inf, to `out`."""
-    room = out.room
+def put_exponentials(log_number: FloatArray, out: Scaled, largest: float = sys.float_info.max) -> bool:
+    """Write exp of numbers in nats to `out`; returns whether all of them are -inf or at most `largest` in size."""
+    room, fine = out.room, []
 
     def put(lo: int, hi: int) -> None:
         power = np.empty(VECTOR)
-        exponentials(lo, hi, log_number, room, power, power.view(np.int64))
+        fine.append(exponentials(lo, hi, log_number, largest, room, power, power.view(np.int64)))
 
     chunked(put, len(log_number), 3 * len(log_number))
+    return all(fine)
 
 
 def as_scaled(log_number: ArrayLike | Scaled) -> Scaled:

@@ -131,17 +131,11 @@ def put_reward(graph: LayeredGraph, log_reward: ArrayLike | Scaled, room: Scaled
     if isinstance(log_reward, Scaled):
         room.mantissa[:], room.exponent[:] = log_reward.mantissa, log_reward.exponent
         return
-    # A maximum with NaN among its numbers is NaN.
-    if not log_reward.max() <= LARGEST_LOG:
-        bad = int(np.argmin(log_reward <= LARGEST_LOG))
-        if not log_reward[bad] < np.inf:
-            raise RewardError(f"log reward of leaf {bad} is {log_reward[bad]}, expected a number or -inf")
-        raise RewardError(f"log reward of leaf {bad} is {log_reward[bad]}, expected at most 1e8 in size")
-    if log_reward.min() < -LARGEST_LOG:
-        small = np.flatnonzero((log_reward < -LARGEST_LOG) & (log_reward > -np.inf))
-        if len(small):
-            raise RewardError(f"log reward of leaf {small[0]} is {log_reward[small[0]]}, expected at most 1e8 in size")
-    put_exponentials(log_reward, room)
+    if put_exponentials(log_reward, room, LARGEST_LOG):
+        return
+    bad = int(np.argmin((np.abs(log_reward) <= LARGEST_LOG) | (log_reward == -np.inf)))
+    expected = "at most 1e8 in size" if np.isfinite(log_reward[bad]) else "a number or -inf"
+    raise RewardError(f"log reward of leaf {bad} is {log_reward[bad]}, expected {expected}")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -119,13 +119,18 @@ def exponential_parts(x):
 
 
 @kernel
-def exponentials(lo, hi, log_number, out, power, bits):
-    """exp of the numbers ``lo..hi``, some at a time: powers of two are made of bits, in room for `VECTOR` floats."""
+def exponentials(lo, hi, log_number, largest, out, power, bits):
+    """exp of the numbers ``lo..hi``, some at a time: powers of two are made of bits, in room for `VECTOR` floats.
+
+    Returns whether all of them are -inf or at most `largest` in size.
+    """
     mantissa, exponent = out
+    is_fine = True
     for start in range(lo, hi, VECTOR):
         stop = min(start + VECTOR, hi)
         x, number, block = log_number[start:stop], mantissa[start:stop], exponent[start:stop]
         for i in range(stop - start):
+            is_fine &= (abs(x[i]) <= largest) | (x[i] == -math.inf)
             number[i], shift, blocks = exponential_parts(x[i])
             block[i] = np.int32(blocks)
             # The last bits of a float of this size are a whole number: shifted, the exponent of a power of two.
@@ -134,6 +139,7 @@ def exponentials(lo, hi, log_number, out, power, bits):
             bits[i] <<= 52
         for i in range(stop - start):
             number[i] *= power[i]
+    return is_fine
 
 
 @kernel

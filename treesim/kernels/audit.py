@@ -51,7 +51,7 @@ def look_ahead(lo, hi, layer, below, out):
 def look_ahead_shared(lo, hi, layer, below, out):
     """The same where edges name their children, all children have one exponent and no edge has probability zero.
 
-    Two sums and extremes at once, so that none waits for another.
+    Four sums and two extremes at once, so that none waits for another.
     """
     ptr, prob, child = layer
     mantissa, exponent = below
@@ -60,22 +60,29 @@ def look_ahead_shared(lo, hi, layer, below, out):
     common = exponent[0]
     for v in range(lo, hi):
         start, stop = ptr[v] - base, ptr[v + 1] - base
-        total, least, most = 0.0, math.inf, 0.0
-        second_total, second_least, second_most = 0.0, math.inf, 0.0
-        for i in range((stop - start) // 2):
-            k = start + 2 * i
-            number, second = mantissa[np.uint32(child[k])], mantissa[np.uint32(child[k + 1])]
-            total += prob[k] * number
-            second_total += prob[k + 1] * second
-            least = number if number < least else least
-            most = number if number > most else most
-            second_least = second if second < second_least else second_least
-            second_most = second if second > second_most else second_most
-        if (stop - start) % 2:
-            number = mantissa[np.uint32(child[stop - 1])]
-            total += prob[stop - 1] * number
+        a, b, c, d = 0.0, 0.0, 0.0, 0.0
+        least, most, second_least, second_most = math.inf, 0.0, math.inf, 0.0
+        quarters = (stop - start) // 4
+        # Edges start .. start + 4 i are in one of the four sums, each edge once, and all between the extremes.
+        for i in range(quarters):
+            k = start + 4 * i
+            w, x = mantissa[np.uint32(child[k])], mantissa[np.uint32(child[k + 1])]
+            y, z = mantissa[np.uint32(child[k + 2])], mantissa[np.uint32(child[k + 3])]
+            a += prob[k] * w
+            b += prob[k + 1] * x
+            c += prob[k + 2] * y
+            d += prob[k + 3] * z
+            low, high = (w if w < x else x), (x if w < x else w)
+            second_low, second_high = (y if y < z else z), (z if y < z else y)
+            least = low if low < least else least
+            most = high if high > most else most
+            second_least = second_low if second_low < second_least else second_least
+            second_most = second_high if second_high > second_most else second_most
+        for k in range(start + 4 * quarters, stop):
+            number = mantissa[np.uint32(child[k])]
+            a += prob[k] * number
             least, most = min(least, number), max(most, number)
-        total += second_total
+        total = (a + b) + (c + d)
         if LOWEST <= total < HIGHEST:
             ahead[v - lo], ahead_exp[v - lo] = total, common
             lowest[v - lo], highest[v - lo] = min(least, second_least), max(most, second_most)
@@ -137,6 +144,8 @@ def audit_parents(lo, hi, layer, reach, here, here_twist, root, seen, below, fou
                 here, log_here = math.inf, math.inf
             elif next_value_exp[c] == value_exp[v]:
                 here = max(next_value[c] / value[v], value[v] / next_value[c])
+                if here <= ratio:
+                    continue
                 log_here = math.log(here)
             else:
                 log_here = abs(math.log(next_value[c] / value[v]) + (next_value_exp[c] - value_exp[v]) * LN2)
