@@ -25,9 +25,9 @@ def resample(child, below, least, scheme, log_z, ess, largest, here, pin, state,
     is_tree = child.shape[0] == 0
     particles = below.place.shape[1]
     has_powers = below.power.shape[1] > 0
-    copies = np.zeros(particles, np.int64)
-    points = np.zeros(particles + 1)
-    common = np.zeros(particles if has_powers else 0)
+    copies = np.empty(particles, np.int64)
+    points = np.empty(particles + 1)
+    common = np.empty(particles if has_powers else 0)
     for r in range(below.size.shape[0]):
         place, members, weight, value = below.place[r], below.members[r], below.weight[r], below.value[r]
         to_place, to_members, to_origin = here.place[r], here.members[r], here.origin[r]
