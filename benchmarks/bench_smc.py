@@ -22,7 +22,7 @@ from treesim import SMC, Instance, family
 
 RIVAL = Path(__file__).with_name("particles_rival.py")
 # Particles, and runs of ours and of theirs that take a fraction of a second.
-SIZES = ((16, 40_000, 20), (1_000, 1_000, 40), (100_000, 10, 2))
+SIZES = ((16, 80_000, 40), (1_000, 4_000, 80), (100_000, 60, 4))
 
 
 def main() -> None:
