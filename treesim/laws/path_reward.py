@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from treesim.arrays import read_only
 from treesim.graphs.layered import NO_CHILD, Layer, LayeredGraph
 from treesim.graphs.potentials import has_potentials, path_potential
 from treesim.graphs.values import expect_ahead
@@ -43,7 +44,7 @@ def expected_reward(law: Law, graph: LayeredGraph, reward: Scaled) -> float | No
             layer, potential = graph.layer(t), graph.potential(t)
             assert potential is not None
             each = law.steps.edges(t) * potential * mean[layer.child]
-            mean = expect_ahead(Layer(layer.ptr, np.ones_like(layer.prob), NO_CHILD), each)
+            mean = expect_ahead(Layer(layer.ptr, read_only(np.ones_like(layer.prob)), NO_CHILD), each)
         return float(mean.to_float()[0])
     if isinstance(law, PathListLaw):
         ends = graph.layer(graph.horizon - 1).ends(law.edges[:, -1].astype(np.int64))
