@@ -30,6 +30,7 @@ TOGETHER = {
     "discoveries": r"discoveries|test_the_battery_holds",
     "experiments": r"experiment",
     "pages": r"cli/test_pages",
+    "site": r"test_built_site",
     "laws": r"treesim/laws/",
     "samplers": r"treesim/samplers/",
     "graphs": r"treesim/graphs/",
