@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import cache
-from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from treesim.errors import TreeError, quoted
 from treesim.graphs.listed import Attributes, ListedGraph
 from treesim.instances.json_graphs import Edge, listed_graph
-
-if TYPE_CHECKING:
-    pass
 
 _TYPES: dict[str, Callable[[str], Any]] = {
     "int": int, "integer": int, "long": int, "float": float, "double": float, "real": float,
@@ -78,12 +73,13 @@ def listed_xml(path: Path) -> ListedGraph:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
         raise TreeError(f"it is no XML ({error})") from None
-    count: Counter[str] = Counter()
-    for name, times in Counter(map(attrgetter("tag"), root.iter())).items():
-        count[_local(name)] += times
-    if _tag(root) != "graphml" or count["graph"] != 1:
-        raise TreeError(f"it is {quoted(_tag(root))} with {count['graph']} graphs, expected GraphML with one")
-    if count["hyperedge"]:
+    names = {element.tag for element in root.iter()}
+    graphs, hyperedges = (
+        sum(1 for name in names if _local(name) == wanted for _ in root.iter(name)) for wanted in ("graph", "hyperedge")
+    )
+    if _tag(root) != "graphml" or graphs != 1:
+        raise TreeError(f"it is {quoted(_tag(root))} with {graphs} graphs, expected GraphML with one")
+    if hyperedges:
         raise TreeError("it has hyperedges, expected edges between two nodes")
     graph = _children(root, "graph")[0]
     keys = _Keys(root)
