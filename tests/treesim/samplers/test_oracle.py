@@ -50,7 +50,7 @@ class Guided:
 
 
 @pytest.mark.parametrize(
-    ("kind", "spec", "twin"), [(Pool, "mine:size=3", "sp-gsmc:pool=3"), (Guided, "mine", "sp-gsmc")]
+    ("kind", "spec", "twin"), [(Pool, "mine:size=2", "sp-gsmc:pool=2"), (Guided, "mine", "sp-gsmc")]
 )
 def test_a_user_sampler_has_the_law_and_the_cost_of_its_built_in_twin(kind, spec, twin):
     register_sampler("mine")(kind)
