@@ -50,7 +50,6 @@ def keep_one_of_few(rho: FloatArray, log_weight: FloatArray, draws: int, log_bes
     if not live.any():
         return kept
     decay, share = _grid(log_weight[live], draws, -np.inf if log_beside is None else log_beside)
-
     of_live = np.ascontiguousarray(rho[:, live])
     found = np.empty_like(of_live)
     chunked(

@@ -80,7 +80,7 @@ def process_map(
     def hire() -> None:
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, function))
-        with _interrupts_held(), _cores_shared(jobs):
+        with _interrupts_held(), _cores_shared(min(jobs, len(items))):
             process.start()
         theirs.close()
         workers.append(_Worker(process, ours))
@@ -143,12 +143,12 @@ def _interrupts_held() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _cores_shared(jobs: int) -> Iterator[None]:
+def _cores_shared(processes: int) -> Iterator[None]:
     """Processes that start here use their share of the cores, where nobody said how many threads they may have.
 
     Of OpenBLAS two processes with a thread a core each take ten times as long as one after the other.
     """
-    share = str(max(1, n_threads() // jobs))
+    share = str(max(1, n_threads() // processes))
     added = [name for name in THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(added, share))
     try:

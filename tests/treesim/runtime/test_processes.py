@@ -60,8 +60,11 @@ def test_cores_are_shared_where_nobody_said_how(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(processes, "n_threads", lambda: 8)
     assert dict(process_map(told, names, 3)) == dict.fromkeys(names, "2")
-    assert dict(process_map(told, names, 9)) == dict.fromkeys(names, "1")
+    assert dict(process_map(told, names[:2], 9)) == dict.fromkeys(names[:2], "4")
+    monkeypatch.setattr(processes, "n_threads", lambda: 1)
+    assert dict(process_map(told, names, 2)) == dict.fromkeys(names, "1")
     assert not any(name in os.environ for name in names)
+    monkeypatch.setattr(processes, "n_threads", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     assert dict(process_map(told, names, 1)) == dict.fromkeys(names, "8") | {"OMP_NUM_THREADS": "5"}
     assert os.environ["OMP_NUM_THREADS"] == "5"
