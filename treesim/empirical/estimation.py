@@ -10,9 +10,11 @@ A run of SMC tells more than its one output: its last population is the conditio
 
 On a tree more is known of SMC: the optimal twist is a control variate (`treesim.empirical.controlled`).
 
-On a trellis paths are too many to be counted. There, SMC with a path pinned estimates law / target on that path, R,
-without bias. So TV = E_target[(1 - R)_+] <= E_target[(1 - R^)_+], from paths drawn exactly from the target; and the set
-that shows the TV from below is {R^ >= 1}, a random one, its probability estimated under both laws.
+A trellis of few paths is unrolled, which changes no law.
+
+On other trellises paths are too many to be counted. There, SMC with a path pinned estimates law / target on that path,
+R, without bias. So TV = E_target[(1 - R)_+] <= E_target[(1 - R^)_+], from paths drawn exactly from the target; and the
+set that shows the TV from below is {R^ >= 1}, a random one, its probability estimated under both laws.
 """
 
 from __future__ import annotations
@@ -27,11 +29,12 @@ from treesim.empirical.controlled import controlled_margin, controlled_runs, is_
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance, require_instance
+from treesim.instances.merging import unroll
 from treesim.laws.law import LeafLaw, WalkLaw
 from treesim.laws.tv import TV
 from treesim.runtime.seeds import Stream, generator
 from treesim.runtime.threads import thread_map
-from treesim.samplers.base import Sampler
+from treesim.samplers.base import Sampler, remembered
 from treesim.samplers.draws import draw_guided
 from treesim.samplers.registry import SamplerLike
 from treesim.samplers.registry import sampler as sampler_of
@@ -41,6 +44,8 @@ from treesim.spec import require_kind
 DEFAULT_RUNS = 100_000
 DEFAULT_LEVEL = 0.99
 LEAST_RUNS = 20
+# Paths of a trellis that is unrolled where there is a control variate, and runs for each where there is none.
+MOST_UNROLLED, RUNS_A_PATH = 1 << 14, 16
 # Runs that estimate law / target on one path.
 UPPER_RUNS, LOWER_RUNS = 32, 4
 # The risk of an interval without a control variate, where there is one with it: it seldom is the narrower.
@@ -121,16 +126,25 @@ def estimate(
         raise SpecError(f"n is {n} and the level {level}, expected at least {LEAST_RUNS} runs and a level below 1")
     if not instance.graph.keeps_edges:
         tv, reward = _on_leaves(sampler, instance, n, seed, level, target)
-        return Estimate(TV(tv[0], tv[1], "estimated", level), reward, n)
+        return Estimate(TV(*tv, "estimated", level), reward, n)
     if target is not None:
         raise NoExactLaw(
             "on a trellis runs tell the distance to the instance's own target only; unroll it if it is small"
         )
+    paths = 2.0 ** min(instance.graph.log2_paths, 1000.0)
+    if paths <= MOST_UNROLLED and (RUNS_A_PATH * paths <= n or is_controlled(sampler, _unrolled(instance))):
+        tv, reward = _on_leaves(sampler, _unrolled(instance), n, seed, level)
+        return Estimate(TV(*tv, "estimated", level), None if has_potentials(instance.graph) else reward, n)
     # Half of the runs and half of the risk for each side of the matter.
     shared = 0.5 * (1.0 + level)
     leaves, reward = _on_leaves(sampler, instance, max(LEAST_RUNS, n // 2), seed, shared)
     paths = _on_paths(sampler, instance, n // 2, seed, shared)
     return Estimate(TV(max(leaves[0], paths[0]), paths[1], "estimated", level), reward, n)
+
+
+@remembered
+def _unrolled(instance: Instance) -> Instance:
+    return unroll(instance)
 
 
 def _on_leaves(

@@ -16,8 +16,11 @@ from treesim import (
     Scaled,
     SpecError,
     family,
+    optimal_twist,
     register_sampler,
     sampler,
+    unroll,
+    with_potentials,
 )
 from treesim.empirical import controlled, estimation
 from treesim.empirical.estimation import estimate
@@ -89,7 +92,8 @@ SHORT = family("markov", horizon=5, states=2, perturbation="log-normal:sigma=1",
 
 
 @pytest.mark.parametrize("kind", [SMC(2), SMC(4, proposal="optimal")])
-def test_on_a_trellis_intervals_cover_the_exact_tv_of_the_paths(kind):
+def test_on_a_trellis_intervals_cover_the_exact_tv_of_the_paths(kind, monkeypatch):
+    monkeypatch.setattr(estimation, "MOST_UNROLLED", 0)
     exact = kind.law(SHORT).tv(SHORT.target).lo
     level, repeats = 0.9, 80
     missed = sum(
@@ -101,6 +105,34 @@ def test_on_a_trellis_intervals_cover_the_exact_tv_of_the_paths(kind):
     wide, narrow = (estimate(kind, SHORT, n=n).tv for n in (2_000, 200_000))
     assert narrow.lo <= exact <= narrow.hi
     assert narrow.hi - narrow.lo < 0.12 < 0.25 < wide.hi - wide.lo
+
+
+def test_a_trellis_of_few_paths_is_unrolled_and_controlled(monkeypatch):
+    """Also with potentials, whose rewards the ends of paths do not tell."""
+    chain = family("markov", horizon=5, states=2).graph
+    graph = with_potentials(chain, [np.random.default_rng(1).normal(size=len(chain.layer(t).prob)) for t in range(5)])
+    twist = optimal_twist(graph, np.zeros(graph.n_leaves))
+    weighted = Instance(graph, twist * Scaled.from_log(0.3 * np.random.default_rng(2).normal(size=graph.n_nodes)))
+    for instance in (SHORT, weighted):
+        exact = SMC(4).law(instance).tv(instance.target)
+        found = estimate(SMC(4), instance, n=20_000)
+        assert found.tv.lo <= exact.lo <= exact.hi <= found.tv.hi < found.tv.lo + 0.03
+        assert (found.expected_reward is None) == (instance is weighted)
+        # Of other resampling no law is known: many more runs agree, and the general way is far wider.
+        few, many = (estimate(SMC(4, "systematic"), instance, n=n, seed=n).tv for n in (4_000, 400_000))
+        assert few.lo <= many.hi and many.lo <= few.hi and many.width < 0.2 * few.width
+        monkeypatch.setattr(estimation, "MOST_UNROLLED", 31)
+        assert estimate(SMC(4, "systematic"), instance, n=4_000).tv.width > 10 * few.width
+        monkeypatch.undo()
+
+
+def test_a_trellis_of_few_paths_is_unrolled_where_runs_are_many():
+    """32 paths, for which 512 runs are enough."""
+    kind = RandomSuffix(2)
+    exact = kind.law(unroll(SHORT)).tv(unroll(SHORT).target).lo
+    few, enough, many = (estimate(kind, SHORT, n=n).tv for n in (511, 512, 200_000))
+    assert few.hi == 1.0 > enough.hi
+    assert many.lo <= exact <= many.hi < many.lo + 0.03
 
 
 def test_on_a_long_trellis_there_is_an_interval_too():

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from treesim.kernels.audit import NOTHING_FOUND, PAIRS, audit_pairs, audit_parents, look_ahead
+from treesim.kernels.audit import NOTHING_FOUND, PAIRS, audit_pairs, audit_parents, look_ahead, look_ahead_shared
 
 PARENTS = 3 * PAIRS + 8
 FROM, TO = 7, PARENTS - 2
@@ -123,3 +123,21 @@ def test_a_root_of_another_exponent_and_values_near_the_ends_of_a_block():
         level.twist *= scale
         level.below[:] = np.clip(level.below, 2.0**-257, np.nextafter(2.0**255, 0))
         same(*level.audited())
+
+
+@pytest.mark.parametrize("degree", range(1, 10))
+def test_edges_that_name_their_children_are_all_looked_at(degree):
+    """Each of the children in turn is the least, or the most."""
+    child = np.arange(degree, dtype=np.int32)[::-1].copy()
+    layer = read_only(np.array([0, degree])), read_only(np.full(degree, 1 / degree)), read_only(child)
+    for extreme in (1e-3, 1e3):
+        for at in range(degree):
+            numbers = np.linspace(1.0, 2.0, degree)
+            numbers[at] = extreme
+            below = read_only(numbers), read_only(np.zeros(degree, np.int32))
+            seen, expected = ([np.empty(1), np.empty(1, np.int32), np.empty(1), np.empty(1)] for _ in range(2))
+            look_ahead_shared(0, 1, layer, below, tuple(seen))
+            look_ahead(0, 1, layer, below, tuple(expected))
+            assert seen[0] == pytest.approx(expected[0], rel=1e-15) and seen[0] == pytest.approx(numbers.mean())
+            assert [part[0] for part in seen[1:]] == [part[0] for part in expected[1:]]
+            assert extreme in (seen[2][0], seen[3][0])
