@@ -23,42 +23,48 @@ class _Keys:
     """What a file declares: names, types and defaults of attributes, for nodes and for edges."""
 
     def __init__(self, root: Element) -> None:
-        self.declared: dict[str, tuple[str, str]] = {}
+        self.declared: dict[str, tuple[str, str, Callable[[str], Any]]] = {}
         self.defaults: dict[str, Attributes] = {"node": {}, "edge": {}}
         for element in _children(root, "key"):
             key = element.get("id", "")
             name = element.get("attr.name") or element.get("yfiles.type") or key
-            self.declared[key] = name, element.get("attr.type", "string")
+            kind = element.get("attr.type", "string")
+            self.declared[key] = name, kind, _TYPES.get(kind, str)
             for default in _children(element, "default"):
-                for kind in self.defaults:
-                    if element.get("for", "all") in (kind, "all"):
-                        self.defaults[kind][name] = self._value(key, default, lambda name: f"default of {quoted(name)}")
+                for owner in self.defaults:
+                    if element.get("for", "all") in (owner, "all"):
+                        self.defaults[owner][name] = self._value(key, default, None)
 
     def attributes(self, element: Element, kind: str, what: Callable[[Element], str]) -> Attributes:
         """The attributes of a node or an edge, defaults where it says nothing; `what` says how messages call it."""
-        attributes = self.defaults[kind].copy()
+        attributes, declared = self.defaults[kind].copy(), self.declared
         for data in element:
             if _local(data.tag) != "data":
                 continue
             key = data.get("key", "")
-            if key not in self.declared:
+            if key not in declared:
                 raise TreeError(f"{what(element)} has data with key {quoted(key)}, which the file does not declare")
-            name, _ = self.declared[key]
             if len(data) == 0:
-                attributes[name] = self._value(key, data, lambda name: f"{quoted(name)} of {what(element)}")
+                name, _, read = declared[key]
+                try:
+                    attributes[name] = read(data.text or "")
+                except (ValueError, KeyError):
+                    self._value(key, data, what(element))
                 continue
             label = next((part.text for part in data.iter() if _tag(part) in ("NodeLabel", "EdgeLabel")), None)
             if label is not None:
                 attributes["label"] = label.strip()
         return attributes
 
-    def _value(self, key: str, element: Element, what: Callable[[str], str]) -> Any:
-        text, (name, kind) = element.text or "", self.declared[key]
+    def _value(self, key: str, element: Element, owner: str | None) -> Any:
+        """What an element says; of an owner, or without one the default."""
+        text, (name, kind, read) = element.text or "", self.declared[key]
         try:
-            return _TYPES.get(kind, str)(text)
+            return read(text)
         except (ValueError, KeyError):
+            what = f"default of {quoted(name)}" if owner is None else f"{quoted(name)} of {owner}"
             article = "an" if kind[0] == "i" else "a"
-            raise TreeError(f"{what(name)} is {quoted(text)}, expected {article} {kind}") from None
+            raise TreeError(f"{what} is {quoted(text)}, expected {article} {kind}") from None
 
 
 def listed_xml(path: Path) -> ListedGraph:
