@@ -101,3 +101,15 @@ def read_only(array: NDArray) -> NDArray:  # type: ignore[type-arg]
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def spread(log_number: FloatArray) -> float:
+    """How far logs are apart, in nats, those of zeros left out; zero where none is left.
+
+    Examples
+    --------
+    >>> spread(np.array([1.0, -np.inf, 3.5])), spread(np.array([-np.inf]))
+    (2.5, 0.0)
+    """
+    finite = log_number[log_number > -np.inf]
+    return float(np.ptp(finite)) if len(finite) else 0.0

@@ -10,7 +10,7 @@ import pytest
 from treesim import TV, Instance, Scaled, Tree, family, instance_from_graph, sampler
 from treesim import notebook as shown
 from treesim.figures.inline import LARGEST, graph_svg, instance_svg
-from treesim.instances.json_graphs import graph_of_document
+from treesim.instances.json_graphs import listed_document
 
 NASTY = "<script>alert('$x$')</script>"
 
@@ -43,7 +43,7 @@ class Reader(HTMLParser):
 @pytest.fixture
 def nasty():
     return instance_from_graph(
-        graph_of_document({
+        listed_document({
             "name": NASTY, "children": [
                 {"name": "a", "prob": 0.5, "reward": 1.0}, {"name": "b", "prob": 0.5, "reward": 2.0}
             ],

@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from treesim.arrays import BoolArray, Brief, FloatArray, IntArray
+from treesim.arrays import BoolArray, Brief, FloatArray, IntArray, spread
 from treesim.instances.instance import Instance
 from treesim.kernels.controlled import control_step
 from treesim.kernels.runs import Runs
@@ -69,9 +69,7 @@ def is_controlled(sampler: Sampler, instance: Instance) -> bool:
     positive wherever the target goes, and V* / V^ in the range of floats."""
     if not isinstance(sampler, SMC) or sampler.final != "weight" or instance.graph.keeps_edges:
         return False
-    return covers(instance) and all(
-        float(np.ptp(log_over[log_over > -np.inf])) < FARTHEST for log_over in _over_value(instance)
-    )
+    return covers(instance) and all(spread(log_over) < FARTHEST for log_over in _over_value(instance))
 
 
 def controlled_runs(

@@ -29,7 +29,7 @@ from treesim.empirical.controlled import controlled_margin, controlled_runs, is_
 from treesim.errors import NoExactLaw, SpecError
 from treesim.graphs.potentials import has_potentials
 from treesim.instances.instance import Instance, require_instance
-from treesim.instances.merging import unroll
+from treesim.instances.merging import paths_of, unroll
 from treesim.laws.law import LeafLaw, WalkLaw
 from treesim.laws.tv import TV
 from treesim.runtime.seeds import Stream, generator
@@ -131,8 +131,8 @@ def estimate(
         raise NoExactLaw(
             "on a trellis runs tell the distance to the instance's own target only; unroll it if it is small"
         )
-    paths = 2.0 ** min(instance.graph.log2_paths, 1000.0)
-    if paths <= MOST_UNROLLED and (RUNS_A_PATH * paths <= n or is_controlled(sampler, _unrolled(instance))):
+    n_paths = paths_of(instance.graph)
+    if n_paths <= MOST_UNROLLED and (RUNS_A_PATH * n_paths <= n or is_controlled(sampler, _unrolled(instance))):
         tv, reward = _on_leaves(sampler, _unrolled(instance), n, seed, level)
         return Estimate(TV(*tv, "estimated", level), None if has_potentials(instance.graph) else reward, n)
     # Half of the runs and half of the risk for each side of the matter.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
@@ -19,52 +19,57 @@ _TYPES: dict[str, Callable[[str], Any]] = {
 }  # fmt: skip
 
 
+class _Key(NamedTuple):
+    """The name of an attribute, its type, and what reads its texts."""
+
+    name: str
+    kind: str
+    read: Callable[[str], Any]
+
+    def odd(self, text: str | None, what: str) -> TreeError:
+        """What tells that a text is not of the type."""
+        article = "an" if self.kind[0] == "i" else "a"
+        return TreeError(f"{what} is {quoted(text or '')}, expected {article} {self.kind}")
+
+
 class _Keys:
     """What a file declares: names, types and defaults of attributes, for nodes and for edges."""
 
     def __init__(self, root: Element) -> None:
-        self.declared: dict[str, tuple[str, str, Callable[[str], Any]]] = {}
+        self.declared: dict[str, _Key] = {}
         self.defaults: dict[str, Attributes] = {"node": {}, "edge": {}}
         for element in _children(root, "key"):
-            key = element.get("id", "")
-            name = element.get("attr.name") or element.get("yfiles.type") or key
-            kind = element.get("attr.type", "string")
-            self.declared[key] = name, kind, _TYPES.get(kind, str)
+            place, kind = element.get("id", ""), element.get("attr.type", "string")
+            name = element.get("attr.name") or element.get("yfiles.type") or place
+            key = self.declared[place] = _Key(name, kind, _TYPES.get(kind, str))
             for default in _children(element, "default"):
+                try:
+                    value = key.read(default.text or "")
+                except (ValueError, KeyError):
+                    raise key.odd(default.text, f"default of {quoted(name)}") from None
                 for owner in self.defaults:
                     if element.get("for", "all") in (owner, "all"):
-                        self.defaults[owner][name] = self._value(key, default, None)
+                        self.defaults[owner][name] = value
 
     def attributes(self, element: Element, kind: str, what: Callable[[Element], str]) -> Attributes:
         """The attributes of a node or an edge, defaults where it says nothing; `what` says how messages call it."""
-        attributes, declared = self.defaults[kind].copy(), self.declared
+        attributes = self.defaults[kind].copy()
         for data in element:
             if _local(data.tag) != "data":
                 continue
-            key = data.get("key", "")
-            if key not in declared:
-                raise TreeError(f"{what(element)} has data with key {quoted(key)}, which the file does not declare")
+            key = self.declared.get(place := data.get("key", ""))
+            if key is None:
+                raise TreeError(f"{what(element)} has data with key {quoted(place)}, which the file does not declare")
             if len(data) == 0:
-                name, _, read = declared[key]
                 try:
-                    attributes[name] = read(data.text or "")
+                    attributes[key.name] = key.read(data.text or "")
                 except (ValueError, KeyError):
-                    self._value(key, data, what(element))
+                    raise key.odd(data.text, f"{quoted(key.name)} of {what(element)}") from None
                 continue
             label = next((part.text for part in data.iter() if _tag(part) in ("NodeLabel", "EdgeLabel")), None)
             if label is not None:
                 attributes["label"] = label.strip()
         return attributes
-
-    def _value(self, key: str, element: Element, owner: str | None) -> Any:
-        """What an element says; of an owner, or without one the default."""
-        text, (name, kind, read) = element.text or "", self.declared[key]
-        try:
-            return read(text)
-        except (ValueError, KeyError):
-            what = f"default of {quoted(name)}" if owner is None else f"{quoted(name)} of {owner}"
-            article = "an" if kind[0] == "i" else "a"
-            raise TreeError(f"{what} is {quoted(text)}, expected {article} {kind}") from None
 
 
 def listed_xml(path: Path) -> ListedGraph:

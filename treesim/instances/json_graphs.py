@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from treesim.errors import TreeError, quoted
 from treesim.graphs.listed import Attributes, ListedGraph
 from treesim.instances.names import is_text
-
-if TYPE_CHECKING:
-    import networkx as nx
 
 EXPECTED = (
     'expected {"nodes": [{"id": ..., "reward": ...}], "edges": [{"source": ..., "target": ..., "prob": ...}]}, '
@@ -35,18 +32,6 @@ class Edge(NamedTuple):
     def __str__(self) -> str:
         key = "" if self.key is None else f" with key {quoted(self.key)}"
         return f"{quoted(self.source)} -> {quoted(self.target)}{key}"
-
-
-def graph_of_document(document: Any) -> nx.DiGraph:
-    """The graph of a JSON document, as `listed_document` reads it.
-
-    Examples
-    --------
-    >>> graph = graph_of_document({"name": "a", "children": [{"name": "b", "prob": 1.0, "reward": 2.0}]})
-    >>> list(graph.edges(data="prob"))
-    [('a', 'b', 1.0)]
-    """
-    return listed_document(document).to_networkx()
 
 
 def listed_document(document: Any) -> ListedGraph:

@@ -154,6 +154,11 @@ def merge(instance: Instance, tolerance: float = 0.0) -> tuple[Instance, MergeRe
     return merged, report
 
 
+def paths_of(graph: LayeredGraph) -> float:
+    """How many paths there are, the leaves of the tree that a graph is unrolled to; infinite beyond floats."""
+    return 2.0**graph.log2_paths if graph.log2_paths < 1000 else math.inf
+
+
 def unroll(instance: Instance) -> Instance:
     """The instance on the tree of all its paths; potentials on the way to a prefix become part of its value.
 
@@ -173,7 +178,7 @@ def unroll(instance: Instance) -> Instance:
     graph = instance.graph
     if not graph.keeps_edges:
         return instance
-    paths = 2.0**graph.log2_paths if graph.log2_paths < 1000 else math.inf
+    paths = paths_of(graph)
     require_memory(paths * (8 + 2 * BYTES_A_VALUE), f"a tree of 2^{graph.log2_paths:.4g} leaves, with V* and V^,")
     at, rows = np.zeros(1, np.int64), [np.zeros(1, np.int64)]
     degrees, probs, written = [], [], []

@@ -5,7 +5,8 @@ import math
 import numpy as np
 
 from treesim.kernels import kernel
-from treesim.kernels.arithmetic import LN2, NO_EXPONENT, shifted
+from treesim.kernels.arithmetic import LN2
+from treesim.kernels.resampling import to_common_power
 
 
 @kernel
@@ -17,20 +18,15 @@ def control_step(below, log_z, over, log_unit, chances, log_mass, ratio, chance,
     is multiplied by in D, rho - rho before, goes to its nodes in `at_level`.
     """
     has_powers = below.power.shape[1] > 0
-    mass = np.empty(place.shape[1])
+    mass, common = np.empty(place.shape[1]), np.empty(place.shape[1] if has_powers else 0)
     for r in range(place.shape[0]):
-        n, unit = below.size[r], 0
+        n, unit, weight = below.size[r], 0, below.weight[r]
         if has_powers:
-            unit = NO_EXPONENT
-            for i in range(n):
-                if below.weight[r, i] > 0.0:
-                    unit = max(unit, below.power[r, i])
+            unit = to_common_power(n, weight, below.power[r], common)
+            weight = common
         total, particles = 0.0, 0
         for i in range(n):
-            weight = below.weight[r, i]
-            if has_powers and weight > 0.0:
-                weight = shifted(weight, below.power[r, i] - unit)
-            mass[i] = below.members[r, i] * weight * over[below.place[r, i]]
+            mass[i] = below.members[r, i] * weight[i] * over[below.place[r, i]]
             total += mass[i]
             particles += below.members[r, i]
         rho, log_new = 0.0, -math.inf

@@ -120,8 +120,17 @@ def all_but_first(y, parents, parent, prob, place):
 
 
 @kernel
+def orders_of_first(has_parent, has_kind, together, alike):
+    """By how many orders the first particle multiplies those of the others, of which `together` have the parent of the
+    next, and `alike` its kind: whether it has them, too."""
+    orders = together + 1.0 if has_parent else 1.0
+    return orders / (alike + 1.0) if has_kind else orders
+
+
+@kernel
 def move_populations(mass, size, parents, parent, prob, place, out):
-    """The mass of every population below, from that of the populations of their parents, `parents` nodes in all."""
+    """The mass of every population below, of two particles at least, from that of the populations of their parents,
+    `parents` nodes in all."""
     n, top = size, prob.shape[0] - 1
     y, s = np.zeros(n, np.int64), 0
     while s < out.shape[0]:
@@ -129,13 +138,10 @@ def move_populations(mass, size, parents, parent, prob, place, out):
             following(y, 1)
         at, chance, together, alike = all_but_first(y, parents, parent, prob, place)
         # The first particle runs through all kinds up to that of the second.
-        last = y[1] if n > 1 else top
-        for first in range(last + 1):
+        for first in range(y[1] + 1):
             kind = top - first
             above = parent[kind]
-            orders = together + 1.0 if n > 1 and above == parent[top - last] else 1.0
-            if n > 1 and first == last:
-                orders /= alike + 1.0
+            orders = orders_of_first(above == parent[top - y[1]], first == y[1], together, alike)
             out[s] = mass[at + place[1, parents - 1 - above]] * chance * (prob[kind] * orders)
             s += 1
 
@@ -157,9 +163,7 @@ def keep_of_populations(mass, size, parents, parent, prob, place, weight, total,
         for first in range(y[1] + 1):
             kind = top - first
             above = parent[kind]
-            orders = together + 1.0 if above == parent[top - y[1]] else 1.0
-            if first == y[1]:
-                orders /= alike + 1.0
+            orders = orders_of_first(above == parent[top - y[1]], first == y[1], together, alike)
             here = mass[at + place[1, parents - 1 - above]] * chance * (prob[kind] * orders)
             if held + weight[kind] > 0.0:
                 a_share = here / (held + weight[kind])

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from treesim.arrays import FloatArray
+from treesim.arrays import FloatArray, spread
 from treesim.kernels.one_of_n import LEFT_TAIL, RIGHT_TAIL, STEPS_A_NAT
 from treesim.kernels.smc_counts import keep_on_a_grid
 from treesim.runtime.threads import chunked
@@ -69,8 +69,7 @@ def are_few(log_weight: FloatArray, draws: int) -> bool:
     >>> are_few(np.array([-np.inf, 0.0, 40.0]), 64), are_few(np.array([0.0, 400.0]), 64)
     (True, False)
     """
-    finite = log_weight[log_weight > -np.inf]
-    return draws <= MOST_DRAWS and (not len(finite) or float(np.ptp(finite)) <= FARTHEST_WEIGHTS)
+    return draws <= MOST_DRAWS and spread(log_weight) <= FARTHEST_WEIGHTS
 
 
 def _grid(log_weight: FloatArray, draws: int, log_beside: float) -> tuple[FloatArray, FloatArray]:

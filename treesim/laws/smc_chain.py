@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from treesim.arrays import Brief, FloatArray, IntArray
+from treesim.arrays import Brief, FloatArray, IntArray, spread
 from treesim.kernels.populations import keep_of_populations, move_populations, places, resample_populations
 from treesim.kernels.race import race_kinds
 from treesim.kernels.smc_counts import binomial_step, keep_one
@@ -245,9 +245,7 @@ class CountChain(Brief):
     @cached_property
     def _weighs_plainly(self) -> bool:
         """Whether the last particle is kept by weights whose sums do not leave the range of floats."""
-        log_weight = self.kinds[-1].log_weight
-        finite = log_weight[np.isfinite(log_weight)]
-        return not self.by_race and float(np.ptp(finite)) < FARTHEST_WEIGHTS if len(finite) else not self.by_race
+        return not self.by_race and spread(self.kinds[-1].log_weight) < FARTHEST_WEIGHTS
 
     def _resampled(self, t: int, mass: FloatArray) -> FloatArray:
         """The mass of the populations before the step from level `t`, by that of those before they are resampled."""

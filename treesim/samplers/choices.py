@@ -70,10 +70,7 @@ class _Waiting:
 
     def push(self, branch: Branch) -> None:
         """Let it wait."""
-        alike = self._alike.get(-frexp(branch[3])[1] // GRAIN)
-        if alike is None:
-            alike = self._like(branch)
-        alike.append(branch)
+        self._like(branch).append(branch)
 
     def push_last(self, branch: Branch) -> None:
         """Let it be taken after all that are like it."""
