@@ -102,6 +102,20 @@ def is_given(attribute: Any) -> bool:
         return False
 
 
+def key_of(attributes: dict[str, Any], name: str) -> str | None:
+    """Under which name attributes give a number: as it is, or its log; None if they do not.
+
+    Examples
+    --------
+    >>> key_of({"reward": 1.0}, "reward"), key_of({"log_reward": 0.0}, "reward"), key_of({"reward": None}, "reward")
+    ('reward', 'log_reward', None)
+    """
+    if is_given(attributes.get(name)):
+        return name
+    log_name = f"log_{name}"
+    return log_name if is_given(attributes.get(log_name)) else None
+
+
 def number_of(attribute: Any) -> float:
     """An attribute as a float, NaN if it is none; texts and whole numbers of any length are read.
 

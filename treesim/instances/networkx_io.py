@@ -21,7 +21,7 @@ from treesim.graphs.from_networkx import edges_of_layers, unfold_tree, unfold_tr
 from treesim.graphs.layered import LayeredGraph
 from treesim.graphs.listed import ListedGraph
 from treesim.graphs.potentials import with_potentials
-from treesim.graphs.steps import StepGraph, attributes_there, is_given, number_of, step_graph
+from treesim.graphs.steps import StepGraph, attributes_there, key_of, number_of, step_graph
 from treesim.graphs.tree import Tree
 from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import expect_level, optimal_twist
@@ -223,7 +223,7 @@ def _attribute(name: str, number: float, log_number: float) -> dict[str, Any]:
 def _read_potentials(steps: StepGraph) -> list[FloatArray] | None:
     """log g of the edges of each level; None where no edge carries a potential."""
     logs = np.zeros(len(steps.ends) + 1)
-    given = [_key_of(attributes, "potential") for _, _, attributes in steps.ends]
+    given = [key_of(attributes, "potential") for _, _, attributes in steps.ends]
     if not any(given):
         return None
     for e, ((start, end, attributes), key) in enumerate(zip(steps.ends, given, strict=True)):
@@ -246,7 +246,7 @@ def _read_values(graph: ListedGraph, nodes: list[Hashable], is_inner: BoolArray,
     """Write log V^ of inner nodes; whether there is any. The root's may be missing, NaN then."""
     inner = np.flatnonzero(is_inner).tolist()
     about = graph.nodes
-    has = [_key_of(about[nodes[v]], "value") is not None for v in inner]
+    has = [key_of(about[nodes[v]], "value") is not None for v in inner]
     if not any(has):
         return False
     lacking = [nodes[v] for v, is_there in zip(inner, has, strict=True) if not is_there and v]
@@ -257,7 +257,7 @@ def _read_values(graph: ListedGraph, nodes: list[Hashable], is_inner: BoolArray,
         )
     there = [v for v, is_there in zip(inner, has, strict=True) if is_there]
     log_number[there] = _logs(graph, [nodes[v] for v in there], "value")
-    leaves = [v for v in np.flatnonzero(~is_inner).tolist() if _key_of(about[nodes[v]], "value") is not None]
+    leaves = [v for v in np.flatnonzero(~is_inner).tolist() if key_of(about[nodes[v]], "value") is not None]
     said = _logs(graph, [nodes[v] for v in leaves], "value")
     is_odd = ~np.isclose(said, log_number[leaves], rtol=1e-6, atol=1e-6)
     odd = [nodes[v] for v, is_other in zip(leaves, is_odd.tolist(), strict=True) if is_other]
@@ -279,7 +279,7 @@ def _logs(graph: ListedGraph, nodes: list[Hashable], name: str, is_reward: bool 
 
 
 def _log_number(node: Hashable, attributes: dict[str, Any], name: str, is_reward: bool) -> float:
-    key = _key_of(attributes, name)
+    key = key_of(attributes, name)
     if key is None:
         assert is_reward
         raise RewardError(
@@ -287,14 +287,6 @@ def _log_number(node: Hashable, attributes: dict[str, Any], name: str, is_reward
             f"leaf; {attributes_there(attributes)} (--reward-attribute, or reward_attribute, takes another name)"
         )
     return _log_of(attributes[key], key, key == name, f"node {quoted(node)}")
-
-
-def _key_of(attributes: dict[str, Any], name: str) -> str | None:
-    """Under which name attributes give a number: as it is, or its log; None if they do not."""
-    if is_given(attributes.get(name)):
-        return name
-    log_name = f"log_{name}"
-    return log_name if is_given(attributes.get(log_name)) else None
 
 
 def _log_of(given: Any, key: str, is_linear: bool, what: str) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from treesim.errors import OutcomeError, quoted
 from treesim.graphs.listed import ListedGraph
-from treesim.graphs.steps import is_given, number_of
+from treesim.graphs.steps import is_given, key_of, number_of
 from treesim.instances.instance import Instance
 from treesim.instances.outcomes import NO_ANSWER, Outcomes, numbered
 from treesim.scaled import Scaled
@@ -102,11 +102,7 @@ def _leaf_below(instance: Instance) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 def _true_reward(leaves: Sequence[Hashable], attributes: Sequence[dict[str, Any]]) -> Scaled | None:
-    given = [
-        "true_reward" if is_given(about.get("true_reward"))
-        else "log_true_reward" if is_given(about.get("log_true_reward")) else None
-        for about in attributes
-    ]  # fmt: skip
+    given = [key_of(about, "true_reward") for about in attributes]
     if not any(given):
         return None
     numbers = np.empty(len(leaves))
