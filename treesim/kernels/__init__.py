@@ -8,6 +8,9 @@ Arrays that belong together come as one tuple, unpacked in a kernel's first line
 `treesim.scaled.Scaled` array its ``numbers``, ``(mantissa, exponent)``. Plain tuples, where a kernel is called once a
 level: numba reads their types as fast as those of the arrays, and a NamedTuple's a microsecond slower. The populations
 of SMC, whose steps take longer, are NamedTuples.
+
+An array is never assigned to a slice (``a[:] = b``): with it numba compiles what formats the error of shapes that do
+not fit, more than a second's work.
 """
 
 from typing import Any

@@ -14,7 +14,8 @@ def backtracking_steps(steps, edge_ptr, parent, up, down, law, visits):
     n_inner = edge_ptr.shape[0] - 1
     next_law = np.empty(law.shape[0])
     for _ in range(steps):
-        next_law[:] = 0.5 * law
+        for v in range(law.shape[0]):
+            next_law[v] = 0.5 * law[v]
         # `next_law` holds the half that stays everywhere, and what the nodes before v send on.
         for v in range(law.shape[0]):
             moving = 0.5 * law[v]
@@ -26,7 +27,8 @@ def backtracking_steps(steps, edge_ptr, parent, up, down, law, visits):
             if v < n_inner:
                 for e in range(edge_ptr[v], edge_ptr[v + 1]):
                     next_law[e + 1] += moving * down[e]
-        law[:] = next_law
+        for v in range(law.shape[0]):
+            law[v] = next_law[v]
 
 
 @kernel
@@ -55,7 +57,8 @@ def momentum_steps(steps, edge_ptr, parent, goes_up, turns_up, down, law, visits
                 if v > 0:
                     next_law[1, parent[v]] += looks_up * goes_up[v]
                     arrived[parent[v]] += looks_up * goes_up[v]
-        law[:] = next_law
+        for v in range(law.shape[1]):
+            law[0, v], law[1, v] = next_law[0, v], next_law[1, v]
 
 
 @kernel

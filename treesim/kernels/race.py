@@ -14,6 +14,7 @@ import numpy as np
 
 from treesim.kernels import kernel
 from treesim.kernels.arithmetic import LN2, exponential, product
+from treesim.kernels.one_of_n import heaviest_first
 from treesim.kernels.uniforms import uniform
 from treesim.kernels.walk import draw_edge
 
@@ -22,7 +23,9 @@ from treesim.kernels.walk import draw_edge
 def race_by_log(prob, log_weight, draws, out):
     """log h at every atom; where a weight is zero, p0^(N-1): among nothing but zeros the pick is uniform."""
     n = prob.shape[0]
-    order = np.argsort(log_weight)
+    order = np.arange(n)
+    heaviest_first(log_weight, np.zeros(n, np.int32), order)
+    order = order[::-1]
     p_zero, dead = 0.0, 0
     while dead < n and log_weight[order[dead]] == -math.inf:
         p_zero += prob[order[dead]]

@@ -20,7 +20,8 @@ def binomial_step(rho, mass, size, out):
     for s in range(rho.shape[0]):
         p, q = rho[s, 0], rho[s, 1]
         if p == 0.0 or q == 0.0:
-            out[:, 0 if p == 0.0 else size] += mass[:, s]
+            for r in range(mass.shape[0]):
+                out[r, 0 if p == 0.0 else size] += mass[r, s]
             continue
         mode = min(size, int((size + 1) * p))
         low, high, total = mode, mode, 1.0

@@ -16,7 +16,8 @@ def correct_wins(level_ptr, event, mass, nobody, blank, is_correct, votes):
     answers = nobody.shape[0]
     below, at = np.zeros((answers, votes + 1)), np.zeros((answers, votes + 1))
     most, here = np.zeros(answers, np.int64), np.zeros(answers, np.bool_)
-    below[:, 0] = nobody
+    for answer in range(answers):
+        below[answer, 0] = nobody[answer]
     n_right = min(votes, is_correct.sum())
     n_wrong = min(votes, answers - is_correct.sum())
     state = np.zeros((n_right + 1, n_wrong + 1, votes + 1))
