@@ -1,3 +1,4 @@
+import gc
 import os
 import re
 from functools import cache
@@ -23,6 +24,26 @@ def pytest_configure(config):
     """
     if config.getoption("--hypothesis-profile", default=None) != "explore":
         providers._get_local_constants = lambda: providers._local_constants
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config, items):
+    """The normal run tries every second of hypothesis' examples; ``-m slow`` is these tests, too, with all of them."""
+    if config.getoption("--hypothesis-profile", default=None) == "explore":
+        return
+    random = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
+    if config.getoption("markexpr") == "slow":
+        for item in random:
+            item.add_marker("slow")
+    else:
+        for test in {item.obj for item in random}:
+            asked = test._hypothesis_internal_use_settings
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=asked.max_examples // 2)
+
+
+def pytest_collection_finish():
+    """What is loaded stays: nobody looks through it for garbage."""
+    gc.freeze()
 
 
 # Tests that share long computations, one browser, or kernels, which are compiled once where nothing is cached.
