@@ -97,9 +97,12 @@ def test_particles_on_the_hidden_prefix():
     def chain(particles: int, neutral: bool) -> float:
         n = np.arange(particles + 1)
         kept = n * 2 / (n * 2 + (particles - n) / 2)
+        halved, same, weighed = (
+            stats.binom.pmf(n, particles, rho[:, None]) for rho in (n / particles / 2, n / particles, kept)
+        )
         mass = stats.binom.pmf(n, particles, 0.5)
-        for rho in [n / particles / 2] * 5 + [n / particles] * neutral + [kept] * 2:
-            mass = mass @ stats.binom.pmf(n, particles, rho[:, None])
+        for step in [halved] * 5 + [same] * neutral + [weighed] * 2:
+            mass = mass @ step
         return float(mass @ kept)
 
     for particles, other in ((1, 0.015625), (16, 0.129046), (64, 0.296306), (256, 0.436279), (1024, 0.486689)):

@@ -61,7 +61,7 @@ def test_a_strategy_of_ones_own_may_play():
                 prefix = oracle.children(prefix)[0][0]
             return prefix
 
-    curve = played_curve("first-child", TRELLIS, BUDGETS, games=1_000, seed=3)
+    curve = played_curve("first-child", TRELLIS, BUDGETS[1:2], games=1_000, seed=3)
     # Five standard errors.
     assert curve.success[-1] == pytest.approx(1 / 16, abs=0.038)
 

@@ -129,11 +129,12 @@ def _counts(numbers: list[int], size: int, order: int) -> dict[tuple[int, ...], 
         most = max(1, math.isqrt(LARGEST_COUNT // len(numbers)))
         raise ConstraintError(f"order is {order}, expected at most {most} for a text of {len(numbers):,} tokens")
     counts: dict[tuple[int, ...], Counter[int]] = {(): Counter(numbers)}
-    remembered = 0
+    text, remembered = tuple(numbers), 0
     for length in range(1, order):
         shorter = len(counts)
-        for i in range(length, len(numbers)):
-            counts.setdefault(tuple(numbers[i - length : i]), Counter())[numbers[i]] += 1
+        written = Counter(text[i - length : i + 1] for i in range(length, len(text)))
+        for seen, times in written.items():
+            counts.setdefault(seen[:-1], Counter())[seen[-1]] = times
         remembered += length * (len(counts) - shorter)
         if len(counts) * size > LARGEST_CHAIN or remembered > LARGEST_MEMORY:
             raise ConstraintError(

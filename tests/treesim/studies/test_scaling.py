@@ -28,7 +28,7 @@ def test_without_a_good_value_draws_grow_exponentially_and_with_one_they_do_not(
     counts = {row.horizon: row.least for row in rows}
     assert fit(counts).verdict == "exponential"
     assert fit(counts).exponential.exponent == pytest.approx(math.log(2), rel=0.03)
-    needed = {row.horizon: row.least for row in scale("perfect-value", "smc", [25, 50, 100, 150], 0.1)}
+    needed = {row.horizon: row.least for row in scale("perfect-value", "smc", [20, 40, 60, 80], 0.1)}
     found = fit(needed)
     assert found.verdict == "power"
     assert found.power.low <= 0.5 <= found.power.high
