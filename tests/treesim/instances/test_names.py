@@ -72,3 +72,7 @@ def test_written_names_are_distinct_and_unique_ones_stay(names, wanted):
     assert all(
         form == name for name, form in zip(names, written, strict=True) if names.count(name) == 1 and name != 1
     )  # fmt: skip
+
+
+def test_numbers_that_names_have_already_are_passed_over():
+    assert distinct(["a", "a", "a@1", "a@1.2"], [1] * 4, lambda name: name) == ["a@1.3", "a@1.4", "a@1", "a@1.2"]
