@@ -26,7 +26,7 @@ def distance(draws, law):
 
 
 def test_the_particle_filter_counts_every_value_and_the_last_twice():
-    found = identify_law(its("particle-filtering"), INSTANCE, runs=1_000, sizes=(64,))
+    found = identify_law(its("particle-filtering"), INSTANCE, runs=1_000, sizes=(32,))
     assert found.candidates[0].name == "pi_ref prod_t V_t, V_T once more"
     assert found.candidates[0].probability > 0.99
     assert found.rows[-1].tv.lo > 0.2
@@ -39,7 +39,7 @@ def test_the_particle_filter_counts_every_value_and_the_last_twice():
 def test_other_scores_bring_it_to_the_target():
     draws = its("particle-filtering:particles=64,reward=ratio").simulate(INSTANCE, 400, seed=1)
     assert goodness_of_fit(draws, INSTANCE.target).passed
-    before = its("particle-filtering:particles=64").simulate(INSTANCE, 150, seed=1)
+    before = its("particle-filtering:particles=32").simulate(INSTANCE, 150, seed=1)
     assert distance(before, TARGET) > 0.2 > 3 * distance(draws, TARGET)
 
 
