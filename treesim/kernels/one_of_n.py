@@ -33,8 +33,8 @@ FARTHEST_STEP = 1e9  # nats between two weights beyond which it does not matter 
 def log_selection(prob, whole, part, p_zero, draws, beside, out):
     """log h of outcomes of weight ``exp(whole + part)``, heaviest first.
 
-    Beside them there are outcomes of weight zero. The outcome number `beside` (none: -1) is no draw but one more that
-    can be kept: its probability is zero, and a factor exp(-s weight) is inside the integral.
+    Beside them there are outcomes of weight zero. The outcome number `beside`, where one has that number, is no draw
+    but one more that can be kept: its probability is zero, and a factor exp(-s weight) is inside the integral.
 
     One sweep over a grid of u from the heaviest to the lightest: an outcome sees the grid points near its own
     1 / weight; those to the left of them, where its exp(-s w) is one, by their sum.
@@ -136,7 +136,7 @@ def select_by_log(prob, log_weight, draws, log_beside, out):
         part[i] = weights[order[i]] - whole[i]
     p_zero = chances[weights == -math.inf].sum()
     if live > 0:
-        log_selection(chances[order], whole, part, p_zero, draws, beside, log_h)
+        log_selection(chances[order], whole, part, p_zero, float(draws), beside, log_h)
     for k in range(n):
         if log_weight[k] == -math.inf:
             out[k] = 0.0 if live == 0 else ((draws - 1.0) * math.log(p_zero) if p_zero > 0.0 else -math.inf)
@@ -253,7 +253,8 @@ def pool_edges(lo, hi, layer, value, draws, by_quadrature, out):
                 out_mantissa[edges[low]], out_exponent[edges[low]] = canonical(keep_low, 0)
                 continue
         positions(mantissa, exponent, order, 1.0, whole, part)
-        log_selection(prob[edges[order]], whole, part, p_zero, draws, -1, log_h)
+        # None is number `live`; -1 would be a literal, a type for which the kernel is compiled once more.
+        log_selection(prob[edges[order]], whole, part, p_zero, float(draws), live, log_h)
         for i in range(live):
             factor, power = exponential(log_h[i])
             k = edges[order[i]]
