@@ -128,7 +128,8 @@ def select_by_log(prob, log_weight, draws, log_beside, out):
     weights, chances = np.append(log_weight, log_beside), np.append(prob, 0.0)
     order = np.flatnonzero(weights > -math.inf)
     heaviest_first(weights, np.zeros(n + 1, np.int32), order)
-    live, beside = order.shape[0], -1
+    # Number `live`, which none has. From a literal -1 numba would take a type for which it compiles all once more.
+    live, beside = order.shape[0], order.shape[0]
     whole, part, log_h = np.empty(live, np.int64), np.empty(live), np.empty(live)
     for i in range(live):
         beside = i if order[i] == n else beside
@@ -253,8 +254,7 @@ def pool_edges(lo, hi, layer, value, draws, by_quadrature, out):
                 out_mantissa[edges[low]], out_exponent[edges[low]] = canonical(keep_low, 0)
                 continue
         positions(mantissa, exponent, order, 1.0, whole, part)
-        # None is number `live`; -1 would be a literal, a type for which the kernel is compiled once more.
-        log_selection(prob[edges[order]], whole, part, p_zero, float(draws), live, log_h)
+        log_selection(prob[edges[order]], whole, part, p_zero, float(draws), order.shape[0], log_h)
         for i in range(live):
             factor, power = exponential(log_h[i])
             k = edges[order[i]]

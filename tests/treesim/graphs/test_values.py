@@ -123,6 +123,20 @@ def test_values_far_outside_the_range_of_floats_stay_exact():
     assert found.log_ratio_bound == pytest.approx(80_000 + math.log(1e-300), rel=1e-12)
 
 
+def test_three_children_may_have_exponents_of_two_kinds():
+    """Wherever the border between two exponents is: rewards 1, 1/8 and 1/64 times every power of two."""
+    k = np.arange(-600, 600)
+    n, prob = len(k), np.array([0.2, 0.3, 0.5])
+    tree = Tree(
+        np.array([0, 1, 1 + n, 1 + 4 * n]),
+        np.concatenate([[0], n + 3 * np.arange(n + 1)]),
+        np.concatenate([np.full(n, 1 / n), np.tile(prob, n)]),
+    )
+    twist = optimal_twist(tree, math.log(2) * (k[:, None] - [0, 3, 6]).ravel())
+    expected = math.log(2) * k + math.log(0.2 + 0.3 / 8 + 0.5 / 64)
+    np.testing.assert_allclose(twist.log()[1 : 1 + n], expected, rtol=0, atol=1e-12)
+
+
 def test_a_reward_that_is_zero_makes_the_ratio_bound_infinite_and_nothing_else():
     tree = Tree.complete(2, 2)
     with np.errstate(divide="ignore"):
