@@ -127,7 +127,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(grid, tmp_path):
     finish(grid, tmp_path / "one.sqlite")
     cells = read_grid(grid)
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
         open_store(tmp_path / "two.sqlite", create=True) as store,
     ):
         for done, _ in enumerate(run(cells, store, dask=cluster.scheduler_address)):
