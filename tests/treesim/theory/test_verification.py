@@ -46,6 +46,14 @@ def test_each_hypothesis_and_theorem_has_a_negative_control():
     assert {"5.1", "5.2"} <= {c.theorem for c in verify(steep, epsilon=0.0, ratio_bound=1.0) if not c.holds}
 
 
+def test_a_race_is_measured_against_resampling_as_many_paths():
+    instance = family("dirichlet", horizon=3, seed=1)
+    (check,) = (check for check in verify(instance) if check.theorem == "race")
+    race, resampled = (sampler(f"{name}:n=8").law(instance).tv(instance.target).hi for name in ("race", "importance"))
+    assert (check.measured, check.bound) == (race, resampled)
+    assert race < resampled
+
+
 def test_algorithm_2_with_too_little_of_everything_fails_its_check():
     instance = family("dirichlet", horizon=4, perturbation="log-normal:sigma=1", seed=3)
     rows = verify(instance, epsilon=1 / 64, ratio_bound=1.01)
