@@ -47,6 +47,20 @@ def run(run_here, tmp_path, monkeypatch):
     return run_here
 
 
+@pytest.fixture
+def sketched(monkeypatch):
+    """Figures are drawn small and not laid out, a fifth of the work: where their like is drawn in earnest elsewhere."""
+    from matplotlib.figure import Figure
+
+    whole = Figure.savefig
+
+    def sketch(figure, file, **_):
+        figure.set_layout_engine("none")
+        whole(figure, file, dpi=20)
+
+    monkeypatch.setattr(Figure, "savefig", sketch)
+
+
 PROGRAM = "from treesim.cli.main import main; main(prog_name='treesim')"
 
 

@@ -8,7 +8,7 @@ def test_our_own_sampler_passes(run):
     assert Path("audit.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_as_json_on_a_file(run):
+def test_as_json_on_a_file(run, sketched):
     run(
         "generate",
         "dirichlet",
@@ -40,7 +40,7 @@ def test_the_list_and_what_is_wrong(run):
     assert "expected .png" in run.error("audit", "treesim", "--plot", "a.txt")
 
 
-def test_sizes_in_every_format(run):
+def test_sizes_in_every_format(run, sketched):
     arguments = ("audit", "treesim", "--algorithm", "base", "--runs", 100)
     assert run(*arguments, "--format", "csv").stdout.startswith("size,tv.lo,tv.hi,")
     assert run(*arguments, "--format", "markdown").stdout.startswith("| size ")

@@ -61,7 +61,7 @@ def test_a_users_sampler_takes_part(run, instance):
     assert abs(mine["tv.lo"] - base["tv.lo"]) < 1e-12
 
 
-def test_the_store_of_a_sweep(run):
+def test_the_store_of_a_sweep(run, sketched):
     Path("grid.toml").write_text(GRID)
     run("sweep", "grid.toml", "-o", "s.sqlite")
     rows = list(csv.DictReader(run("compare", "s.sqlite", "--format", "csv", "--plot", "s.svg").stdout.splitlines()))

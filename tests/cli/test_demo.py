@@ -13,7 +13,7 @@ def test_blowup_tells_its_story_and_draws_it(run):
     assert Path("blowup.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_blowup_as_json(run):
+def test_blowup_as_json(run, sketched):
     document = run.json("demo", "blowup", "--horizons", "2,4", "--delta", 0.2, "--plot", "b.svg")
     assert [row["horizon"] for row in document["rows"]] == [2, 4]
     row = document["rows"][1]
@@ -30,7 +30,7 @@ def test_constrained_tells_its_story_and_draws_it(run):
     assert Path("constrained.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_constrained_as_json(run):
+def test_constrained_as_json(run, sketched):
     document = run.json(
         "demo", "constrained", "--horizon", 15, "--order", 2, "--constraint", "[a-m .]*", "--plot", "c.svg"
     )
@@ -82,7 +82,7 @@ def test_hidden_leaf_tells_its_story_and_draws_it(run):
     assert Path("hidden-leaf.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_hidden_leaf_as_json_and_with_more_players(run):
+def test_hidden_leaf_as_json_and_with_more_players(run, sketched):
     arguments = ("--horizon", 6, "--runs", 60, "--sampler", "base", "--sampler", "importance:n={}", "--plot", "h.svg")
     document = run.json("demo", "hidden-leaf", *arguments)
     assert document["hidden"] == 16
@@ -132,7 +132,7 @@ def test_failures_are_shown_side_by_side(run):
     assert draws == sorted(draws) and draws[-1] > 3 * draws[0]
 
 
-def test_discoveries_are_a_table_and_a_figure_each(run, discovered):
+def test_discoveries_are_a_table_and_a_figure_each(run, sketched, discovered):
     text = run("demo", "discoveries", "-o", "found").stdout
     document = run.json("demo", "discoveries", "-o", "found")
     assert len(document["rows"]) == 11
@@ -165,7 +165,7 @@ def test_the_language_model_tells_its_story(run, few_runs):
     assert Path("language-model.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_language_model_s_options_reach_its_numbers(run, few_runs, instance, chain):
+def test_the_language_model_s_options_reach_its_numbers(run, sketched, few_runs, instance, chain):
     plain = run.json("demo", "language-model", "--plot", "a.svg")
     assert plain["texts"] == 4093 and plain["horizon"] == 6 and plain["likely"][0][1] == " made in 201"
     best = [plain["best_of_n"][str(n)]["lo"] for n in (1, 4, 16, 256)]

@@ -14,30 +14,27 @@ PART = partial(learned, horizons={"chain, count": (4, 8, 16)}, losses=("ctl", "s
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_every_experiment_answers_with_numbers_and_a_figure(run, name):
+def test_every_experiment_answers_with_numbers_and_a_figure(run, sketched, name):
     document = run.json("experiment", name)
     assert document["question"] and document["answer"]
     assert all(y >= 0 for curve in document["curves"].values() for _, y in curve)
     assert Path(f"{name}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_answers_are_those_of_the_theory(run):
-    found = run.json("experiment", "particles")["figures"]
-    assert 0.4 < found["power with"] < 0.6
-    assert found["rate without"] > 0.08
-    steps = run.json("experiment", "steps")
-    assert steps["figures"]["share explained by a line"] > 0.999
-    chain, _, selected, least = ([n for _, n in curve] for curve in steps["curves"].values())
+def test_the_answers_are_those_of_the_theory(experimented):
+    found = {name: experimented[name]() for name in ("particles", "steps", "phases", "pools", "corrections")}
+    particles, steps, phases, pools = (found[name].figures for name in ("particles", "steps", "phases", "pools"))
+    assert 0.4 < particles["power with"] < 0.6
+    assert particles["rate without"] > 0.08
+    assert steps["share explained by a line"] > 0.999
+    chain, _, selected, least = ([n for _, n in curve] for curve in found["steps"].curves.values())
     assert all(h >= n >= most for h, n, most in zip(chain[3:], selected[3:], least[3:], strict=True))
-    assert steps["figures"]["slope of selection"] < 0.7 * steps["figures"]["slope"]
-    assert steps["figures"]["slope of selection"] < 1.05 * steps["figures"]["slope of the bound"]
-    phases = run.json("experiment", "phases")
-    assert 1 < phases["figures"]["gain of N = 2"] < 1.2
-    assert 0.1 < phases["figures"]["share won by particles"] < 0.5
-    pools = run.json("experiment", "pools")["figures"]
+    assert steps["slope of selection"] < 0.7 * steps["slope"]
+    assert steps["slope of selection"] < 1.05 * steps["slope of the bound"]
+    assert 1 < phases["gain of N = 2"] < 1.2
+    assert 0.1 < phases["share won by particles"] < 0.5
     assert pools["TV of the pool of 4, corrected"] < 1e-3 < 0.02 < pools["TV of the largest pool"]
-    curves = run.json("experiment", "corrections")["curves"]
-    offers = [tv for _, tv in curves["guided by the automaton, H paths offered"]]
+    offers = [tv for _, tv in found["corrections"].curves["guided by the automaton, H paths offered"]]
     assert offers == sorted(offers, reverse=True)
 
 
@@ -48,14 +45,14 @@ def test_the_list_and_the_table(run):
     assert "expected .png" in run.error("experiment", "steps", "--plot", "s.txt")
 
 
-def test_curves_in_every_format(run):
+def test_curves_in_every_format(run, sketched):
     lines = run("experiment", "steps", "--format", "csv").stdout.splitlines()
     assert lines[0].startswith('log 1/delta (nats),"Metropolis-Hastings or race, H paths",')
     assert len(lines) == 13
     assert run("experiment", "steps", "--format", "markdown").stdout.count("\n") == 14
 
 
-def test_every_row_has_the_heights_of_its_place(run, monkeypatch):
+def test_every_row_has_the_heights_of_its_place(run, sketched, monkeypatch):
     curves = {"a": [(1.0, 0.5), (2.0, 0.25)], "b": [(2.0, 0.125)]}
     monkeypatch.setitem(EXPERIMENTS, "steps", lambda: Experiment("why?", "so", "x", "y", curves))
     lines = run("experiment", "steps").stdout.splitlines()
@@ -66,7 +63,7 @@ def test_every_row_has_the_heights_of_its_place(run, monkeypatch):
     ]
 
 
-def test_a_long_experiment_goes_on_where_it_stopped(run, monkeypatch):
+def test_a_long_experiment_goes_on_where_it_stopped(run, sketched, monkeypatch):
     monkeypatch.setitem(EXPERIMENTS, "learned", PART)
     monkeypatch.setattr("treesim.studies.learned.SEEDS", 2)
     real, done = Trial("chain, count", "diffusive", "ctl", 4).measure(), []

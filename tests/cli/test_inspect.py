@@ -71,7 +71,7 @@ def test_the_worst_node_is_named_by_what_is_written_there(run):
     assert f"attained at {place}\n" in run("inspect", "t.st").stdout
 
 
-def test_what_no_family_built_is_called_by_its_file(run):
+def test_what_no_family_built_is_called_by_its_file(run, sketched):
     Instance(Tree.complete(2, 1), Scaled.from_float([1.0, 1.0, 2.0])).save("mine.st")
     assert run("inspect", "mine.st").stdout.startswith("mine.st\n")
     text = run("audit", "treesim", "--instance", "mine.st", "--runs", 200, "--algorithm", "base", "-o", "a.svg").stdout

@@ -22,7 +22,7 @@ OLD = [
 
 
 @pytest.mark.parametrize(("command", "old", "value", "new", "file"), OLD, ids=lambda part: str(part)[:40])
-def test_old_spellings_work_with_a_note(run, instance, command, old, value, new, file):
+def test_old_spellings_work_with_a_note(run, sketched, instance, command, old, value, new, file):
     command = [str(part).format(instance) for part in command]
     before = run(*command, old, value)
     assert before.stderr.count("\n") == 1
@@ -47,7 +47,7 @@ def test_old_spellings_are_checked_like_new_ones(run, instance):
     assert "--n" not in run("tv", "--help").stdout.replace("-n, --runs", "")
 
 
-def test_runs_has_a_short_form_everywhere(run, instance):
+def test_runs_has_a_short_form_everywhere(run, sketched, instance):
     for arguments in (
         ("tv", instance, "smc:particles=64"),
         ("sample", instance, "base"),

@@ -10,6 +10,7 @@ import pytest
 from tests.browser import chromium
 from treesim.decoding.constrained import pose
 from treesim.demos import blowup, constrained, failures, guidance, language_model
+from treesim.empirical.diagnosis import diagnose
 from treesim.errors import TreesimError
 from treesim.figures.formulas import formula
 from treesim.figures.web_page import Axis, Curve, Page, Panel, Slider, State, save_page
@@ -20,11 +21,20 @@ from treesim.hard_instances.oracle_game import demo as hidden_leaf
 from treesim.samplers import Importance
 
 HOSTILE = "<b>&amp;</script><img src=x onerror='pwned = 1'>$title \"'"
+
+
+def few_runs():
+    """Particles are run ten times for each state; where the estimates come from does not matter to a page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "diagnose", partial(diagnose, n=10))
+        return failures.page()
+
+
 AXES = Axis(HOSTILE, low=0.0, high=1.0), Axis(HOSTILE)
 PAGES = {
     "blowup": blowup.page,
     "guidance": guidance.page,
-    "failures": failures.page,
+    "failures": few_runs,
     "constrained": lambda: constrained.page(partial(pose, order=2, contains=("is",)), (1, 10, 20), "contains 'is'"),
     "hidden-leaf": hidden_leaf.page,
     "language-model": language_model.page,

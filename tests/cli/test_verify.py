@@ -5,10 +5,11 @@ import pytest
 from click.testing import CliRunner
 
 from treesim.cli.main import main
+from treesim.hard_instances import battery
 
 
-def run(*arguments):
-    return CliRunner().invoke(main, list(arguments))
+def run(*arguments, **options):
+    return CliRunner().invoke(main, list(arguments), **options)
 
 
 @pytest.fixture
@@ -34,11 +35,24 @@ def test_an_understated_hypothesis_ends_in_exit_code_1(hidden):
     assert "1 failed" in result.stdout
 
 
-def test_the_battery_holds():
+def test_the_battery_holds(discovered, monkeypatch):
+    """In this process, where the discoveries are known."""
+    monkeypatch.setenv("TREESIM_THREADS", "1")
     result = run("verify")
     assert result.exit_code == 0
     assert "0 failed" in result.stdout
     assert "hidden-prefix" in result.stdout
+
+
+def test_processes_share_the_battery(monkeypatch):
+    """Its last parts are begun first, and shown last."""
+    monkeypatch.setattr(battery, "BATTERY", battery.BATTERY[:2])
+    monkeypatch.setattr(battery, "_discoveries", dict)
+    alone, shared = (run("verify", "--json", env={"TREESIM_THREADS": threads}) for threads in ("1", "2"))
+    assert alone.exit_code == shared.exit_code == 0
+    assert alone.stdout == shared.stdout
+    shown = dict.fromkeys(row["instance"] for row in json.loads(shared.stdout)["rows"])
+    assert list(shown) == ["product(horizon=6, ratio=1.05)", "product(horizon=64, ratio=1.005)"]
 
 
 def test_wrong_use_is_told(hidden):
