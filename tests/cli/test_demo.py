@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 
 from treesim.demos import language_model
-from treesim.empirical.measure import distance
 
 
 def test_blowup_tells_its_story_and_draws_it(run):
@@ -154,7 +153,7 @@ def test_discoveries_are_a_table_and_a_figure_each(run, sketched, discovered):
 @pytest.fixture
 def few_runs(monkeypatch):
     """Particles are run a thousand times for each value; the test of the README runs as many as users do."""
-    monkeypatch.setattr(language_model, "distance", partial(distance, runs=1000))
+    monkeypatch.setattr(language_model, "run", partial(language_model.run, runs=1000))
 
 
 def test_the_language_model_tells_its_story(run, few_runs):

@@ -17,6 +17,7 @@ from matplotlib.ticker import NullFormatter
 from treesim.arrays import Brief, FloatArray
 from treesim.decoding.masking import constrained_texts, masked
 from treesim.demos.page import DISTANCE, TOTAL_VARIATION, Track
+from treesim.empirical.estimation import DEFAULT_RUNS
 from treesim.empirical.measure import distance
 from treesim.errors import TreeError, TreesimError
 from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress, legend
@@ -183,7 +184,7 @@ def guides(
 
 def run(
     judged: Instance | None = None, liked: str = LIKED, disliked: str = DISLIKED, strength: float = STRENGTH,
-    constraint: str = CONSTRAINT, seed: int = 0,
+    constraint: str = CONSTRAINT, seed: int = 0, runs: int = DEFAULT_RUNS,
 ) -> Story:  # fmt: skip
     """What samplers make of a language model's tree and a reward for words.
 
@@ -199,10 +200,12 @@ def run(
         A regular expression for `treesim.decoding.masking`.
     seed : int
         Of rollouts, and of runs of particles.
+    runs : int
+        Of particles, for each value.
 
     Examples
     --------
-    >>> story = run()
+    >>> story = run(runs=1000)
     >>> [round(tv.mid, 3) for tv in story.best_of_n][::2]
     [0.334, 0.057, 0.445, 0.496, 0.618]
     """
@@ -214,7 +217,10 @@ def run(
     rows = []
     for name, guided in guides(instance, judged, count, strength, seed):
         average = guided.guidance
-        tvs = [distance(sampler, guided, seed=seed) for sampler in (GuidedSMC(), GuidedSMC(mh=4), SMC(PARTICLES))]
+        tvs = [
+            distance(sampler, guided, runs=runs, seed=seed)
+            for sampler in (GuidedSMC(), GuidedSMC(mh=4), SMC(PARTICLES))
+        ]
         rows.append(Guide(name, guided.audit.bellman_error, average.mean_target, average.average_case_bound, *tvs))
     likely, wanted = (likeliest(tree, law.prob.to_float()) for law in (instance.reference, instance.target))
     return Story(
