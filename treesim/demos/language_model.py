@@ -217,10 +217,8 @@ def run(
     rows = []
     for name, guided in guides(instance, judged, count, strength, seed):
         average = guided.guidance
-        tvs = [
-            distance(sampler, guided, runs=runs, seed=seed)
-            for sampler in (GuidedSMC(), GuidedSMC(mh=4), SMC(PARTICLES))
-        ]
+        kinds = (GuidedSMC(), GuidedSMC(mh=4), SMC(PARTICLES))
+        tvs = [distance(kind, guided, runs=runs, seed=seed) for kind in kinds]
         rows.append(Guide(name, guided.audit.bellman_error, average.mean_target, average.average_case_bound, *tvs))
     likely, wanted = (likeliest(tree, law.prob.to_float()) for law in (instance.reference, instance.target))
     return Story(

@@ -101,7 +101,7 @@ def verify(instance: Instance, epsilon: float | None = None, ratio_bound: float 
     Examples
     --------
     >>> from treesim import family
-    >>> instance = family("dirichlet", horizon=4, perturbation="random-sign", epsilon=0.05)
+    >>> instance = family("dirichlet", horizon=2, perturbation="random-sign", epsilon=0.05)
     >>> [check.theorem for check in verify(instance) if check.holds][:7]
     ['3.2', '3.1', 'average 4.3', 'average 4.3', 'Pinsker', '4.3', 'sharp 4.3']
     >>> verify(instance, epsilon=0.01)[0].holds
