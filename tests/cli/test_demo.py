@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from treesim.demos import language_model
+from treesim.demos import failures, language_model
+from treesim.empirical.diagnosis import diagnose
+from treesim.hard_instances import over_optimisation
 
 
 def test_blowup_tells_its_story_and_draws_it(run):
@@ -109,7 +111,8 @@ def test_guidance_tells_its_story_and_draws_it(run):
         assert row["adversarial"] <= row["sharp"] <= row["paper"]
 
 
-def test_over_optimisation_tells_its_story_and_draws_it(run):
+def test_over_optimisation_tells_its_story_and_draws_it(run, monkeypatch):
+    monkeypatch.setattr(over_optimisation, "N_POOLS", 400)  # of what is estimated only the names are looked at
     text = run("demo", "over-optimisation", "--horizon", 6, "--share", 0.05).stdout
     assert "The best N is 4, about 1/sqrt(s)" in text
     assert Path("over-optimisation.png").read_bytes().startswith(b"\x89PNG")
@@ -119,7 +122,8 @@ def test_over_optimisation_tells_its_story_and_draws_it(run):
     assert "is not in the range" in run.error("demo", "over-optimisation", "--share", 0.6)
 
 
-def test_failures_are_shown_side_by_side(run):
+def test_failures_are_shown_side_by_side(run, monkeypatch):
+    monkeypatch.setattr(failures, "diagnose", partial(diagnose, n=50))  # both failures are plain in each run
     text = run("demo", "failures", "--particles", 50, "--horizon", 100).stdout
     assert "collapse" in text
     assert "degenerate" in text
