@@ -224,7 +224,7 @@ def programmed_rule(paths: int, low: float, returns_a_draw: bool = True) -> Floa
     h = np.zeros(paths + 1)
     h[-1] = 1.0
     for _ in range(_EXCHANGES):
-        basis = bernstein(np.eye(paths + 1), share).T
+        basis = bernstein_basis(paths, share).T
         rest = favoured(share, low) - (basis[:, -1] if returns_a_draw else 0.0)
         matrix, ones = basis[:, free], np.ones((len(share), 1))
         found = linprog(
@@ -295,9 +295,22 @@ def shares(paths: int, low: float, density: int) -> FloatArray:
 def bernstein(coefficient: FloatArray, x: FloatArray) -> FloatArray:
     """The polynomials with these Bernstein coefficients on [0, 1], by de Casteljau; shape [..., len(x)]."""
     b = np.repeat(coefficient[..., None], len(x), axis=-1)
-    while b.shape[-2] > 1:
-        b = b[..., :-1, :] * (1.0 - x) + b[..., 1:, :] * x
-    return b[..., 0, :]
+    rest, step = 1.0 - x, np.empty_like(b[..., 1:, :])
+    for n in range(b.shape[-2] - 1, 0, -1):
+        here, ahead = b[..., :n, :], np.multiply(b[..., 1 : n + 1, :], x, out=step[..., :n, :])
+        here *= rest
+        here += ahead
+    return b[..., 0, :].copy()
+
+
+def bernstein_basis(degree: int, x: FloatArray) -> FloatArray:
+    """All Bernstein polynomials of a degree, from those of the degree below; shape [degree + 1, len(x)]."""
+    b = np.zeros((degree + 1, len(x)))
+    b[0] = 1.0
+    for n in range(1, degree + 1):
+        b[1 : n + 1] = b[1 : n + 1] * (1.0 - x) + b[:n] * x
+        b[0] *= 1.0 - x
+    return b
 
 
 def chebyshev_error(degree: int, low: float) -> float:
