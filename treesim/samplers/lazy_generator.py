@@ -52,7 +52,8 @@ class LazyGenerator(np.random.Generator):
     # Numbers between 0 and 1, and their images.
 
     def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
-        self._require("random", out is None and np.dtype(dtype) == np.float64, "a dtype of its own, or out")
+        if dtype is not np.float64 or out is not None:
+            self._require("random", out is None and np.dtype(dtype) == np.float64, "a dtype of its own, or out")
         if size is None:
             return LazyNumber(Uniform(self.choices))
         return self._filled(size, lambda: LazyNumber(Uniform(self.choices)), object)
@@ -182,9 +183,10 @@ class LazyGenerator(np.random.Generator):
 
     def _probabilities(self, p: Any, n: int) -> tuple[float, ...]:
         """Probabilities as numpy takes them, which sum to one."""
-        prob = np.asarray(p, np.float64).tolist()
-        if np.ndim(p) != 1 or len(prob) != n:
+        given = np.asarray(p, np.float64)
+        if given.shape != (n,):
             raise ValueError("a and p must have same size")
+        prob = given.tolist()
         total = math.fsum(prob)
         if not abs(total - 1.0) <= _TOLERANCE:
             raise ValueError("probabilities contain NaN" if math.isnan(total) else "probabilities do not sum to 1")
