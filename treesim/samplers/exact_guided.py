@@ -169,7 +169,7 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
         b = _coins(graph, value, t)
         if t:
             reached: IntArray = np.flatnonzero(mass > 0)
-            # Many prefixes have the same coin.
+            # Many prefixes have the same coin, on other levels too.
             coin, place = np.unique(b[reached], return_inverse=True)
             coins.append(coin)
             weights.append(np.bincount(place, mass[reached]))
@@ -179,6 +179,7 @@ def _expected_draws(instance: Instance, sampler: ExactGuided) -> float:
         edge: FloatArray = steps.edges(t).to_float() * mass[layer.sources()]
         mass = np.bincount(layer.ends(np.arange(len(edge))), edge, minlength=graph.n_level(t + 1)).astype(np.float64)
     if coins:
-        draws += float(np.concatenate(weights) @ expected_flips(np.concatenate(coins) / bound, scale, gap))
+        coin, place = np.unique(np.concatenate(coins), return_inverse=True)
+        draws += float(np.concatenate(weights) @ expected_flips(coin / bound, scale, gap)[place])
     success = float(mass.sum())
     return draws / success if success > 0.0 else math.inf
