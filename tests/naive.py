@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import cache
 
 from treesim import Tree
 
@@ -227,6 +229,7 @@ def smc(tree: Tree, value: Vector, particles: int, proposal: str, pinned: Sequen
     """
     law = [Fraction(0)] * tree.n_leaves
 
+    @cache
     def moves(v: int) -> list[tuple[int, Fraction, Fraction]]:
         """(child, probability, weight) of one particle."""
         edges = [(c, p) for c, p in children(tree, v) if p > 0]
@@ -243,26 +246,28 @@ def smc(tree: Tree, value: Vector, particles: int, proposal: str, pinned: Sequen
         gain = value[c] if proposal == "reference" else sum(p * value[b] for b, p in children(tree, v))
         return [(c, Fraction(1), gain / before)]
 
-    def follow(population: tuple[int, ...], chance: Fraction, t: int) -> None:
-        options = [moves(v) for v in population]
-        if pinned is not None:
-            options[0] = forced(population[0], pinned[t - 1])
-        for steps in itertools.product(*options):
-            here = chance * product(p for _, p, _ in steps)
-            weights = [w for _, _, w in steps]
-            shares = normalised(weights) if any(weights) else [Fraction(1, particles)] * particles
-            if t == tree.horizon:
-                for (c, _, _), share in zip(steps, shares, strict=True):
-                    law[c - (tree.n_nodes - tree.n_leaves)] += here * share
-                continue
-            for drawn in itertools.product(range(particles), repeat=particles):
-                if pinned is not None and drawn[0] != 0:
+    populations = {(0,) * particles: Fraction(1)}
+    for t in range(1, tree.horizon + 1):
+        after: dict[tuple[int, ...], Fraction] = defaultdict(Fraction)
+        for population, chance in populations.items():
+            options = [moves(v) for v in population]
+            if pinned is not None:
+                options[0] = forced(population[0], pinned[t - 1])
+            for steps in itertools.product(*options):
+                here = chance * product(p for _, p, _ in steps)
+                weights = [w for _, _, w in steps]
+                shares = normalised(weights) if any(weights) else [Fraction(1, particles)] * particles
+                if t == tree.horizon:
+                    for (c, _, _), share in zip(steps, shares, strict=True):
+                        law[c - (tree.n_nodes - tree.n_leaves)] += here * share
                     continue
-                survived = product(shares[i] for i in (drawn if pinned is None else drawn[1:]))
-                if survived:
-                    follow(tuple(steps[i][0] for i in drawn), here * survived, t + 1)
-
-    follow((0,) * particles, Fraction(1), 1)
+                for drawn in itertools.product(range(particles), repeat=particles):
+                    if pinned is not None and drawn[0] != 0:
+                        continue
+                    survived = product(shares[i] for i in (drawn if pinned is None else drawn[1:]))
+                    if survived:
+                        after[tuple(steps[i][0] for i in drawn)] += here * survived
+        populations = after
     return law
 
 
@@ -290,15 +295,12 @@ def pooled_walks(tree: Tree, value: Vector, pool: int) -> dict[tuple[int, Fracti
 
 def metropolis(q: Vector, weight: Vector, steps: int) -> Vector:
     """Law over atoms after `steps` offers, the first always taken, later ones with probability min(1, w'/w)."""
+    rows = [[offer if b >= a else offer * b / a for offer, b in zip(q, weight, strict=True)] for a in weight]
+    for x, row in enumerate(rows):
+        row[x] += 1 - sum(row)
     law = list(q)
     for _ in range(steps - 1):
-        new = [Fraction(0)] * len(q)
-        for x, mass in enumerate(law):
-            for y, offer in enumerate(q):
-                accept = Fraction(1) if weight[y] >= weight[x] else weight[y] / weight[x]
-                new[y] += mass * offer * accept
-                new[x] += mass * offer * (1 - accept)
-        law = new
+        law = [sum(mass * row[y] for mass, row in zip(law, rows, strict=True)) for y in range(len(q))]
     return law
 
 

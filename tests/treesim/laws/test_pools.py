@@ -43,11 +43,11 @@ def test_the_law_is_that_of_every_ordered_pool(instance, pool, steps):
 @pytest.mark.parametrize("pool", [1, 2, 3])
 def test_the_law_is_that_of_every_ordered_pool_where_weights_differ(pool, steps):
     checked = 0
-    for seed in range(12):
+    for seed in range(6):
         tree = Tree.random(horizon=2, branching=2, seed=seed)
         value = np.exp(np.random.default_rng(seed).normal(size=tree.n_nodes))
         checked += by_every_ordered_pool(Instance(tree, Scaled.from_float(value)), pool, steps)
-    assert checked > 5, checked
+    assert checked > 3, checked
 
 
 def test_a_child_that_cannot_be_drawn_does_not_matter_whatever_its_value():
