@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cache
 
 import numpy as np
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ wild_numbers = st.one_of(
 )
 
 
+@cache
 def _policy(degree: int) -> st.SearchStrategy[list[float]]:
     """A distribution on the children of a node, zeros among its probabilities."""
     weights = st.lists(st.integers(0, 4), min_size=degree, max_size=degree).filter(any)
