@@ -384,9 +384,15 @@ def _chebyshev_rule(paths: int, degree: int, low: float) -> FloatArray:
 def elevated(degree: int, to: int) -> FloatArray:
     """Bernstein coefficients of (-1)^n T_n on [-1, 1], written as a polynomial of a higher degree.
 
-    In whole numbers: those of T_n itself grow like 2^n, and cancel.
+    In whole numbers: those of T_n itself grow like 2^n, and cancel. The coefficients are Hahn polynomials of their
+    index, alpha = beta = -1/2: their difference equation (Koekoek, Lesky & Swarttouw 2010, (9.5.5)) gives one after
+    the other, here times the binomials.
     """
-    row = [(-1) ** i * math.comb(2 * degree, 2 * i) for i in range(degree + 1)]
-    for _ in range(to - degree):
-        row = [a + b for a, b in zip([*row, 0], [0, *row], strict=True)]
-    return np.array([c / math.comb(to, j) for j, c in enumerate(row)])
+    found = np.empty(to + 1)
+    before, here, ways = 0, 1, 1
+    for j in range(to + 1):
+        found[j] = here / ways
+        after = (4 * j * (to - j) + to - 2 * degree**2) * here - (2 * (to - j) + 1) * (to - j + 1) * before
+        before, here = here, after // ((2 * j + 1) * (j + 1))
+        ways = ways * (to - j) // (j + 1)
+    return found
