@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -116,12 +118,16 @@ INSTANCE = family("random-branching", horizon=4, branching=3, stop=0.1, perturba
 SPARSE = family("dirichlet", horizon=4, branching=2, reward="sparse:share=0.2", perturbation="exact", seed=3)
 
 
+@cache
+def drawn(spec, instance):
+    """200,000 outputs, of which several tests look at the leaves or at the cost."""
+    return sampler(spec).simulate(instance, 200_000, seed=1)
+
+
 @pytest.mark.parametrize("instance", [INSTANCE, SPARSE], ids=["random", "sparse"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_simulation_follows_the_exact_law(spec, instance):
-    chosen = sampler(spec)
-    draws = chosen.simulate(instance, 200_000, seed=1)
-    assert fits(draws, chosen.law(instance))
+    assert fits(drawn(spec, instance), sampler(spec).law(instance))
 
 
 @pytest.mark.parametrize(
@@ -138,16 +144,14 @@ def test_simulation_follows_the_exact_law(spec, instance):
     ],
 )
 def test_the_fit_test_catches_a_law_that_is_slightly_off(simulated, claimed):
-    draws = sampler(simulated).simulate(INSTANCE, 200_000, seed=1)
-    assert not fits(draws, sampler(claimed).law(INSTANCE))
+    assert not fits(drawn(simulated, INSTANCE), sampler(claimed).law(INSTANCE))
 
 
 @pytest.mark.parametrize("instance", [INSTANCE, SPARSE], ids=["random", "sparse"])
 @pytest.mark.parametrize("spec", SPECS)
 def test_simulated_cost_is_the_expected_cost(spec, instance):
-    chosen = sampler(spec)
-    n = 50_000
-    draws, cost = chosen.simulate(instance, n, seed=2), chosen.cost(instance)
+    draws, cost = drawn(spec, instance), sampler(spec).cost(instance)
+    n = len(draws.leaf)
     # A draw costs at most 60 here: the mean of n is within 0.05 of its expectation far beyond six sigma
     # of what the budgets and branchings of these specs allow.
     assert draws.reference_draws / n == pytest.approx(cost.reference_draws, rel=0.02)
@@ -156,12 +160,14 @@ def test_simulated_cost_is_the_expected_cost(spec, instance):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_any_number_of_threads_gives_the_same_leaves(spec, monkeypatch):
-    leaves = []
+    chosen, leaves = sampler(spec), []
+    # Two blocks and a bit.
+    n = 2 * chosen.block_size(INSTANCE) + 1
     for threads in ("1", "2"):
         monkeypatch.setenv("TREESIM_THREADS", threads)
-        leaves.append(sampler(spec).simulate(INSTANCE, 100_000, seed=5).leaf)
+        leaves.append(chosen.simulate(INSTANCE, n, seed=5).leaf)
     assert np.array_equal(*leaves)
-    assert not np.array_equal(leaves[0], sampler(spec).simulate(INSTANCE, 100_000, seed=6).leaf) or "beam" in spec
+    assert not np.array_equal(leaves[0][:1000], chosen.simulate(INSTANCE, 1000, seed=6).leaf) or "beam" in spec
 
 
 def test_guidance_is_exact_on_the_product_model_at_any_error():
