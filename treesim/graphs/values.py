@@ -101,7 +101,7 @@ def expect_ahead(layer: Layer, below: Scaled, out: Scaled | None = None) -> Scal
     if out is None:
         out = Scaled.empty(len(layer.ptr) - 1)
     arrays, numbers, out_numbers = tuple(layer), below.numbers, out.room
-    is_uniform, common = common_exponent(below.numbers[1]) if len(layer.child) else (False, 0)
+    is_uniform, common = common_exponent(numbers[1]) if len(layer.child) else (False, 0)
     is_paired = _is_paired(layer)
 
     def expect(lo: int, hi: int) -> None:
@@ -230,7 +230,8 @@ def audit(graph: LayeredGraph, value: Scaled, twist: Scaled) -> Audit:
     ways = _weights_of_ways(graph, reach)
     levels = [_level(graph, t, value, twist, reach[t], ways[t]) for t in range(horizon)]
     parts = [(t, part) for t in range(horizon) for part in itertools.pairwise(_parts(graph, t))]
-    audited = thread_map(lambda part: _audit_part(levels[part[0]], *part[1]), parts)
+    edges = sum(len(graph.layer(t).prob) for t in range(horizon))
+    audited = thread_map(lambda part: _audit_part(levels[part[0]], *part[1]), parts, work=edges)
     for (t, _), part in zip(parts, audited, strict=True):
         sup[t] = max(sup[t], part.error)
         if (part.error, part.log_error) > worst:

@@ -42,6 +42,8 @@ EXACT = 1e-12  # what is known this well is called exact
 LATTICE_TOLERANCE = 1e-11
 MOST_LATTICE_RESIDUALS = 64
 MOST_LATTICE_CELLS = 1e6
+# Every run asks for the edges of all levels: those of the first levels are kept, up to so many.
+MOST_KEPT_EDGES = 1 << 20
 DROPPED_SHARE = 0.05  # of the width asked for, spent on dropping thin ends
 SAFETY = 0.7
 DEFAULT_WIDTH = 1e-6
@@ -133,6 +135,8 @@ class DensityRatio:
         self.gauge, self.flow = np.zeros(n), np.full(n, -1.0)
         self.least, self.most, self.escape = np.zeros(n), np.zeros(n), np.zeros(n)
         self.flow[0] = 1.0
+        self._edges: dict[int, tuple[FloatArray, FloatArray, FloatArray]] = {}
+        self._room = MOST_KEPT_EDGES
         self._set_gauges()
         self._look_back()
         self._bound_rounding()
@@ -149,10 +153,16 @@ class DensityRatio:
 
     def edges(self, t: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """log(p/q), p and q of the edges from level `t`."""
-        p, q = self.p.edges(t), self.q.edges(t)
-        log_ratio = np.empty(len(q))
-        edge_log_ratios(p.numbers, q.numbers, log_ratio)
-        return log_ratio, p.to_float(), q.to_float()
+        known = self._edges.get(t)
+        if known is None:
+            p, q = self.p.edges(t), self.q.edges(t)
+            log_ratio = np.empty(len(q))
+            edge_log_ratios(p.numbers, q.numbers, log_ratio)
+            known = log_ratio, p.to_float(), q.to_float()
+            if len(q) <= self._room:
+                self._edges[t] = known
+                self._room -= len(q)
+        return known
 
     def tv(self, effort: Effort) -> Bounds:
         """Bounds on TV(p, q), refined until they are near enough or the next refinement exceeds the budget."""

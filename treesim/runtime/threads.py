@@ -39,9 +39,11 @@ def _helpers(threads: int) -> ThreadPoolExecutor:
 
 
 def thread_map(
-    function: Callable[[Item], Result], items: Iterable[Item], *, interruptible: bool = False
+    function: Callable[[Item], Result], items: Iterable[Item], *, interruptible: bool = False, work: int | None = None
 ) -> list[Result]:
     """``[function(item) for item in items]`` in order, on all threads; the results do not depend on how many.
+
+    Work, where it is known, is counted in steps of about a nanosecond: where it is little the caller does it all.
 
     The caller works too, and whoever is free takes the next item: helpers that wake up late, or are busy elsewhere,
     hold nothing up, and a call from inside an item cannot wait for itself.
@@ -53,7 +55,7 @@ def thread_map(
     items = list(items)
     is_apart = interruptible and threading.current_thread() is threading.main_thread()
     helpers = min(n_threads(), len(items)) - (0 if is_apart else 1)
-    if helpers < 1:
+    if helpers < 1 or (work is not None and work < SMALLEST_CHUNK):
         return [function(item) for item in items]
     results: dict[int, Result] = {}
     left = iter(range(len(items)))
@@ -99,9 +101,10 @@ def chunked(kernel: Callable[[int, int], object], size: int, work: int | None = 
 
     Work is counted in steps of about a nanosecond; left out, it is one an item.
     """
-    threads = n_threads()
-    chunks = min(CHUNKS_A_THREAD * threads, size, (size if work is None else work) // SMALLEST_CHUNK)
-    if chunks <= 1 or threads == 1:
+    chunks = min(size, (size if work is None else work) // SMALLEST_CHUNK)
+    # Most are too small to ask how many threads there are.
+    chunks = min(chunks, CHUNKS_A_THREAD * threads) if chunks > 1 and (threads := n_threads()) > 1 else 1
+    if chunks <= 1:
         kernel(0, size)
         return
     bounds = [size * i // chunks for i in range(chunks + 1)]
