@@ -202,7 +202,7 @@ def test_sixteen_particles_have_an_exact_law_where_a_tree_of_4096_leaves_merges(
     law = SMC(16).law(tree)
     assert law.tv(tree.target).kind == "exact"
     assert law.prob.to_float().sum() == pytest.approx(1.0, abs=1e-12)
-    leaf = SMC(16).simulate(tree, 100_000, seed=1).leaf
+    leaf = SMC(16).simulate(tree, 40_000, seed=1).leaf
     prob, reward = law.prob.to_float(), tree.reward.to_float()
     error = np.sqrt((prob @ reward**2 - (prob @ reward) ** 2) / len(leaf))
     assert abs(reward[leaf].mean() - prob @ reward) < 5 * error

@@ -109,7 +109,7 @@ def test_chebyshev_selection_is_its_plain_version(instance):
 def test_the_law_of_a_leaf_that_is_visited_encloses_what_is_known_of_it(momentum, leaf):
     """Walks of any length: a budget leaves something of them."""
     instance = family("dirichlet", horizon=2, branching=2, perturbation="log-normal:sigma=1", seed=1)
-    found = exact_law((plain.Momentum if momentum else plain.Backtracking)(0, leaf), instance, 1_500)
+    found = exact_law((plain.Momentum if momentum else plain.Backtracking)(0, leaf), instance, 600)
     kind = sampler(f"vgb:steps=0,stop=leaf,leaf={leaf},momentum={str(momentum).lower()}")
     law = kind.law(instance)
     gap = law.prob.to_float() - found.law.known.prob.to_float()

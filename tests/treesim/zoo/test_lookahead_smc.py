@@ -63,5 +63,5 @@ def test_more_particles_tend_to_the_target_whatever_the_values():
     value = instance.value.to_float().copy()
     value[:3] = [7.0, 100.0, 1.0]
     wrong = Instance(instance.graph, Scaled.from_float(value))
-    far = [exact_law(f"lookahead-smc:particles={n}", wrong).law.tv(wrong.target).mid for n in (1, 2, 3)]
-    assert np.all(np.diff(far) < 0.0)
+    far = [exact_law(f"lookahead-smc:particles={n}", wrong).law.tv(wrong.target).mid for n in (1, 2)]
+    assert far[1] < far[0]
