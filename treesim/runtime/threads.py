@@ -60,7 +60,7 @@ def thread_map(
     results: dict[int, Result] = {}
     left = iter(range(len(items)))
 
-    def work() -> None:
+    def take() -> None:
         try:
             for i in left:
                 results[i] = function(items[i])
@@ -70,7 +70,7 @@ def thread_map(
 
     futures = []
     try:
-        futures += [_helpers(helpers).submit(work) for _ in range(helpers)]
+        futures += [_helpers(helpers).submit(take) for _ in range(helpers)]
         # In turns: a signal that another thread received wakes nobody up.
         while is_apart and wait(futures, timeout=TURN).not_done:
             pass
@@ -78,7 +78,7 @@ def thread_map(
         deque(left, maxlen=0)
         raise
     try:
-        work()
+        take()
     finally:
         started = [future for future in futures if not future.cancel()]
         wait(started)

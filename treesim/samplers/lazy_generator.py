@@ -16,6 +16,8 @@ from treesim.samplers.lazy_uniform import Uniform
 # What numpy lets probabilities lack of one.
 _TOLERANCE = math.sqrt(np.finfo(np.float64).eps)
 _MOST_TRIALS = 500
+# Named once: unions of types take as long to make as to ask.
+_WHOLE = (int, np.integer)
 
 
 class LazyGenerator(np.random.Generator):
@@ -77,12 +79,12 @@ class LazyGenerator(np.random.Generator):
     def integers(
         self, low: Any, high: Any = None, size: Any = None, dtype: Any = np.int64, endpoint: bool = False
     ) -> Any:
-        self._require("integers", np.ndim(low) == 0 and np.ndim(high) == 0, "arrays of bounds")
+        self._require("integers", _is_one(low) and _is_one(high), "arrays of bounds")
         first, last = (0, operator.index(low)) if high is None else (operator.index(low), operator.index(high))
         n = last - first + endpoint
         if n < 1:
             raise ValueError("low >= high")
-        kind = np.dtype(dtype).type
+        kind = np.int64 if dtype is np.int64 else np.dtype(dtype).type
         if size is None:
             return kind(first + self.choices.uniform(n))
         return self._filled(size, lambda: first + self.choices.uniform(n), kind)
@@ -130,7 +132,7 @@ class LazyGenerator(np.random.Generator):
         self, a: Any, size: Any = None, replace: bool = True, p: Any = None, axis: int = 0, shuffle: bool = True
     ) -> Any:
         self._require("choice", shuffle, "shuffle=False")
-        pool = None if isinstance(a, int | np.integer) else np.asarray(a)
+        pool = None if isinstance(a, _WHOLE) else np.asarray(a)
         n = int(a) if pool is None else pool.shape[axis]
         count = 1 if size is None else math.prod(_tuple(size))
         if n < 1 and count:
@@ -149,7 +151,7 @@ class LazyGenerator(np.random.Generator):
         return places if pool is None else pool.take(places, axis)
 
     def permutation(self, x: Any, axis: int = 0) -> Any:
-        if isinstance(x, int | np.integer):
+        if isinstance(x, _WHOLE):
             return np.array(self._distinct(int(x), int(x), None), np.int64)
         pool = np.asarray(x)
         return pool.take(self._distinct(pool.shape[axis], pool.shape[axis], None), axis)
@@ -222,7 +224,12 @@ for _name in set(dir(np.random.Generator)) - set(vars(LazyGenerator)):
 
 
 def _tuple(size: Any) -> tuple[int, ...]:
-    return (int(size),) if isinstance(size, int | np.integer) else tuple(size)
+    return (int(size),) if isinstance(size, _WHOLE) else tuple(size)
+
+
+def _is_one(parameter: Any) -> bool:
+    """A number, or nothing."""
+    return parameter is None or isinstance(parameter, _WHOLE) or np.ndim(parameter) == 0
 
 
 def _plain(parameter: Any) -> Any:

@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import reprlib
 from dataclasses import is_dataclass
-from functools import partial
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any, ClassVar, Protocol, TypeVar, get_type_hints
 
@@ -133,11 +133,17 @@ class UserSampler(Sampler):
         try:
             if self._given is not None:
                 return copy.copy(self._given)
-            return self.kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(self)})  # type: ignore[arg-type]
+            return self.kind(**{name: getattr(self, name) for name in _names(type(self))})
         except TreesimError:
             raise
         except (Exception, SystemExit) as error:
             raise SpecError(f"sampler {self.name!r} cannot be made: {reason(error)}") from error
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...]:
+    """The parameters of a sampler; runs that are enumerated ask for them one by one."""
+    return tuple(field.name for field in dataclasses.fields(kind))
 
 
 @remembered

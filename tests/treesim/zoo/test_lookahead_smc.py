@@ -3,7 +3,6 @@
 import itertools
 from fractions import Fraction
 
-import numpy as np
 from hypothesis import given, settings
 
 from tests import naive
