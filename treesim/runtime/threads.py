@@ -101,10 +101,11 @@ def chunked(kernel: Callable[[int, int], object], size: int, work: int | None = 
 
     Work is counted in steps of about a nanosecond; left out, it is one an item.
     """
-    chunks = min(size, (size if work is None else work) // SMALLEST_CHUNK)
+    worth = (size if work is None else work) // SMALLEST_CHUNK
     # Most are too small to ask how many threads there are.
-    chunks = min(chunks, CHUNKS_A_THREAD * threads) if chunks > 1 and (threads := n_threads()) > 1 else 1
-    if chunks <= 1:
+    threads = n_threads() if worth > 1 else 1
+    chunks = min(CHUNKS_A_THREAD * threads, size, worth)
+    if chunks <= 1 or threads == 1:
         kernel(0, size)
         return
     bounds = [size * i // chunks for i in range(chunks + 1)]
