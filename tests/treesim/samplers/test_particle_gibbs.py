@@ -96,12 +96,12 @@ smc_propose, smc_resample = smc.PROPOSALS[PAIRS], smc.resample
     ("kernel", "bug"), [("resample", _saves_the_pinned_run_afterwards), ("propose", _keeps_the_weight_of_the_parent)]
 )
 def test_a_planted_bug_is_caught(kernel, bug, monkeypatch):
-    assert fits(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target)
+    assert fits(one_sweep(SMALL, SMC(3, "systematic"), 30_000, seed=2), SMALL.target)
     if kernel == "propose":
         monkeypatch.setitem(smc.PROPOSALS, PAIRS, bug)
     else:
         monkeypatch.setattr(smc, kernel, bug)
-    assert not fits(one_sweep(SMALL, SMC(3, "systematic"), 100_000, seed=2), SMALL.target)
+    assert not fits(one_sweep(SMALL, SMC(3, "systematic"), 30_000, seed=2), SMALL.target)
 
 
 @pytest.mark.parametrize("resampling", ["multinomial", "residual", "stratified", "systematic"])
