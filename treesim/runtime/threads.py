@@ -55,7 +55,8 @@ def thread_map(
     items = list(items)
     is_apart = interruptible and threading.current_thread() is threading.main_thread()
     helpers = min(n_threads(), len(items)) - (0 if is_apart else 1)
-    if helpers < 1 or (work is not None and work < SMALLEST_CHUNK):
+    is_little = work is not None and work < SMALLEST_CHUNK and not is_apart
+    if helpers < 1 or is_little:
         return [function(item) for item in items]
     results: dict[int, Result] = {}
     left = iter(range(len(items)))

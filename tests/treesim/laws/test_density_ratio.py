@@ -15,6 +15,7 @@ from tests import naive
 from tests.shapes import trellis
 from treesim import GuidedSMC, Instance, Layer, Scaled, Trellis, family, unroll
 from treesim.kernels.density_ratio import edge_log_ratios
+from treesim.laws import density_ratio
 from treesim.laws.density_ratio import DensityRatio, Effort
 from treesim.laws.law import WalkLaw
 from treesim.laws.ratio_law import RatioLaw
@@ -259,6 +260,16 @@ def test_a_width_below_rounding_is_said_to_be_out_of_reach():
     assert found.hi - found.lo > 1e-13
     assert found.wanted == math.inf
     assert GuidedSMC().law(lattice).tv(lattice.target, width=1e-9).wanted is None
+
+
+def test_edges_that_are_not_kept_are_worked_out_again(monkeypatch):
+    instance = family("markov", horizon=20, perturbation="log-uniform", epsilon="1/T", seed=4)
+    found = []
+    for most in (1 << 20, 40, 0):
+        monkeypatch.setattr(density_ratio, "MOST_KEPT_EDGES", most)
+        problem = GuidedSMC().law(instance).problem(instance.target)
+        found.append((problem.rounding, problem.tv(Effort(1e-6))))
+    assert found[0] == found[1] == found[2]
 
 
 def test_progress_is_told_level_by_level():

@@ -43,6 +43,11 @@ def test_chunks_cover_everything_once(monkeypatch):
     assert sorted(parts) == [(0, 2), (2, 4), (4, 6), (6, 8), (8, 11)]
 
 
+def test_little_work_is_left_to_nobody_else(monkeypatch):
+    monkeypatch.setenv("TREESIM_THREADS", "2")
+    assert thread_map(lambda _: threading.get_ident(), range(50), work=1000) == [threading.get_ident()] * 50
+
+
 def test_a_number_of_threads_that_is_none_is_refused(monkeypatch):
     monkeypatch.setenv("TREESIM_THREADS", "many")
     with pytest.raises(TreesimError, match="TREESIM_THREADS is 'many'"):
