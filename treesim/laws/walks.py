@@ -22,8 +22,6 @@ from treesim.scaled import Scaled
 
 # Relative error of the edge probabilities of a pool: see `treesim.kernels.one_of_n`.
 POOL_ERROR = 1e-13
-# Edges of a graph, at the most, whose probabilities of a pool are kept: 12 bytes each.
-MOST_KEPT = 1 << 21
 _UNIT = 2.0**-53
 
 
@@ -116,20 +114,7 @@ class PoolSteps(Steps):
         # A sum over the binomial counts: each of its masses is a product of at most `pool` quotients.
         return (6 * self.pool + 16) * _UNIT
 
-    @cached_property
-    def _known(self) -> dict[int, Scaled]:
-        return {}
-
     def edges(self, t: int) -> Scaled:
-        """Kept where it is small: every refinement of a TV asks again, and the integrals take most of its time."""
-        if t not in self._known:
-            found = self._computed(t)
-            if self.graph.n_nodes * self.graph.max_degree > MOST_KEPT:
-                return found
-            self._known[t] = found
-        return self._known[t]
-
-    def _computed(self, t: int) -> Scaled:
         layer, below = ahead(self.graph, t, self.value)
         out = Scaled.empty(len(layer.prob))
 
