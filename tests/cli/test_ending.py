@@ -289,8 +289,13 @@ def limited():
     resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("command", [("inspect",), ("export",), ("sample", "base"), ("tv", "base")])
+@pytest.mark.parametrize(
+    ("command", "unbuffered"),
+    [
+        (("inspect",), ""), (("export",), ""), (("sample", "base"), ""), (("tv", "base"), ""),
+        (("export",), "1"), (("tv", "base"), "1"),
+    ],
+)  # fmt: skip
 def test_a_full_stdout_is_one_line(program, instance, command, unbuffered):
     name, *rest = command
     with open("out.txt", "w") as out:  # noqa: PTH123

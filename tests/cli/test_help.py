@@ -9,25 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.cli.test_stream import TREE
 from treesim import PERTURBATIONS, SAMPLERS
 from treesim.cli.main import main
 from treesim.measure import Recorder
 
-TREE = """
-import treesim
-
-@treesim.compiled_tree
-class Ones:
-    horizon: int = 4
-    def root(self):
-        return 0
-    def children(self, state):
-        return (state, state + 1), (0.5, 0.5)
-    def reward(self, state):
-        return 1.5**state
-    def value(self, state):
-        return 1.4**state
-"""
 MINE = """
 import treesim
 
