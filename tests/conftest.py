@@ -52,8 +52,7 @@ TOGETHER = {
     "experiments": r"experiment",
     "pages": r"cli/test_pages",
     "site": r"test_built_site",
-    "laws": r"treesim/laws/",
-    "samplers": r"treesim/samplers/",
+    "laws": r"treesim/(laws|samplers|kernels|empirical)/",
     "graphs": r"treesim/graphs/",
     "compiled": r"treesim/compiled/|cli/test_stream|test_help.*stream tree.py",
 }
