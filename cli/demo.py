@@ -224,12 +224,12 @@ def language_model(
             journal.unlink(missing_ok=True)
     if judged is None:
         raise Failure(f"{grown} does not exist; to grow it: --model PATH")
-    words_of = {"liked": liked or story.LIKED, "disliked": story.DISLIKED if disliked is None else disliked}
+    asked_for = judged, liked or story.LIKED, story.DISLIKED if disliked is None else disliked
     with working("computing exact laws"):
-        found = story.run(judged, **words_of, strength=strength, constraint=constraint or story.CONSTRAINT, seed=seed)
+        found = story.run(*asked_for, strength=strength, constraint=constraint or story.CONSTRAINT, seed=seed)
     _tell(
         "language-model", plot, html, as_json, lambda: story.figure(found),
-        lambda track: story.page(judged, **words_of, seed=seed, track=track),
+        lambda track: story.page(*asked_for, seed=seed, track=track),
         story.document(found, seed), lambda: story.words(found),
     )  # fmt: skip
 
