@@ -54,7 +54,7 @@ TOGETHER = {
     "site": r"test_built_site",
     "laws": r"treesim/(laws|samplers|kernels|empirical)/",
     "graphs": r"treesim/graphs/",
-    "compiled": r"treesim/compiled/|cli/test_stream|test_help.*stream tree.py",
+    "compiled": r"treesim[/.]compiled|cli/test_stream|test_help.*stream tree.py|docs-compiled-trees",
 }
 
 

@@ -161,21 +161,22 @@ class CompiledTree:
         Examples
         --------
         >>> @compiled_tree
-        ... class Walk:
+        ... class Ones:
         ...     horizon: int = 16
+        ...     up: float = 0.3
         ...     def root(self):
         ...         return 0
         ...     def children(self, state):
-        ...         return (state, state + 1), (0.5, 0.5)
+        ...         return (state, state + 1), (1.0 - self.up, self.up)
         ...     def reward(self, state):
-        ...         return 2.0**state
+        ...         return 1.0 + 0.1 * state
         ...     def value(self, state):
-        ...         return 1.9**state
-        >>> found = Walk().stream()
-        >>> f"{found.log_partition:.12f}", f"{16 * np.log(1.5):.12f}"
-        ('6.487441729731', '6.487441729731')
+        ...         return 1.3 + 0.1 * state
+        >>> found = Ones().stream()
+        >>> f"{found.log_partition:.12f}", f"{np.log(1.0 + 0.1 * 16 * 0.3):.12f}"
+        ('0.392042087776', '0.392042087776')
         >>> round(found.tv("best-of-n:n=4").lo, 6)
-        0.21802
+        0.423488
         """
         from treesim.compiled.stream import stream
 
