@@ -46,6 +46,6 @@ def test_how_much_is_to_come_is_known():
 
 def test_dask_does_the_work():
     distributed = pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
-    with distributed.LocalCluster(1, processes=False, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(1, processes=False, dashboard_address=":0") as cluster:
         found = dict(spread(halved, [4, 3], dask=cluster.scheduler_address))
     assert found == {4: 2, 3: Failed("3 is odd")}

@@ -127,7 +127,7 @@ def test_a_dask_cluster_that_loses_a_worker_gives_the_same_rows(grid, tmp_path):
     finish(grid, tmp_path / "one.sqlite")
     cells = read_grid(grid)
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         open_store(tmp_path / "two.sqlite", create=True) as store,
     ):
         for done, _ in enumerate(run(cells, store, dask=cluster.scheduler_address)):
@@ -281,7 +281,7 @@ def on_dask(cells, path, cluster):
 def test_dask_has_the_users_samplers_and_survives_what_they_do(mine, tmp_path):
     distributed = pytest.importorskip("distributed", reason="needs the extra treesim[dask]")
     path = tmp_path / "a.sqlite"
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster:
         cluster.scheduler.allowed_failures = 0
         assert len(on_dask(read_grid(mine("os.kill(os.getpid(), signal.SIGKILL)"))[1:2], path, cluster)) == 1
         assert all("Dask gave it up: KilledWorker" in record["error"] for record in found_in(path).values())
@@ -296,7 +296,7 @@ def test_a_cluster_without_workers_is_told(grid, tmp_path, monkeypatch):
     monkeypatch.setattr(spreading, "DASK_DESERTED", 0.1)
     monkeypatch.setattr(spreading, "DASK_PATIENCE", 1.0)
     with (
-        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=":0") as cluster,
         pytest.raises(SweepError, match="has no workers"),
     ):
         on_dask(read_grid(grid), tmp_path / "a.sqlite", cluster)
