@@ -35,10 +35,9 @@ def test_an_understated_hypothesis_ends_in_exit_code_1(hidden):
     assert "1 failed" in result.stdout
 
 
-def test_the_battery_holds(discovered, monkeypatch):
+def test_the_battery_holds(discovered):
     """In this process, where the discoveries are known."""
-    monkeypatch.setenv("TREESIM_THREADS", "1")
-    result = run("verify")
+    result = run("verify", env={"TREESIM_THREADS": "1"})
     assert result.exit_code == 0
     assert "0 failed" in result.stdout
     assert "hidden-prefix" in result.stdout

@@ -107,14 +107,13 @@ class KnownPrefix(Prefix):
         The latest in which it was handed out, numbered from 1; of the root, the latest of all.
     children, prob : tuple
         Those of its children that can be drawn, and their probabilities; empty until one asks for them.
-    known_value, known_log : float or None
-        V^ and its log; None until one asks for them.
+    known_log : float or None
+        log V^; None until one asks for it.
     """
 
     run: int = 0
     children: tuple[KnownPrefix, ...] = ()
     prob: tuple[float, ...] = ()
-    known_value: float | None = None
     known_log: float | None = None
 
     def __reduce__(self) -> tuple[type[Prefix], tuple[Any, ...]]:
@@ -156,14 +155,6 @@ class LazyOracle(Oracle):
             child.run = self._run
         self._drawn[len(prefix[0]) + 1] += len(prob)
         return list(zip(at.children, prob, strict=True))
-
-    def value(self, prefix: Prefix) -> float:
-        at = self._shared(prefix, "asking its value")
-        if at.known_value is None:
-            at.known_value = super().value(at)
-        else:
-            self._asked[len(at[0])] += 1
-        return at.known_value
 
     def log_value(self, prefix: Prefix) -> float:
         at = self._shared(prefix, "asking its value")

@@ -54,8 +54,8 @@ class LazyGenerator(np.random.Generator):
     # Numbers between 0 and 1, and their images.
 
     def random(self, size: Any = None, dtype: Any = np.float64, out: Any = None) -> Any:
-        if dtype is not np.float64 or out is not None:
-            self._require("random", out is None and np.dtype(dtype) == np.float64, "a dtype of its own, or out")
+        is_plain = out is None and (dtype is np.float64 or np.dtype(dtype) == np.float64)
+        self._require("random", is_plain, "a dtype of its own, or out")
         if size is None:
             return LazyNumber(Uniform(self.choices))
         return self._filled(size, lambda: LazyNumber(Uniform(self.choices)), object)
