@@ -69,23 +69,18 @@ def survives(mutant: Mutant, folder: Path) -> bool:
     if text.count(mutant.old) != 1:
         raise SystemExit(f"{mutant.file} has {text.count(mutant.old)} places with {mutant.old!r}, expected one")
     written = file.stat()
-    compiled, is_kernel = folder / "numba", "/kernels/" in mutant.file
-    if is_kernel:
-        compiled = without_callers(compiled, mutant.file)
     file.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
     try:
-        return passes(mutant.tests, folder, compiled)
+        return passes(mutant.tests, folder)
     finally:
         file.write_text(text, encoding="utf-8")
         os.utime(file, ns=(written.st_atime_ns, written.st_mtime_ns))  # what is compiled of it stays valid
-        if is_kernel:
-            shutil.rmtree(compiled, ignore_errors=True)
 
 
-def passes(tests: str, folder: Path, compiled: Path) -> bool:
+def passes(tests: str, folder: Path) -> bool:
     """Whether tests pass in the copy as it is."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-    environment["NUMBA_CACHE_DIR"] = str(compiled)
+    environment["NUMBA_CACHE_DIR"] = str(folder / "numba")
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests.split()]
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST)
@@ -94,23 +89,6 @@ def passes(tests: str, folder: Path, compiled: Path) -> bool:
     if done.returncode not in (0, 1, 2):
         raise SystemExit(f"{tests} cannot be run: {done.stdout[-500:]}{done.stderr[-500:]}")
     return done.returncode == 0
-
-
-def without_callers(compiled: Path, file: str) -> Path:
-    """A copy of what is compiled, less all that calls a kernel file, which would not notice that it changed."""
-    changed = {Path(file).stem}
-    kernels = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "treesim" / "kernels").glob("*.py")}
-    for _ in kernels:
-        changed |= {
-            name for name, text in kernels.items() if any(f"from treesim.kernels.{other} " in text for other in changed)
-        }
-    copy = Path(tempfile.mkdtemp(prefix="numba"))
-    if compiled.exists():
-        shutil.copytree(compiled, copy, dirs_exist_ok=True)
-    for entry in copy.rglob("*.nb[ic]"):
-        if entry.name.split(".")[0] in changed or entry.name.split(".")[0] not in kernels:
-            entry.unlink()
-    return copy
 
 
 def main() -> int:
@@ -132,7 +110,7 @@ def main() -> int:
             if mutant.key not in known or (given.again and known[mutant.key]):
                 # Tests that fail without the bug say nothing of it; and what they compile is there for all.
                 if not given.trust and mutant.tests not in sound:
-                    if not passes(mutant.tests, folder, folder / "numba"):
+                    if not passes(mutant.tests, folder):
                         raise SystemExit(f"{mutant.tests} fail without any planted bug")
                     sound.add(mutant.tests)
                 known[mutant.key] = survives(mutant, folder)

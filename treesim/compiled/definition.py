@@ -22,7 +22,7 @@ from treesim.graphs.trellis import Trellis
 from treesim.graphs.values import optimal_twist
 from treesim.instances.instance import Instance
 from treesim.instances.perturbations import perturb
-from treesim.kernels.compiled import KERNELS, Functions
+from treesim.kernels.compiled import Functions
 from treesim.kernels.states import TUPLES, NumbaError, converted, is_safe, list_type, returns, state_type, types, users
 from treesim.runtime.fingerprint import fingerprint
 from treesim.runtime.user_code import home, reason
@@ -272,7 +272,7 @@ def _functions(kind: Any) -> Functions:
     methods = [kind.children, kind.reward, getattr(kind, "value", None)]
     value = methods[2] if callable(methods[2]) else None
     names = [field.name for field in dataclasses.fields(kind)]
-    code = fingerprint([each for each in methods if callable(each)], KERNELS, *names)
+    code = fingerprint([each for each in methods if callable(each)], *names)
     return Functions(
         users(kind.children), users(kind.reward), value and users(value), namedtuple(kind.__name__, names), code
     )  # fmt: skip

@@ -17,6 +17,13 @@ from typing import Any
 
 from numba import njit
 
+from treesim.kernels.machine_code import kept
+
 # No kernel is called back from C: an entry for that would be a tenth of what compiling costs.
-OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
-kernel: Any = njit(**OPTIONS)
+OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+walker: Any = njit(**OPTIONS)
+
+
+def kernel(function: Any) -> Any:
+    """A function, compiled when it is first called, whose machine code is kept on disk."""
+    return kept(walker(function))

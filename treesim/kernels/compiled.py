@@ -4,12 +4,12 @@ A tree is ``(fields, horizon, root)``: the tuple that makes the users' ``self``,
 its state. A kernel that meets what it may not ends with a code, the state it was at in place 0 of its room.
 """
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from treesim.kernels.states import get, kept, put, walker
+from treesim.kernels import walker
+from treesim.kernels.states import get, kept_by_code, put
 
 # What went wrong: probabilities, their sum, a reward, a value, no room for more rewards, or for more children, and
 # states that are not as many as probabilities.
@@ -27,10 +27,6 @@ HIGH_BITS = np.uint64(32)
 # Columns of the figures of a level: sup of the error; its mean under pi_ref and what rounding lost of it; the same
 # under pi~; whether that is infinite.
 SUP, REFERENCE, REFERENCE_LOST, TARGET, TARGET_LOST, TARGET_INFINITE = range(6)
-
-
-# What kernels are made of: their code is kept as long as this stays.
-KERNELS = "".join(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py")))
 
 
 class Functions(NamedTuple):
@@ -186,7 +182,7 @@ def make_reward_walk(functions: Functions) -> Any:
                     break
                 value = twist[t]
 
-    return kept(walk_rewards, functions.code_of("rewards"))
+    return kept_by_code(walk_rewards, functions.code_of("rewards"))
 
 
 def make_value_walk(functions: Functions) -> Any:
@@ -326,4 +322,4 @@ def make_value_walk(functions: Functions) -> Any:
                     figures[horizon - 2, column] = above[column]
                 return FINE, ratio, gap - gap_lost
 
-    return kept(walk_values, functions.code_of("values"))
+    return kept_by_code(walk_values, functions.code_of("values"))

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from treesim.kernels import kernel
+from treesim.kernels import kernel, walker
 from treesim.kernels.compiled import (
     FINE,
     HIGH_BITS,
@@ -20,7 +20,7 @@ from treesim.kernels.compiled import (
     Functions,
     is_odd,
 )
-from treesim.kernels.states import get, kept, put, walker
+from treesim.kernels.states import get, kept_by_code, put
 
 
 def make_growth(functions: Functions) -> Any:
@@ -62,7 +62,7 @@ def make_growth(functions: Functions) -> Any:
             degree[v] = at - start
         return FINE, at - lo * width, 0.0
 
-    return kept(grow_level, functions.code_of("growth"))
+    return kept_by_code(grow_level, functions.code_of("growth"))
 
 
 def make_weighing(functions: Functions, name: str) -> Any:
@@ -82,7 +82,7 @@ def make_weighing(functions: Functions, name: str) -> Any:
             out[v] = number
         return FINE, 0.0
 
-    return kept(weigh_level, functions.code_of(name))
+    return kept_by_code(weigh_level, functions.code_of(name))
 
 
 @kernel

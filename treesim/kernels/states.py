@@ -5,34 +5,30 @@ which `put` and `get` lay and read them, ``words(state)`` each.
 """
 
 import contextlib
-from functools import cache
+from functools import cache, partial
 from types import FunctionType
 from typing import Any
 
 from numba import njit, typeof
 from numba import types as types
-from numba.core.caching import FunctionCache
 from numba.core.errors import NumbaError as NumbaError
 from numba.core.registry import cpu_target
 from numba.core.typeconv.castgraph import Conversion
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from treesim.kernels import kernel
+from treesim.kernels import kernel, walker
+from treesim.kernels.machine_code import Kept, kept
 
-# Kernels that hold a user's functions are made for one class of trees: treesim's own cache does not know them.
-# Of these numba keeps, of each kernel, so many; then it starts anew.
+# Of a kernel that holds a user's functions, machine code for so many classes of trees is kept; then it starts anew.
 MOST_KEPT = 128
-
-OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
-walker: Any = njit(**OPTIONS)
 
 SCALARS = (types.int64, types.float64)
 TUPLES: Any = (types.UniTuple, types.Tuple)
 
 
-class _Kept(FunctionCache):
-    """Numba's cache on disk, but for one key: a digest of the code that a kernel holds, instead of what it closes over.
+class _KeptByCode(Kept):
+    """Machine code of a kernel that holds a user's functions, known by a digest of these.
 
     Numba tells functions in a closure apart by the process that made them, and would never find them again.
     """
@@ -55,12 +51,9 @@ class _Kept(FunctionCache):
         super()._save_overload(signature, data)
 
 
-def kept(dispatcher: Any, code: str | None) -> Any:
-    """The same, its machine code kept on disk under a digest; not kept where there is none, or no place for it."""
-    if code is not None:
-        with contextlib.suppress(RuntimeError, OSError):
-            dispatcher._cache = _Kept(dispatcher.py_func, code)
-    return dispatcher
+def kept_by_code(dispatcher: Any, code: str | None) -> Any:
+    """The same kernel, its machine code kept on disk under a digest of the user's functions, if there is one."""
+    return dispatcher if code is None else kept(dispatcher, partial(_KeptByCode, code=code))
 
 
 def users(function: Any) -> Any:
@@ -102,7 +95,7 @@ def returns(function: Any, fields_of: Any, fields: Any, state: Any, code: str | 
     def ask(fields, state):
         return function(fields_of(*fields), state)
 
-    kept(ask, code).compile((typeof(fields), state))
+    kept_by_code(ask, code).compile((typeof(fields), state))
     return ask.nopython_signatures[-1].return_type
 
 
