@@ -71,16 +71,26 @@ class Program:
         self.folder = folder
         self.started = []
 
-    def start(self, *arguments, env=None, before=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
+    def start(
+        self, *arguments, env=None, before=None, disk=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ):  # fmt: skip
+        """``disk`` is the room for a file, in bytes; Python leaves half of its own where that is too small."""
+
         def prepare():
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if disk is not None:
+                import resource  # not on Windows
+
+                resource.setrlimit(resource.RLIMIT_FSIZE, (disk, disk))
             if before is not None:
                 before()
 
-        root = str(Path(__file__).parents[2])
+        settings = {"PYTHONPATH": str(Path(__file__).parents[2]), **(env or {})}
+        if disk is not None:
+            settings["PYTHONDONTWRITEBYTECODE"] = "1"
         process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM, *map(str, arguments)],
-            cwd=self.folder, env={**os.environ, "PYTHONPATH": root, **(env or {})}, stdout=stdout, stderr=stderr,
+            cwd=self.folder, env=os.environ | settings, stdout=stdout, stderr=stderr,
             text=True, errors="replace", preexec_fn=prepare,
         )  # fmt: skip
         self.started.append(process)

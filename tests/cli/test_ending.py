@@ -2,7 +2,6 @@
 
 import math
 import os
-import resource
 import select
 import signal
 import time
@@ -285,10 +284,6 @@ def test_wrong_arguments_are_one_line_without_commands_to_the_terminal(run, argu
     assert "\x1b" not in run.error(*arguments)
 
 
-def limited():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))
-
-
 @pytest.mark.parametrize(
     ("command", "unbuffered"),
     [
@@ -299,7 +294,7 @@ def limited():
 def test_a_full_stdout_is_one_line(program, instance, command, unbuffered):
     name, *rest = command
     with open("out.txt", "w") as out:  # noqa: PTH123
-        done = program(name, instance, *rest, code=2, before=limited, stdout=out, env={"PYTHONUNBUFFERED": unbuffered})
+        done = program(name, instance, *rest, code=2, disk=10, stdout=out, env={"PYTHONUNBUFFERED": unbuffered})
     assert done.err == "Error: cannot write to stdout: File too large\n"
 
 

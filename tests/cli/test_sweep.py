@@ -1,7 +1,6 @@
 import csv
 import json
 import os
-import resource
 import sqlite3
 import stat
 from pathlib import Path
@@ -152,10 +151,7 @@ def test_a_locked_store_is_waited_for_with_a_line(program, run, store):
 @pytest.mark.parametrize("size", [0, 1000, 5000, 20_000, 40_000])
 def test_a_full_disk_is_one_line_and_loses_nothing(program, run, size):
     Path("grid.toml").write_text(GRID.replace("[2, 3]", "[2, 3, 4, 5, 6]"))
-    done = program(
-        "sweep", "grid.toml", "-o", "s.sqlite", code=2,
-        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)),
-    )  # fmt: skip
+    done = program("sweep", "grid.toml", "-o", "s.sqlite", code=2, disk=size)
     assert done.out == ""
     assert len(done.err.splitlines()) == 1
     assert "cannot" in done.err
@@ -167,10 +163,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(program, run, size):
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
 def test_a_full_disk_leaves_old_results_as_they_were(program, store, form):
     Path("r.out").write_text("old")
-    done = program(
-        "results", store, "--format", form, "-o", "r.out", code=2,
-        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500)),
-    )  # fmt: skip
+    done = program("results", store, "--format", form, "-o", "r.out", code=2, disk=500)
     assert done.err.startswith("Error: cannot write r.out: ")
     assert Path("r.out").read_text() == "old"
     assert {path.name for path in Path().iterdir()} - {"s.sqlite-shm", "s.sqlite-wal"} == {
@@ -179,10 +172,7 @@ def test_a_full_disk_leaves_old_results_as_they_were(program, store, form):
 
 
 def test_a_full_disk_leaves_no_half_instance(program):
-    done = program(
-        "generate", "product", "--horizon", 10, "-o", "a.st", code=2,
-        before=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000)),
-    )  # fmt: skip
+    done = program("generate", "product", "--horizon", 10, "-o", "a.st", code=2, disk=3000)
     assert done.err.startswith("Error: cannot write a.st: ")
     assert [path.name for path in Path().iterdir()] == []
 
