@@ -1,4 +1,5 @@
 import gc
+import operator
 import os
 import re
 from functools import cache
@@ -16,6 +17,9 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("fixed")
 
 
+gc.disable()  # nothing that is collected is garbage
+
+
 def pytest_configure(config):
     """Examples come from their seed alone.
 
@@ -26,9 +30,20 @@ def pytest_configure(config):
         providers._get_local_constants = lambda: providers._local_constants
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Every second process begins with the last file: what one has compiled, another finds."""
+    report = yield
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    if isinstance(collector, pytest.Dir) and int(worker.removeprefix("gw")) % 2:
+        report.result.reverse()
+    return report
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """The normal run tries every second of hypothesis' examples; ``-m slow`` is these tests, too, with all of them."""
+    items.sort(key=operator.attrgetter("path"))
     if config.getoption("--hypothesis-profile", default=None) == "explore":
         return
     random = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
@@ -42,8 +57,10 @@ def pytest_collection_modifyitems(config, items):
 
 
 def pytest_collection_finish():
-    """What is loaded stays: nobody looks through it for garbage."""
+    """What is loaded stays: nobody looks through it for garbage, and seldom through the rest."""
     gc.freeze()
+    gc.enable()
+    gc.set_threshold(20_000, 20, 20)
 
 
 # Tests that share long computations, one browser, or kernels, which are compiled once where nothing is cached.
@@ -68,7 +85,8 @@ def pytest_xdist_make_scheduler(config, log):
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return next((name for name, what in TOGETHER.items() if re.search(what, nodeid)), nodeid)
+            test = nodeid.partition("[")[0]
+            return next((name for name, what in TOGETHER.items() if re.search(what, nodeid)), test)
 
     return Scheduling(config, log)
 

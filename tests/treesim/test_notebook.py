@@ -56,24 +56,37 @@ def pictures(html):
     return [base64.b64decode(data).decode() for data in re.findall(r"data:image/svg\+xml;base64,([^\"]*)", html)]
 
 
-def things():
-    tree = family("dirichlet", horizon=3, perturbation="random-sign", epsilon="0.5/T", seed=1)
-    chain = family("markov", horizon=30, perturbation="random-sign", epsilon="0.5/T", seed=1)
-    large = family("uniform", horizon=12)
-    law = sampler("sp-gsmc").law
-    return {
-        "tree": (tree, 1), "its graph": (tree.graph, 1), "its audit": (tree.audit, 0), "its target": (tree.target, 0),
-        "its law": (law(tree), 0), "inspection": (tree.inspect(), 1), "chain": (chain, 1), "its walk": (law(chain), 0),
-        "corrected": (sampler("sp-gsmc:mh=3").law(chain), 0), "large": (large, 0), "large target": (large.target, 0),
-        "law that may fail": (sampler("rejection:budget=2,fallback=fail").law(tree), 0),
-        "tv": (TV(0.1, 0.2, "estimated", 0.99), 0),
-    }  # fmt: skip
+def perturbed(name, horizon):
+    return family(name, horizon=horizon, perturbation="random-sign", epsilon="0.5/T", seed=1)
 
 
-@pytest.mark.parametrize("name", things())
-def test_objects_show_a_table_and_a_picture(name):
-    thing, drawn = things()[name]
-    html = thing._repr_html_()
+def tree():
+    return perturbed("dirichlet", 3)
+
+
+def chain():
+    return perturbed("markov", 30)
+
+
+def large():
+    return family("uniform", horizon=12)
+
+
+THINGS = {
+    "tree": (tree, 1), "its graph": (lambda: tree().graph, 1), "its audit": (lambda: tree().audit, 0),
+    "its target": (lambda: tree().target, 0), "its law": (lambda: sampler("sp-gsmc").law(tree()), 0),
+    "inspection": (lambda: tree().inspect(), 1), "chain": (chain, 1),
+    "its walk": (lambda: sampler("sp-gsmc").law(chain()), 0),
+    "corrected": (lambda: sampler("sp-gsmc:mh=3").law(chain()), 0),
+    "large": (large, 0), "large target": (lambda: large().target, 0),
+    "law that may fail": (lambda: sampler("rejection:budget=2,fallback=fail").law(tree()), 0),
+    "tv": (lambda: TV(0.1, 0.2, "estimated", 0.99), 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("make", "drawn"), THINGS.values(), ids=THINGS)
+def test_objects_show_a_table_and_a_picture(make, drawn):
+    html = make()._repr_html_()
     tags = Reader(html).tags
     assert tags.count("table") == 1
     assert len(pictures(html)) == drawn

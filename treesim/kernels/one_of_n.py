@@ -124,20 +124,27 @@ def select_by_log(prob, log_weight, draws, log_beside, out):
 
     Beside the draws there may be one more that can be kept, of a given weight.
     """
-    n = prob.shape[0]
-    weights, chances = np.append(log_weight, log_beside), np.append(prob, 0.0)
-    order = np.flatnonzero(weights > -math.inf)
-    heaviest_first(weights, np.zeros(n + 1, np.int32), order)
+    n, zeros, p_zero = prob.shape[0], 0, 0.0
+    weights, order = np.empty(n + 1), np.empty(n + 1, np.int64)
+    for i in range(n + 1):
+        weights[i] = log_weight[i] if i < n else log_beside
+        if weights[i] > -math.inf:
+            order[i - zeros] = i
+        else:
+            zeros += 1
+            p_zero += prob[i] if i < n else 0.0
+    live = n + 1 - zeros
+    heaviest_first(weights, np.zeros(n + 1, np.int32), order[:live])
     # Number `live`, which none has. From a literal -1 numba would take a type for which it compiles all once more.
-    live, beside = order.shape[0], order.shape[0]
-    whole, part, log_h = np.empty(live, np.int64), np.empty(live), np.empty(live)
+    beside = live
+    chances, whole, part, log_h = np.empty(live), np.empty(live, np.int64), np.empty(live), np.empty(live)
     for i in range(live):
         beside = i if order[i] == n else beside
+        chances[i] = prob[order[i]] if order[i] < n else 0.0
         whole[i] = math.floor(weights[order[i]])
         part[i] = weights[order[i]] - whole[i]
-    p_zero = chances[weights == -math.inf].sum()
     if live > 0:
-        log_selection(chances[order], whole, part, p_zero, float(draws), beside, log_h)
+        log_selection(chances, whole, part, p_zero, float(draws), beside, log_h)
     for k in range(n):
         if log_weight[k] == -math.inf:
             out[k] = 0.0 if live == 0 else ((draws - 1.0) * math.log(p_zero) if p_zero > 0.0 else -math.inf)

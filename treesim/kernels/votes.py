@@ -34,7 +34,8 @@ def correct_wins(level_ptr, event, mass, nobody, blank, is_correct, votes):
             # Invariant: state[a, b, n] is the mass of n votes so far, all for answers of at most this total, which
             # `right` and `wrong` answers can have: a of them, and b, do.
             state[:] = 0.0
-            state[0, 0] = blank
+            for n in range(votes + 1):
+                state[0, 0, n] = blank[n]
             right, wrong, tied = 0, 0, votes // fewest
             for answer in range(answers):
                 to_right, to_wrong = 0, 0

@@ -18,6 +18,7 @@ def _offspring(scheme, members, weight, n, rng, pin=-1) -> np.ndarray:
     below.members[:, : len(members)], below.weight[:, : len(members)] = members, weight
     room = [np.empty(n) for _ in range(3)]
     empty, pins = np.empty(0, np.int32), np.full(n, pin)
+    empty.flags.writeable = False  # as a tree's are: for others all is compiled once more
     resample(empty, below, np.inf, SCHEMES[scheme], *room, here, pins, state_of(rng), rng)
     in_use = np.arange(members.sum()) < here.size[:, None]
     if pin >= 0:
