@@ -28,8 +28,8 @@ word: str = tv.kind
 OPTIONS = ("--strict", "--follow-imports=silent", f"--cache-dir={os.devnull}")
 
 
-def python(*arguments, cwd):
-    """Run a fresh interpreter somewhere else."""
+def python(*arguments, cwd=None):
+    """Run a fresh interpreter, somewhere else perhaps."""
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd)
 
 
@@ -73,8 +73,19 @@ def test_users_who_check_types_strictly_can(tmp_path):
     assert len(lines) == 1 and lines[0].startswith("wrong.py:"), done.stdout
 
 
-def test_networkx_is_loaded_only_where_a_graph_is_met():
-    code = (
-        "import sys; from treesim import family; family('product', horizon=3).audit; print('networkx' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+AUDIT = """
+import sys
+from treesim import family
+family("product", horizon=3).audit
+print([name for name in ("networkx", "scipy.linalg") if name in sys.modules])
+
+from numba.np import arraymath, linalg
+print(arraymath._HAVE_BLAS, linalg.ensure_blas.__module__)
+linalg.ensure_blas()
+print("scipy.linalg" in sys.modules)
+"""
+
+
+def test_an_audit_loads_neither_graphs_nor_linear_algebra_which_numba_finds_where_it_is_needed():
+    done = python("-c", AUDIT)
+    assert done.stdout.splitlines() == ["[]", "True numba.np.linalg", "True"], done.stderr

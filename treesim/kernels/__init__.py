@@ -13,15 +13,37 @@ An array is never assigned to a slice (``a[:] = b``): with it numba compiles wha
 not fit, more than a second's work.
 """
 
+from importlib.util import find_spec
 from typing import Any
 
 from numba import njit
+from numba.np import linalg
 
 from treesim.kernels.machine_code import kept
 
 # No kernel is called back from C: an entry for that would be a tenth of what compiling costs.
 OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 walker: Any = njit(**OPTIONS)
+
+
+def _load_arrays() -> None:
+    """Load numba's functions of arrays without scipy's linear algebra, which takes a fifth of a short command's time.
+
+    To find out whether there is BLAS numba loads it; where something multiplies matrices it does so again.
+    """
+
+    def ask() -> None:
+        if find_spec("scipy") is None:
+            raise ImportError
+
+    loads, linalg.ensure_blas = linalg.ensure_blas, ask
+    try:
+        from numba.np import arraymath  # noqa: F401
+    finally:
+        linalg.ensure_blas = loads
+
+
+_load_arrays()
 
 
 def kernel(function: Any) -> Any:

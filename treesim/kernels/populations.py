@@ -18,12 +18,14 @@ from treesim.kernels import kernel
 @kernel
 def places(size, kinds):
     """What `size` particles or fewer of one of `kinds` kinds add to a population's place, shape [size + 1, kinds]."""
-    place = np.zeros((size + 1, kinds), np.int64)
-    ways = np.arange(kinds)
+    place, ways = np.zeros((size + 1, kinds), np.int64), np.arange(kinds)
     for i in range(1, size + 1):
-        place[i] = place[i - 1] + ways
-        # From C(y + i - 1, i) to C(y + i, i + 1), a sum over smaller y.
-        ways = np.cumsum(ways)
+        total = 0
+        for y in range(kinds):
+            place[i, y] = place[i - 1, y] + ways[y]
+            # From C(y + i - 1, i) to C(y + i, i + 1), a sum over smaller y.
+            total += ways[y]
+            ways[y] = total
     return place
 
 
