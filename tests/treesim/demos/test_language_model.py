@@ -2,14 +2,12 @@
 
 import math
 import re
-from functools import partial
 
 import numpy as np
 import pytest
 
-from treesim import GuidedSMC, instance_from_texts
+from treesim import SMC, GuidedSMC, instance_from_texts
 from treesim.decoding.masking import constrained_texts, masked
-from treesim.demos import language_model
 from treesim.demos.language_model import CONSTRAINT, DISLIKED, LIKED, guides, hits, run, tilted
 from treesim.empirical.measure import distance
 from treesim.instances.movie_reviews import judged_texts
@@ -46,7 +44,7 @@ def test_what_words_are_worth_by_counting_again(judged):
     assert instance.audit.log_partition == pytest.approx(math.log(total), rel=1e-12)
 
 
-def test_masking_renormalises_at_each_step(judged, monkeypatch):
+def test_masking_renormalises_at_each_step(judged):
     tree = judged.graph
     exact = constrained_texts(tree, CONSTRAINT)
     matches = np.array([re.fullmatch(CONSTRAINT, text, re.DOTALL) is not None for text in tree.texts()])
@@ -67,8 +65,10 @@ def test_masking_renormalises_at_each_step(judged, monkeypatch):
     law = GuidedSMC().law(masked(exact))
     np.testing.assert_allclose(law.prob.to_float(), mass, atol=1e-15)
     wanted = np.where(matches, reference, 0.0) / reference[matches].sum()
-    monkeypatch.setattr(language_model, "distance", partial(distance, runs=1000))
-    assert run().masking.mid == pytest.approx(0.5 * np.abs(mass - wanted).sum(), rel=1e-9)
+    story = run(runs=1000)
+    assert story.masking.mid == pytest.approx(0.5 * np.abs(mass - wanted).sum(), rel=1e-9)
+    by_truth = story.guides[-1]
+    assert (by_truth.name, by_truth.particles) == ("V*", distance(SMC(16), story.instance, runs=1000, seed=0))
 
 
 def test_a_judge_is_scaled_to_the_mean_of_the_reward(judged):
