@@ -71,9 +71,7 @@ class Program:
         self.folder = folder
         self.started = []
 
-    def start(
-        self, *arguments, env=None, before=None, disk=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ):  # fmt: skip
+    def start(self, *arguments, env=None, before=None, disk=None, stdout=subprocess.PIPE, stderr=subprocess.PIPE):
         """``disk`` is the room for a file, in bytes; Python leaves half of its own where that is too small."""
 
         def prepare():

@@ -21,9 +21,9 @@ class Kept(FunctionCache):
 
     def __init__(self, function: Any) -> None:
         super().__init__(function)
-        name = f"{self._impl.filename_base}.{digest_of_sources(Path(function.__code__.co_filename))}"
-        stamp = self._impl.locator.get_source_stamp()
-        self._cache_file = IndexDataCacheFile(cache_path=self._cache_path, filename_base=name, source_stamp=stamp)
+        digest = digest_of_sources(Path(function.__code__.co_filename))
+        name = f"{self._impl.filename_base}.{digest}"
+        self._cache_file = IndexDataCacheFile(cache_path=self._cache_path, filename_base=name, source_stamp=digest)
 
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Kept machine code; None if there is none, or if it is damaged."""
