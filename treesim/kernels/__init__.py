@@ -13,11 +13,12 @@ An array is never assigned to a slice (``a[:] = b``): with it numba compiles wha
 not fit, more than a second's work.
 """
 
+import sys
 from importlib.util import find_spec
 from typing import Any
 
 from numba import njit
-from numba.np import linalg
+from numba.core import event
 
 from treesim.kernels.machine_code import kept
 
@@ -26,24 +27,33 @@ OPTIONS: dict[str, Any] = {"nogil": True, "no_cfunc_wrapper": True, "error_model
 walker: Any = njit(**OPTIONS)
 
 
-def _load_arrays() -> None:
-    """Load numba's functions of arrays without scipy's linear algebra, which takes a fifth of a short command's time.
+class _BeforeCompiling(event.Listener):
+    """Has numba load its functions of arrays without scipy's linear algebra, which takes longer than a small kernel.
 
     To find out whether there is BLAS numba loads it; where something multiplies matrices it does so again.
     """
 
-    def ask() -> None:
-        if find_spec("scipy") is None:
-            raise ImportError
+    def on_start(self, _: Any) -> None:
+        """Load them, if this is the first that is compiled."""
+        if "numba.np.arraymath" in sys.modules:
+            return
+        from numba.np import linalg
 
-    loads, linalg.ensure_blas = linalg.ensure_blas, ask
-    try:
-        from numba.np import arraymath  # noqa: F401
-    finally:
-        linalg.ensure_blas = loads
+        def ask() -> None:
+            if find_spec("scipy") is None:
+                raise ImportError
+
+        loads, linalg.ensure_blas = linalg.ensure_blas, ask
+        try:
+            from numba.np import arraymath  # noqa: F401
+        finally:
+            linalg.ensure_blas = loads
+
+    def on_end(self, _: Any) -> None:
+        """Nothing is to be done."""
 
 
-_load_arrays()
+event.register("numba:compile", _BeforeCompiling())
 
 
 def kernel(function: Any) -> Any:
