@@ -50,15 +50,16 @@ def run(run_here, tmp_path, monkeypatch):
 @pytest.fixture
 def sketched(monkeypatch):
     """Figures are drawn small and not laid out, a fifth of the work: where their like is drawn in earnest elsewhere."""
-    from matplotlib.figure import Figure
+    from treesim.figures import style
 
-    whole = Figure.savefig
+    whole = style.save_figure
 
-    def sketch(figure, file, **_):
+    def sketch(figure, path):
         figure.set_layout_engine("none")
-        whole(figure, file, dpi=20)
+        whole(figure, path)
 
-    monkeypatch.setattr(Figure, "savefig", sketch)
+    monkeypatch.setattr(style, "save_figure", sketch)
+    monkeypatch.setattr(style, "DPI", 20)
 
 
 PROGRAM = "from treesim.cli.main import main; main(prog_name='treesim')"

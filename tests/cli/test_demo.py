@@ -122,7 +122,7 @@ def test_over_optimisation_tells_its_story_and_draws_it(run, monkeypatch):
     assert "is not in the range" in run.error("demo", "over-optimisation", "--share", 0.6)
 
 
-def test_failures_are_shown_side_by_side(run, monkeypatch):
+def test_failures_are_shown_side_by_side(run, sketched, monkeypatch):
     monkeypatch.setattr(failures, "diagnose", partial(diagnose, n=50))  # both failures are plain in each run
     text = run("demo", "failures", "--particles", 50, "--horizon", 100).stdout
     assert "collapse" in text
@@ -160,7 +160,7 @@ def few_runs(monkeypatch):
     monkeypatch.setattr(language_model, "run", partial(language_model.run, runs=1000))
 
 
-def test_the_language_model_tells_its_story(run, few_runs):
+def test_the_language_model_tells_its_story(run, sketched, few_runs):
     text = run("demo", "language-model").stdout
     assert "has written 4,093 texts of 6 tokens" in text and "' a great movie. I loved'" in text
     for name in ("the reward of the text so far", "a judge of the text so far", "learned from the last token", "V*"):

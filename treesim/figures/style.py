@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from treesim.errors import TreesimError
 from treesim.runtime.files import write_whole
 
+DPI = 150  # dots per inch
 BLUE, ORANGE, GREEN, GREY, PURPLE, NAVY = "#2a6fbb", "#d95f02", "#1b9e77", "#777777", "#aa3377", "#222255"
 # The same hues on the dark ground of a page. On either ground a line stands out at least 3 to 1; the place of a colour
 # is that of its shape of marks.
@@ -39,8 +40,11 @@ def save_figure(figure: Figure, path: Path) -> None:
     >>> Path("tree.png").stat().st_size > 1000
     True
     """
-    FigureCanvasAgg(figure)
-    write_whole(figure_path(path), lambda temporary: figure.savefig(temporary, dpi=150))
+    canvas = FigureCanvasAgg(figure)
+    figure.set_dpi(DPI)
+    # `savefig` lays a figure out twice, and draws it once for that.
+    write = canvas.print_png if figure_path(path).suffix == ".png" else figure.savefig
+    write_whole(path, write)
 
 
 def axes_or_new(ax: Axes | None) -> Axes:

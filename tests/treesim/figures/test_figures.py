@@ -94,6 +94,12 @@ def test_curves_are_those_of_the_experiment():
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
 
 
+def test_a_png_is_that_of_matplotlib_at_150_dots_per_inch(tmp_path):
+    save_figure(instance_figure(INSTANCE), tmp_path / "ours.png")
+    instance_figure(INSTANCE).savefig(tmp_path / "matplotlib.png", dpi=150)
+    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "matplotlib.png").read_bytes()
+
+
 def test_user_text_is_never_read_as_mathematics(tmp_path):
     """Read as mathematics, the second and the third would be errors."""
     name = r"price $5 or $6, $\boxed{4}$, $\q$"
