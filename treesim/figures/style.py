@@ -40,11 +40,21 @@ def save_figure(figure: Figure, path: Path) -> None:
     >>> Path("tree.png").stat().st_size > 1000
     True
     """
-    canvas = FigureCanvasAgg(figure)
-    figure.set_dpi(DPI)
-    # `savefig` lays a figure out twice, and draws it once for that.
-    write = canvas.print_png if figure_path(path).suffix == ".png" else figure.savefig
-    write_whole(path, write)
+    canvas: Any = FigureCanvasAgg(figure)
+
+    def write(temporary: Path) -> None:
+        if path.suffix != ".png":
+            figure.savefig(temporary, dpi=DPI)
+            return
+        # `savefig` lays a figure out twice, and draws it once for that.
+        before = figure.get_dpi()
+        figure.set_dpi(DPI)
+        try:
+            canvas.print_png(temporary)
+        finally:
+            figure.set_dpi(before)
+
+    write_whole(figure_path(path), write)
 
 
 def axes_or_new(ax: Axes | None) -> Axes:

@@ -94,10 +94,15 @@ def test_curves_are_those_of_the_experiment():
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "linear")
 
 
-def test_a_png_is_that_of_matplotlib_at_150_dots_per_inch(tmp_path):
-    save_figure(instance_figure(INSTANCE), tmp_path / "ours.png")
-    instance_figure(INSTANCE).savefig(tmp_path / "matplotlib.png", dpi=150)
-    assert (tmp_path / "ours.png").read_bytes() == (tmp_path / "matplotlib.png").read_bytes()
+@pytest.mark.parametrize("ending", ["png", "pdf"])
+def test_files_are_those_of_matplotlib_at_150_dots_per_inch(tmp_path, monkeypatch, ending):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")  # a PDF holds its date
+    ours, theirs = tmp_path / f"ours.{ending}", tmp_path / f"theirs.{ending}"
+    figure, same = instance_figure(INSTANCE), instance_figure(INSTANCE)
+    save_figure(figure, ours)
+    same.savefig(theirs, dpi=150)
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert figure.dpi == same.dpi
 
 
 def test_user_text_is_never_read_as_mathematics(tmp_path):
