@@ -42,18 +42,17 @@ def pytest_make_collect_report(collector):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
-    """The normal run tries every second of hypothesis' examples; ``-m slow`` is these tests, too, with all of them."""
+    """The normal run tries every fourth of hypothesis' examples; ``-m slow`` is these tests with all of them."""
     items.sort(key=operator.attrgetter("path"))
-    if config.getoption("--hypothesis-profile", default=None) == "explore":
-        return
     random = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
-    if config.getoption("markexpr") == "slow":
-        for item in random:
+    for item in random:
+        if item.get_closest_marker("long") is None:
             item.add_marker("slow")
-    else:
+    explores = config.getoption("--hypothesis-profile", default=None) == "explore"
+    if config.getoption("markexpr") == "not long" and not explores:
         for test in {item.obj for item in random}:
             asked = test._hypothesis_internal_use_settings
-            test._hypothesis_internal_use_settings = settings(asked, max_examples=asked.max_examples // 2)
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=-(-asked.max_examples // 4))
 
 
 def pytest_collection_finish():

@@ -79,7 +79,9 @@ def passes(tests: str, folder: Path) -> bool:
     """Whether tests pass in the copy as it is."""
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     environment["NUMBA_CACHE_DIR"] = str(folder / "numba")
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-n", "0", "-p", "no:cacheprovider", *tests.split()]
+    # As in CI, which tries all random examples.
+    options = ["-x", "-q", "-n", "0", "-p", "no:cacheprovider", "-m", "not long or slow"]
+    command = [sys.executable, "-m", "pytest", *options, *tests.split()]
     try:
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LONGEST)
     except subprocess.TimeoutExpired:

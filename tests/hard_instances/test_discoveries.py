@@ -114,7 +114,7 @@ def test_the_bits_of_smc_on_the_product_model_are_independent(horizon, particles
     assert binomial_tv(5, 0.75, 0.75) == 0.0
 
 
-@pytest.mark.parametrize(("horizon", "particles"), [(1_000, 110), pytest.param(10_000, 346, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("horizon", "particles"), [(1_000, 110), pytest.param(10_000, 346, marks=pytest.mark.long)])
 def test_the_certified_law_of_smc_says_the_same_at_long_horizons(horizon, particles):
     instance = family("product", horizon=horizon, ratio=3.0)
     found = SMC(particles).law(instance).tv(instance.target, width=1e-4)

@@ -76,7 +76,7 @@ def test_an_automaton_accepts_what_python_matches():
     telling = []
 
     @given(cases)
-    @settings(max_examples=600)
+    @settings(max_examples=240)
     def check(case):
         pattern, alphabet = case
         try:
@@ -88,10 +88,10 @@ def test_an_automaton_accepts_what_python_matches():
             telling.append(0 < assert_means_what_python_means(pattern, alphabet) < N_TEXTS)
 
     check()
-    assert sum(telling) > 400, "too many patterns match all texts, or none"
+    assert sum(telling) > 160, "too many patterns match all texts, or none"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(cases)
 @settings(max_examples=20_000)
 def test_many_more_automata_accept_what_python_matches(case):

@@ -56,7 +56,7 @@ def test_certified_intervals_contain_the_rational_answer(instance, width):
     check(instance, width)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @given(trellis_instances(), st.sampled_from([1e-1, 1e-3, 1e-6, 1e-9]))
 @settings(max_examples=10_000)
 def test_certified_intervals_contain_the_rational_answer_many_times(instance, width):
