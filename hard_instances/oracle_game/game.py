@@ -8,17 +8,18 @@ must do therefore has a price, (mass - 1/3) H, and it is exponential in T.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from treesim.arrays import Brief, FloatArray
 from treesim.errors import SpecError
 from treesim.hard_instances.certificate import certificate
-from treesim.hard_instances.hidden_prefix import hidden_at, hidden_prefix, hidden_prefix_certificate
+from treesim.hard_instances.hidden_prefix import hidden_at, hidden_prefix_certificate
 from treesim.instances.instance import Instance
+from treesim.runtime.seeds import Stream, generator
 from treesim.samplers import Sampler, sampler
 from treesim.samplers.oracle import Oracle, Prefix
 from treesim.samplers.user import adapter
@@ -144,25 +145,28 @@ def played_curve(
         spend the budget in one run.
     """
     grid = np.array(list(budgets), np.float64)
-    parameters: dict[str, Any] = {**instance.parameters, "form": "tree"}
-    places = [hidden_prefix(**parameters, seed=seed * games + game) for game in range(games)]
-    words = [certificate(place).region[0] for place in places]
+    n_words = certificate(instance).hidden
+    words = generator(seed, Stream.POLICY).integers(n_words, size=games).tolist()
+    places = {word: hidden_at(word, instance) for word in words}
     if "{}" in strategy:
         points = []
         for kind, cost in _within(strategy, instance, grid):
-            leaves = [kind.simulate(place, 1, seed=game).leaf[0] for game, place in enumerate(places)]
-            points.append((cost, float(np.mean(np.array(leaves) == words))))
+            # Games with the same prefix are runs on one instance.
+            found = 0
+            for word, n in Counter(words).items():
+                found += np.count_nonzero(kind.simulate(places[word], n, seed=seed * n_words + word).leaf == word)
+            points.append((cost, found / games))
         queries, success = np.array(points, np.float64).reshape(-1, 2).T
         return SuccessCurve(strategy, queries, success, "estimated", games)
     kind = Search() if strategy == SEARCH else sampler(strategy)
     spent = np.full(games, np.inf)
-    for game, place in enumerate(places):
+    for game, word in enumerate(words):
         total, turn = 0.0, 0
         while total < grid.max() and math.isinf(spent[game]):
-            draws = kind.simulate(place, 1, seed=game + turn * games)
+            draws = kind.simulate(places[word], 1, seed=game + turn * games)
             total += max(1, draws.reference_draws)
             turn += 1
-            if draws.leaf[0] == words[game]:
+            if draws.leaf[0] == word:
                 spent[game] = total
     return SuccessCurve(strategy, grid, (spent[:, None] <= grid).mean(axis=0), "estimated", games)
 

@@ -76,14 +76,22 @@ def test_the_price_grows_with_the_exponent_of_the_theorem():
     assert certificate(hidden_prefix(9)).queries == pytest.approx(rows[0].bound)
 
 
-def test_games_of_other_seeds_hide_elsewhere(monkeypatch):
-    seeds = []
+@pytest.mark.parametrize("strategy", [SEARCH, "best-of-n:n={}"])
+def test_games_of_other_seeds_hide_elsewhere(strategy, monkeypatch):
+    words = []
 
-    def hide(seed=0, **parameters):
-        seeds.append(seed)
-        return hidden_prefix(seed=seed, **parameters)
+    def hide(word, instance):
+        words[-1].append(word)
+        return hidden_at(word, instance)
 
-    monkeypatch.setattr(game, "hidden_prefix", hide)
+    monkeypatch.setattr(game, "hidden_at", hide)
     for seed in (0, 1, 2):
-        played_curve(SEARCH, TRELLIS, BUDGETS[:1], games=4, seed=seed)
-    assert seeds == list(range(12))
+        words.append([])
+        played_curve(strategy, TRELLIS, BUDGETS[:1], games=4, seed=seed)
+    assert len(set(map(tuple, words))) == 3
+
+
+def test_games_of_other_seeds_are_played_anew(monkeypatch):
+    monkeypatch.setattr(game, "generator", lambda seed, stream: np.random.default_rng(0))
+    found = [played_curve("best-of-n:n={}", TRELLIS, BUDGETS, 100, seed).success.tolist() for seed in (0, 1)]
+    assert found[0] != found[1]

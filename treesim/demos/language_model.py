@@ -17,7 +17,6 @@ from matplotlib.ticker import NullFormatter
 from treesim.arrays import Brief, FloatArray
 from treesim.decoding.masking import constrained_texts, masked
 from treesim.demos.page import DISTANCE, TOTAL_VARIATION, Track
-from treesim.empirical.estimation import DEFAULT_RUNS
 from treesim.empirical.measure import distance
 from treesim.errors import TreeError, TreesimError
 from treesim.figures.style import BLUE, GREEN, GREY, NAVY, ORANGE, PURPLE, dress, legend
@@ -48,6 +47,7 @@ CONSTRAINT = r".*\b(film|movie)\b.*"
 STRENGTH = 1.5
 PATHS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ROLLOUTS, PARTICLES = 16, 16
+RUNS = 20_000
 _COLOURS = (GREY, ORANGE, PURPLE, GREEN, NAVY, BLUE)
 
 
@@ -184,7 +184,7 @@ def guides(
 
 def run(
     judged: Instance | None = None, liked: str = LIKED, disliked: str = DISLIKED, strength: float = STRENGTH,
-    constraint: str = CONSTRAINT, seed: int = 0, runs: int = DEFAULT_RUNS,
+    constraint: str = CONSTRAINT, seed: int = 0, runs: int = RUNS,
 ) -> Story:  # fmt: skip
     """What samplers make of a language model's tree and a reward for words.
 
