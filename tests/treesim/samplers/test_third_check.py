@@ -82,15 +82,12 @@ def compare(spec, mine, instance, same_cost=True):
 
 
 @pytest.mark.parametrize("spec", TWINS)
-def test_the_law_is_that_of_the_plain_version(spec):
+@settings(max_examples=12)
+@given(st.data())
+def test_the_law_is_that_of_the_plain_version(spec, data):
     make, leaves, horizon, same_cost = TWINS[spec]
-
-    @settings(max_examples=4 if "gibbs" in spec else 12)
-    @given(instances(tame_numbers, max_leaves=leaves, max_horizon=horizon))
-    def check(instance):
-        compare(spec, make(instance), instance, same_cost)
-
-    check()
+    instance = data.draw(instances(tame_numbers, max_leaves=leaves, max_horizon=horizon))
+    compare(spec, make(instance), instance, same_cost)
 
 
 @settings(max_examples=15)
