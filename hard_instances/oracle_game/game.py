@@ -152,10 +152,11 @@ def played_curve(
         points = []
         for kind, cost in _within(strategy, instance, grid):
             # Games with the same prefix are runs on one instance.
-            found = 0
-            for word, n in Counter(words).items():
-                found += np.count_nonzero(kind.simulate(places[word], n, seed=seed * n_words + word).leaf == word)
-            points.append((cost, found / games))
+            found = [
+                kind.simulate(places[word], n, seed=seed * n_words + word).leaf == word
+                for word, n in Counter(words).items()
+            ]
+            points.append((cost, float(np.concatenate(found).mean())))
         queries, success = np.array(points, np.float64).reshape(-1, 2).T
         return SuccessCurve(strategy, queries, success, "estimated", games)
     kind = Search() if strategy == SEARCH else sampler(strategy)

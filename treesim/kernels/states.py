@@ -17,8 +17,11 @@ from numba.core.typeconv.castgraph import Conversion
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-from treesim.kernels import kernel, walker
+from treesim.kernels import OPTIONS, kernel, walker
 from treesim.kernels.machine_code import Kept, kept
+
+# Functions that only kernels call: no entry for Python, a tenth of what compiling them costs.
+WITHIN: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True}
 
 # Of a kernel that holds a user's functions, machine code for so many classes of trees is kept; then it starts anew.
 MOST_KEPT = 128
@@ -64,7 +67,7 @@ def users(function: Any) -> Any:
     # Kept code is loaded with the modules that it comes from, and files that were run are none.
     copy.__module__ = __name__
     # Options that are not said numba takes from the kernel that calls.
-    return njit(copy, nogil=True, boundscheck=True, error_model="python")
+    return njit(**{**WITHIN, "boundscheck": True, "error_model": "python"})(copy)
 
 
 def state_type(state: Any) -> Any:
@@ -110,7 +113,7 @@ def converted(function: Any, wanted: Any) -> Any:
 
         return wanted(value), code
 
-    @walker
+    @njit(**WITHIN)
     def convert(self, state):
         return cast(function(self, state))
 
