@@ -4,9 +4,8 @@ docs/architecture.md has the picture.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 LONGEST = 400
@@ -49,10 +48,17 @@ def wing(name: str) -> str | None:
     return parts[1] if len(parts) > 1 else None
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """The syntax of a file."""
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
 def imports(file: Path) -> list[tuple[str, str | None]]:
     """Every import of ours in a file, in functions too: the module, and the name if there is one."""
     found: list[tuple[str, str | None]] = []
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(file)):
         if isinstance(node, ast.Import):
             found += [(alias.name, None) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -81,11 +87,10 @@ def test_every_wing_has_its_floor():
     assert {wing(module(file)) for file in FILES} - {None} == set(FLOOR)
 
 
-@pytest.mark.parametrize("file", FILES, ids=module)
-def test_a_file_imports_only_what_is_below_it(file):
-    own = wing(module(file))
+def test_a_file_imports_only_what_is_below_it():
     upward = [
-        target
+        (module(file), target)
+        for file, own in zip(FILES, map(wing, map(module, FILES)), strict=True)
         for name, what in imports(file)
         for target in [home(name, what)]
         if own is not None and wing(target) not in (own, None) and FLOOR[wing(target)] >= FLOOR[own]
@@ -93,29 +98,34 @@ def test_a_file_imports_only_what_is_below_it(file):
     assert upward == []
 
 
-@pytest.mark.parametrize("file", FILES, ids=module)
-def test_private_names_stay_in_their_module(file):
-    borrowed = [(name, what) for name, what in imports(file) if what and what.startswith("_") and what != "__version__"]
+def test_private_names_stay_in_their_module():
+    borrowed = [
+        (module(file), name, what)
+        for file in FILES
+        for name, what in imports(file)
+        if what and what.startswith("_") and what != "__version__"
+    ]
     assert borrowed == []
 
 
-@pytest.mark.parametrize("file", FILES, ids=module)
-def test_a_file_is_short_enough_to_read(file):
-    assert len(file.read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_a_file_is_short_enough_to_read():
+    long = [module(file) for file in FILES if len(file.read_text(encoding="utf-8").splitlines()) > LONGEST]
+    assert long == []
 
 
-@pytest.mark.parametrize("file", FILES, ids=module)
-def test_what_is_public_says_what_it_is(file):
-    tree = ast.parse(file.read_text(encoding="utf-8"))
-    assert ast.get_docstring(tree) or not tree.body, "the module has no docstring"
-    scopes = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
-    silent = [
-        node.name
-        for body in scopes
-        for node in body
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
-        and not ast.get_docstring(node) and not inherits_its_docstring(node, tree)
-    ]  # fmt: skip
+def test_what_is_public_says_what_it_is():
+    silent = []
+    for file in FILES:
+        tree = parsed(file)
+        silent += [module(file)] if tree.body and not ast.get_docstring(tree) else []
+        scopes = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+        silent += [
+            (module(file), node.name)
+            for body in scopes
+            for node in body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            and not ast.get_docstring(node) and not inherits_its_docstring(node, tree)
+        ]  # fmt: skip
     assert silent == []
 
 

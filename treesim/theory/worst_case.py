@@ -349,16 +349,19 @@ def _ascend(
             heights = [at(i, value) for value in grid]
             top = int(np.argmax(heights))
             a, b = grid[max(0, top - 1)], grid[min(GRID - 1, top + 1)]
-            value, height = grid[top], heights[top]
+            left, right = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
+            low, high = at(i, left), at(i, right)
             while b - a > 1e-4 * (highest[i] - lowest[i]):
-                left, right = b - GOLDEN * (b - a), a + GOLDEN * (b - a)
-                low, high = at(i, left), at(i, right)
+                # By the golden ratio one of the two points inside is where the next one of them must be.
                 if low >= high:
-                    b = right
-                    value, height = (left, low) if low > height else (value, height)
+                    b, right, high = right, left, low
+                    left = b - GOLDEN * (b - a)
+                    low = at(i, left)
                 else:
-                    a = left
-                    value, height = (right, high) if high > height else (value, height)
+                    a, left, low = left, right, high
+                    right = a + GOLDEN * (b - a)
+                    high = at(i, right)
+            height, value = max((heights[top], grid[top]), (low, left), (high, right))
             if height > here:
                 x[i], here = value, height
         if here - before <= SETTLED * max(1.0, abs(here)):

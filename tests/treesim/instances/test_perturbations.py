@@ -69,8 +69,8 @@ def test_every_level_has_the_error_of_its_schedule(kind, schedule):
 @pytest.mark.parametrize("kind", BOTTOM_UP)
 @pytest.mark.parametrize("epsilon", [0.01, 0.1, 0.4])
 def test_a_ratio_cap_is_kept_or_the_reachable_epsilon_named(kind, epsilon):
-    tree = Tree.complete(2, 5)
-    twist = optimal_twist(tree, 0.2 * np.random.default_rng(3).normal(size=32))
+    tree = Tree.complete(2, 4)
+    twist = optimal_twist(tree, 0.2 * np.random.default_rng(3).normal(size=16))
     for cap in (1.0001, 1.05, 1.2, 1.35, 1.6, 3.0):
         try:
             value = perturb(tree, twist, kind(), epsilon, ratio_cap=cap, seed=2)
