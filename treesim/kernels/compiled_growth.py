@@ -22,6 +22,8 @@ from treesim.kernels.compiled import (
 )
 from treesim.kernels.states import get, kept_by_code, put
 
+LARGEST = 2**63 - 1
+
 
 def make_growth(functions: Functions) -> Any:
     """The loop that finds the children of a level."""
@@ -91,12 +93,17 @@ def merge_equal(n, like, room, table, child):
 
     `table` is a power of two of places, more than `n`, all -1; `child` gets where each state has gone.
     """
-    mask = np.uint64(table.shape[0] - 1)
+    mask, width = np.uint64(table.shape[0] - 1), room.shape[0] // n
     kept = 0
     # Places 0..kept of the room hold the different states among those before i.
     for i in range(n):
         state = get(room, i, like)
-        place = ((np.uint64(hash(state)) * MIX) >> HIGH_BITS) & mask
+        # By its words, without the sign of floats, as -0.0 is 0.0; numba's hash takes longer to compile than the rest.
+        key = np.uint64(0)
+        for k in range(i * width, (i + 1) * width):
+            key ^= np.uint64(room[k] & LARGEST)
+            key = (key ^ (key >> HIGH_BITS)) * MIX
+        place = (key >> HIGH_BITS) & mask
         while table[place] >= 0 and get(room, table[place], like) != state:
             place = (place + ONE) & mask
         if table[place] < 0:

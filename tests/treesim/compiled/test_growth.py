@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tests.treesim.compiled.trees import Ones, Scrambled, Two, Wide, Written, truth
 from treesim import MemoryBudgetError, load, unroll
+from treesim.kernels.compiled_growth import merge_equal
 
 scrambled = st.builds(
     Scrambled, horizon=st.integers(1, 5), seed=st.integers(0, 10**6), rewards=st.integers(1, 6), zeros=st.integers(0, 3)
@@ -48,6 +49,17 @@ def test_the_trellis_has_each_state_of_a_level_once(tree):
     trellis = tree.trellis()
     assert np.diff(trellis.level_ptr).tolist() == [len(set(level)) for level in levels]
     assert round(2**trellis.log2_paths) == len(levels[-1])
+
+
+@pytest.mark.parametrize("like", [0.0, (0, 0.0)])
+def test_minus_zero_is_the_state_zero(like):
+    states = [(0.0, 0), (-0.0, 0), (1.0, 0), (-0.0, 1), (0.0, 1), (1.0, 0)]
+    words = [[x] if like == 0.0 else [np.int64(k).view(np.float64), x] for x, k in states]
+    room = np.array(words).ravel().view(np.int64)
+    child = np.empty(6, np.int32)
+    kept = merge_equal(6, like, room, np.full(16, -1, np.int32), child)
+    assert child.tolist() == ([0, 0, 1, 0, 0, 1] if like == 0.0 else [0, 0, 1, 2, 2, 1])
+    assert kept == 1 + child.max()
 
 
 @given(scrambled)
