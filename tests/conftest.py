@@ -2,6 +2,7 @@ import gc
 import operator
 import os
 import re
+from collections import Counter
 from functools import cache
 
 # Before numpy is loaded, here and in processes that tests start: there is one of them a core already.
@@ -40,10 +41,53 @@ def pytest_make_collect_report(collector):
     return report
 
 
+# Tests that share long computations, one browser, or kernels. The first process takes the kernels that most others use,
+# the second meanwhile those that nobody else does: each is compiled once where nothing is kept.
+TOGETHER = {
+    "laws": r"treesim/(laws|samplers|kernels|empirical)/",
+    "compiled": r"treesim[/.]compiled|cli/test_stream|test_help.*stream tree.py|docs-compiled-trees",
+    "graphs": r"treesim/graphs/",
+    "pages": r"cli/test_pages",
+    "site": r"test_built_site",
+    "discoveries": r"discoveries|test_the_battery_holds",
+    "experiments": r"experiment",
+}
+
+
+def scope(nodeid):
+    """What runs in one process: a group, or the cases of one test."""
+    test = nodeid.partition("[")[0]
+    return next((name for name, what in TOGETHER.items() if re.search(what, nodeid)), test)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """One process for what belongs together, in the order of tests; the rest goes to whoever is free.
+
+    The groups of ``--dist loadgroup`` are lost where pytest keeps the names of tests to itself.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """The normal run tries every fourth of hypothesis' examples; ``-m slow`` is these tests with all of them."""
     items.sort(key=operator.attrgetter("path"))
+    sizes, groups = Counter(scope(item.nodeid) for item in items), list(TOGETHER)
+
+    def place(item):
+        """Groups in their order, then what has most cases."""
+        own = scope(item.nodeid)
+        return groups.index(own) if own in groups else len(groups), -sizes[own]
+
+    items.sort(key=place)
     random = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
     for item in random:
         if item.get_closest_marker("long") is None:
@@ -60,34 +104,6 @@ def pytest_collection_finish():
     gc.freeze()
     gc.enable()
     gc.set_threshold(20_000, 20, 20)
-
-
-# Tests that share long computations, one browser, or kernels, which are compiled once where nothing is cached.
-TOGETHER = {
-    "discoveries": r"discoveries|test_the_battery_holds",
-    "experiments": r"experiment",
-    "pages": r"cli/test_pages",
-    "site": r"test_built_site",
-    "laws": r"treesim/(laws|samplers|kernels|empirical)/",
-    "graphs": r"treesim/graphs/",
-    "compiled": r"treesim[/.]compiled|cli/test_stream|test_help.*stream tree.py|docs-compiled-trees",
-}
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """One process for what belongs together; the rest goes to whoever is free.
-
-    The groups of ``--dist loadgroup`` are lost where pytest keeps the names of tests to itself.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class Scheduling(LoadScopeScheduling):
-        def _split_scope(self, nodeid):
-            test = nodeid.partition("[")[0]
-            return next((name for name, what in TOGETHER.items() if re.search(what, nodeid)), test)
-
-    return Scheduling(config, log)
 
 
 @pytest.fixture(autouse=True)
