@@ -1,5 +1,4 @@
 import gc
-import operator
 import os
 import re
 from collections import Counter
@@ -79,13 +78,12 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
     """The normal run tries every fourth of hypothesis' examples; ``-m slow`` is these tests with all of them."""
-    items.sort(key=operator.attrgetter("path"))
     sizes, groups = Counter(scope(item.nodeid) for item in items), list(TOGETHER)
 
     def place(item):
-        """Groups in their order, then what has most cases."""
+        """Groups in their order, then what has most cases; files by their names, whichever came first."""
         own = scope(item.nodeid)
-        return groups.index(own) if own in groups else len(groups), -sizes[own]
+        return groups.index(own) if own in groups else len(groups), -sizes[own], item.path
 
     items.sort(key=place)
     random = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
