@@ -260,11 +260,11 @@ def figure(story: Story) -> Figure:
     bars.grid(axis="y", visible=False)
     for name, tvs, colour in (("best-of-N", story.best_of_n, ORANGE), ("importance", story.importance, BLUE)):
         draws.plot(PATHS, [tv.mid for tv in tvs], color=colour, lw=2, marker="o", ms=4, label=name)
+    dress(draws, "No value: best-of-N over-optimises", "texts N", "total variation (exact)")
     draws.set_xscale("log")
     draws.set_xticks(PATHS[::2], list(map(str, PATHS[::2])), minor=False)
     draws.xaxis.set_minor_formatter(NullFormatter())
     draws.set_ylim(bottom=0.0)
-    dress(draws, "Without a value: best-of-N over-optimises", "texts N", "total variation (exact)")
     legend(draws)
     return figure
 

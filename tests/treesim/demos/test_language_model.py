@@ -8,7 +8,7 @@ import pytest
 
 from treesim import SMC, GuidedSMC, instance_from_texts
 from treesim.decoding.masking import constrained_texts, masked
-from treesim.demos.language_model import CONSTRAINT, DISLIKED, LIKED, guides, hits, run, tilted
+from treesim.demos.language_model import CONSTRAINT, DISLIKED, LIKED, figure, guides, hits, run, tilted
 from treesim.empirical.measure import distance
 from treesim.instances.movie_reviews import judged_texts
 
@@ -92,3 +92,11 @@ def test_a_tree_of_texts_of_one_s_own(judged):
     own = instance_from_texts(tree, lambda texts: list(map(len, texts)), lambda texts: [1.0] * len(texts))
     story = run(own, liked="film", strength=2.0, constraint=".*film.*")
     assert story.instance.horizon == 3 and "film" in story.wanted[0][1]
+
+
+def test_the_figure_shows_its_numbers_and_all_of_its_titles():
+    drawn = figure(run(runs=1_000))
+    draws = drawn.axes[2]
+    drawn.draw_without_rendering()
+    assert [label.get_text() for label in draws.get_xticklabels()] == ["1", "4", "16", "64", "256"]
+    assert max(axes._left_title.get_window_extent().x1 for axes in drawn.axes) < drawn.bbox.x1
