@@ -21,7 +21,7 @@ SUM_TOLERANCE = 1e-12
 
 # Of tables with open places: what spreads their keys.
 MIX = np.uint64(0x9E3779B97F4A7C15)
-ONE = np.uint64(1)
+ZERO, ONE = np.uint64(0), np.uint64(1)
 HIGH_BITS = np.uint64(32)
 
 # Columns of the figures of a level: sup of the error; its mean under pi_ref and what rounding lost of it; the same
@@ -50,10 +50,20 @@ def is_odd(number):
 
 
 @walker
+def mixed(key, word):
+    """A key with one more word in it, places of a table being told by its high bits: each bit of both counts there.
+
+    Of round floats the low bits are all zero, so the high ones are laid over them first.
+    """
+    key ^= word
+    return (key ^ (key >> HIGH_BITS)) * MIX
+
+
+@walker
 def slot_of(keys, number):
     """Where a number stands in a table, or would stand: an empty place is negative."""
     mask = np.uint64(keys.shape[0] - 1)
-    i = ((np.float64(number).view(np.uint64) * MIX) >> HIGH_BITS) & mask
+    i = (mixed(ZERO, np.float64(number).view(np.uint64)) >> HIGH_BITS) & mask
     while keys[i] != number and keys[i] >= 0.0:
         i = (i + ONE) & mask
     return i

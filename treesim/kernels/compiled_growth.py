@@ -10,15 +10,16 @@ from treesim.kernels.compiled import (
     HIGH_BITS,
     LEAST,
     MANY_CHILDREN,
-    MIX,
     ODD_LENGTH,
     ODD_PROBABILITY,
     ODD_REWARD,
     ODD_SUM,
     ONE,
     SUM_TOLERANCE,
+    ZERO,
     Functions,
     is_odd,
+    mixed,
 )
 from treesim.kernels.states import get, kept_by_code, put
 
@@ -99,10 +100,9 @@ def merge_equal(n, like, room, table, child):
     for i in range(n):
         state = get(room, i, like)
         # By its words, without the sign of floats, as -0.0 is 0.0; numba's hash takes longer to compile than the rest.
-        key = np.uint64(0)
+        key = ZERO
         for k in range(i * width, (i + 1) * width):
-            key ^= np.uint64(room[k] & LARGEST)
-            key = (key ^ (key >> HIGH_BITS)) * MIX
+            key = mixed(key, np.uint64(room[k] & LARGEST))
         place = (key >> HIGH_BITS) & mask
         while table[place] >= 0 and get(room, table[place], like) != state:
             place = (place + ONE) & mask

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.treesim.compiled.trees import Ones, Scrambled, Two, Wide, Written, truth
 from treesim import NoExactLaw, SpecError, TreesimError, sampler
+from treesim.kernels.compiled import slot_of
 
 BY_REWARD = (
     "base", "best-of-n:n=7", "importance:n=5", "soft-best-of-n:n=4,temperature=0.5", "race:n=3", "rejection:budget=4",
@@ -222,3 +223,16 @@ def test_streams_show_what_they_found():
     ]  # fmt: skip
     assert "Bellman" not in str(Wide(3).stream())
     assert len(repr(found)) < 400
+
+
+def test_a_place_that_zero_has_is_taken():
+    keys = np.full(4, -1.0)
+    keys[slot_of(keys, 0.0)] = 0.0
+    assert all(keys[slot_of(keys, float(number))] < 0.0 for number in range(1, 20))
+
+
+def test_round_rewards_are_not_all_at_one_place():
+    """Their low bits are zero: what spreads them must ask the high ones, too."""
+    empty = np.full(1 << 11, -1.0)
+    for numbers in (np.arange(1.0, 1001.0), 2.0 ** np.arange(-50, 50)):
+        assert len({slot_of(empty, number) for number in numbers}) > len(numbers) / 2
