@@ -53,6 +53,7 @@ TOGETHER = {
 }
 
 
+@cache
 def scope(nodeid):
     """What runs in one process: a group, or the cases of one test."""
     test = nodeid.partition("[")[0]
@@ -87,11 +88,11 @@ def pytest_collection_modifyitems(config, items):
 
     items.sort(key=place)
     random = [item for item in items if getattr(getattr(item, "obj", None), "is_hypothesis_test", False)]
+    random = [item for item in random if item.get_closest_marker("long") is None]
     for item in random:
-        if item.get_closest_marker("long") is None:
-            item.add_marker("slow")
+        item.add_marker("slow")
     explores = config.getoption("--hypothesis-profile", default=None) == "explore"
-    if config.getoption("markexpr") == "not long" and not explores:
+    if "slow" not in config.getoption("markexpr") and not explores:
         for test in {item.obj for item in random}:
             asked = test._hypothesis_internal_use_settings
             test._hypothesis_internal_use_settings = settings(asked, max_examples=-(-asked.max_examples // 4))
